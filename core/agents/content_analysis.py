@@ -1,0 +1,55 @@
+"""The content analysis agent: one article in, sentiment, scores, summary and signals with quotes out.
+
+Its answer is checked as it arrives: an answer with quotes that stand nowhere in the article is sent back once with those
+quotes named; what is still missing then is dropped by ``core.evidence.ground`` and counted.
+"""
+
+from dataclasses import dataclass
+
+from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+
+from core.agents.materials import ArticleMaterial, content_analysis_material
+from core.agents.outputs import ContentAnalysis
+from core.agents.prompts import prompt
+from core.evidence import Grounding, Text, ground
+
+NAME = "content_analysis"
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    article: Text
+
+
+agent = Agent(
+    name=NAME,
+    output_type=ContentAnalysis,
+    deps_type=Deps,
+    instructions=prompt(NAME).text,
+    retries={"output": 1},
+    defer_model_check=True,
+)
+
+
+@agent.output_validator
+def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnalysis) -> ContentAnalysis:
+    """Send an answer with made-up quotes back, once."""
+    if context.partial_output or context.last_attempt:
+        return analysis
+    if missing := ground(analysis, context.deps.article).missing:
+        quotes = "\n".join(f"- {quote[:200]}" for quote in missing)
+        raise ModelRetry(f"These quotes do not stand in the article. Copy quotes word for word, or leave them out:\n{quotes}")
+    return analysis
+
+
+async def analyse_content(article: ArticleMaterial, model: Model, settings: ModelSettings) -> tuple[ContentAnalysis, Grounding]:
+    """Run the agent on one article.
+
+    Raises:
+        Whatever the model's client raises; ``core.failures.classify`` says what it means.
+    """
+    text = Text(article.body)
+    result = await agent.run(content_analysis_material(article), deps=Deps(text), model=model, model_settings=settings)
+    return result.output, ground(result.output, text)

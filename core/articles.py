@@ -1,0 +1,134 @@
+"""Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.database import among
+from core.errors import NotFound
+from core.models import Article, ArticleCategory, Category, Publisher
+
+PRIORITY_PUBLISHERS = frozenset({"newsbtc", "coindesk", "cryptopotato"})
+"""Name keys of the publishers that come first until an analyst changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleText:
+    """One article as the reader and the agents see it."""
+
+    id: int
+    title: str
+    subtitle: str | None
+    authors: str | None
+    publisher: str
+    url: str | None
+    published_at: datetime
+    language: str
+    body: str
+    content_hash: str
+    is_active: bool
+    is_sample: bool
+    provider_sentiment: str | None
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherRow:
+    id: int
+    name: str
+    is_priority: bool
+    articles: int
+
+
+def publisher_key(name: str) -> str:
+    """The letters and digits of a publisher's name in lower case; names that differ otherwise are one publisher."""
+    return re.sub(r"[\W_]+", "", name.casefold())[:300] or name.casefold()[:300]
+
+
+def ensure_publishers(session: Session, names: set[str]) -> dict[str, int]:
+    """Ids of the publishers called ``names``, by name key; those not yet known are added."""
+    by_key = {publisher_key(name): name[:300] for name in sorted(names, reverse=True)}
+    known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).tuples().all())
+    if missing := [
+        {"name": name, "name_key": key, "is_priority": key in PRIORITY_PUBLISHERS} for key, name in by_key.items() if key not in known
+    ]:
+        session.execute(insert(Publisher).values(missing).on_conflict_do_nothing(index_elements=["name_key"]))
+        known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).tuples().all())
+    return known
+
+
+def publishers(session: Session) -> list[PublisherRow]:
+    """All publishers with their number of articles, priority first."""
+    rows = session.execute(
+        select(Publisher.id, Publisher.name, Publisher.is_priority, func.count(Article.id))
+        .outerjoin(Article, Article.publisher_id == Publisher.id)
+        .group_by(Publisher.id)
+        .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name))
+    ).tuples()
+    return [PublisherRow(*row) for row in rows]
+
+
+def set_priority(session: Session, publisher_id: int, is_priority: bool) -> None:
+    """Put a publisher among those that come first, or take it out.
+
+    Raises:
+        NotFound: there is no such publisher.
+    """
+    found = session.execute(update(Publisher).where(Publisher.id == publisher_id).values(is_priority=is_priority).returning(Publisher.id))
+    if found.first() is None:
+        raise NotFound(f"There is no publisher {publisher_id}.")
+
+
+def get_article(session: Session, article_id: int) -> ArticleText:
+    """One article with its whole text.
+
+    Raises:
+        NotFound: it was deleted, or never existed.
+    """
+    row = (
+        session.execute(
+            select(
+                Article.id,
+                Article.title,
+                Article.subtitle,
+                Article.authors,
+                Publisher.name.label("publisher"),
+                Article.url,
+                Article.published_at,
+                Article.language,
+                Article.body,
+                Article.content_hash,
+                Article.is_active,
+                Article.is_sample,
+                Article.provider_sentiment,
+            )
+            .join(Publisher, Publisher.id == Article.publisher_id)
+            .where(Article.id == article_id)
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
+    names = session.scalars(
+        select(Category.name)
+        .join(ArticleCategory, ArticleCategory.category_id == Category.id)
+        .where(ArticleCategory.article_id == article_id)
+        .order_by(Category.name)
+    )
+    return ArticleText(**row, categories=tuple(names))
+
+
+def delete_articles(session: Session, ids: list[int]) -> int:
+    """Delete articles with what was found in them; records that queued them keep their title. Returns how many there were."""
+    return len(session.scalars(delete(Article).where(among(Article.id, ids)).returning(Article.id)).all())
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """How many articles there are, and how many of them are samples."""
+    total, samples = session.execute(select(func.count(), func.count().filter(Article.is_sample)).select_from(Article)).one()
+    return total, samples

@@ -1,0 +1,287 @@
+"""The ledger and the budgets: reserve before a paid call, settle after it.
+
+A reservation is one ledger entry, held against every budget that applies (its batch's, today's, this month's) in one short
+transaction with the budget rows locked in the order of their ids. So ``spent + reserved <= limit`` holds at every moment,
+whoever else is calling. After the call the entry ends in one of three ways: ``settle`` (the provider's own count),
+``release`` (certainly not billed), ``settle_unknown`` (it may have been billed: the worst case is counted as spent).
+Free calls are entered too, without touching a budget.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.errors import BudgetExceeded, DeskError, NotFound
+from core.models import Budget, BudgetEvent, BudgetEventKind, BudgetScope, LedgerEntry, LedgerKind, LedgerStatus
+from core.pricing import TokenUsage
+from core.settings import Settings
+
+ALERT_THRESHOLDS = (67, 83, 100)
+"""Percent of a limit at which an alert is raised, once a budget."""
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call about to be made: who asks whom, for which article."""
+
+    kind: LedgerKind
+    agent: str
+    provider: str
+    model: str
+    worst_case_usd: Decimal
+    attempt: int = 1
+    batch_id: int | None = None
+    record_id: int | None = None
+    article_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """One budget now."""
+
+    id: int
+    scope: BudgetScope
+    key: str
+    limit: Decimal
+    spent: Decimal
+    reserved: Decimal
+
+    @property
+    def room(self) -> Decimal:
+        return max(self.limit - self.spent - self.reserved, ZERO)
+
+    @property
+    def label(self) -> str:
+        return {BudgetScope.DAY: "today", BudgetScope.MONTH: "this month", BudgetScope.BATCH: f"batch {self.key}"}[self.scope]
+
+    @property
+    def share_used(self) -> float:
+        """Spent and reserved as a share of the limit, 0 and up; 1 when the limit is 0 and nothing fits."""
+        return float((self.spent + self.reserved) / self.limit) if self.limit else 1.0
+
+
+class NoRoom(DeskError):
+    """A budget has no room for a call's worst case.
+
+    ``may_free`` says that others' reservations stand in the way, so waiting may help; without them it cannot.
+    """
+
+    def __init__(self, budget: BudgetState, asked: Decimal) -> None:
+        self.budget = budget
+        self.asked = asked
+        self.may_free = budget.reserved > 0
+        super().__init__(
+            f"Budget for {budget.label} is {usd(budget.limit)}; {usd(budget.spent)} is spent"
+            + (f", {usd(budget.reserved)} reserved" if budget.reserved else "")
+            + f" and {usd(asked)} was asked for."
+        )
+
+
+def usd(amount: Decimal) -> str:
+    """``$1.97``, ``$0.0013``: cents, and more places where cents would show nothing."""
+    if amount and abs(amount) < Decimal("0.1"):
+        return f"${amount.quantize(Decimal('0.0001')):f}"
+    return f"${amount.quantize(Decimal('0.01')):,f}"
+
+
+def budget_keys(now: datetime, batch_id: int | None) -> list[tuple[BudgetScope, str]]:
+    """The budgets that a call made ``now`` counts against."""
+    utc = now.astimezone(UTC)
+    keys = [(BudgetScope.DAY, f"{utc:%Y-%m-%d}"), (BudgetScope.MONTH, f"{utc:%Y-%m}")]
+    return [*keys, (BudgetScope.BATCH, str(batch_id))] if batch_id is not None else keys
+
+
+def ensure_budgets(session: Session, settings: Settings, now: datetime) -> None:
+    """Make today's and this month's budget from the settings if they are not there yet."""
+    limits = {BudgetScope.DAY: settings.daily_budget, BudgetScope.MONTH: settings.monthly_budget}
+    rows = [{"scope": scope, "key": key, "limit_usd": limits[scope]} for scope, key in budget_keys(now, None)]
+    session.execute(insert(Budget).values(rows).on_conflict_do_nothing(index_elements=["scope", "key"]))
+
+
+def create_batch_budget(session: Session, batch_id: int, limit: Decimal) -> None:
+    """Give a batch a limit of its own."""
+    session.add(Budget(scope=BudgetScope.BATCH, key=str(batch_id), limit_usd=limit))
+
+
+def budget_states(session: Session, keys: Iterable[tuple[BudgetScope, str]]) -> list[BudgetState]:
+    """The budgets with these keys, those that exist."""
+    return _states(session, list(keys), lock=False)
+
+
+def current_budgets(session: Session, settings: Settings, now: datetime) -> list[BudgetState]:
+    """Today's and this month's budget, made if needed."""
+    ensure_budgets(session, settings, now)
+    return budget_states(session, budget_keys(now, None))
+
+
+def refuse_if_over(states: Sequence[BudgetState], asked: Decimal) -> None:
+    """Refuse a launch whose likely cost passes a budget.
+
+    Raises:
+        BudgetExceeded: with the figures.
+    """
+    for state in states:
+        if asked > state.room:
+            raise BudgetExceeded(str(NoRoom(state, asked)) + " Select fewer articles, or raise the budget on the Budget page.")
+
+
+def reserve(session: Session, call: Call, settings: Settings, *, owner: str, now: datetime) -> int:
+    """Enter a call and hold its worst case against every budget that applies. Returns the entry's id.
+
+    Raises:
+        NoRoom: a budget has no room; nothing was entered.
+    """
+    if call.worst_case_usd > 0:
+        keys = budget_keys(now, call.batch_id)
+        states = _states(session, keys, lock=True)
+        if not {BudgetScope.DAY, BudgetScope.MONTH} <= {state.scope for state in states}:
+            ensure_budgets(session, settings, now)
+            states = _states(session, keys, lock=True)
+        for state in states:
+            if call.worst_case_usd > state.room:
+                raise NoRoom(state, call.worst_case_usd)
+        session.execute(
+            update(Budget)
+            .where(Budget.id.in_([state.id for state in states]))
+            .values(reserved_usd=Budget.reserved_usd + call.worst_case_usd)
+        )
+    entry = insert(LedgerEntry).values(
+        status=LedgerStatus.RESERVED,
+        kind=call.kind,
+        agent=call.agent,
+        provider=call.provider,
+        model=call.model,
+        batch_id=call.batch_id,
+        record_id=call.record_id,
+        article_id=call.article_id,
+        attempt=call.attempt,
+        reserved_usd=call.worst_case_usd,
+        owner=owner,
+        created_at=now,
+        day=now.astimezone(UTC).date(),
+    )
+    return session.execute(entry.returning(LedgerEntry.id)).scalar_one()
+
+
+def settle(
+    session: Session,
+    entry_id: int,
+    cost: Decimal,
+    *,
+    now: datetime,
+    tokens: TokenUsage | None = None,
+    credits: Decimal = ZERO,  # noqa: A002
+    error_kind: str | None = None,
+    error_message: str | None = None,
+) -> None:
+    """The call was answered: its true cost takes the place of the reservation."""
+    tokens = tokens or TokenUsage()
+    _end(
+        session,
+        entry_id,
+        LedgerStatus.SETTLED,
+        cost,
+        now,
+        {
+            "input_tokens": tokens.input,
+            "cached_tokens": tokens.cached,
+            "output_tokens": tokens.output,
+            "thinking_tokens": tokens.thinking,
+            "search_credits": credits,
+            "error_kind": error_kind,
+            "error_message": error_message,
+        },
+    )
+
+
+def release(session: Session, entry_id: int, *, now: datetime, error_kind: str | None, error_message: str | None) -> None:
+    """The call was refused or never made: nothing is owed."""
+    _end(session, entry_id, LedgerStatus.RELEASED, ZERO, now, {"error_kind": error_kind, "error_message": error_message})
+
+
+def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind: str, error_message: str) -> None:
+    """No answer came, and the provider may have billed the call: the worst case counts as spent, and is shown as such."""
+    _end(session, entry_id, LedgerStatus.UNKNOWN, None, now, {"error_kind": error_kind, "error_message": error_message})
+
+
+def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) -> int:
+    """End the reservations of dead workers as unknown. Returns how many there were."""
+    entries = session.scalars(
+        select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.owner.in_(owners)).order_by(LedgerEntry.id)
+    ).all()
+    for entry_id in entries:
+        settle_unknown(session, entry_id, now=now, error_kind="worker_died", error_message="The worker died during this call.")
+    return len(entries)
+
+
+def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -> None:
+    """Set a budget's limit; what is spent and reserved already stays.
+
+    Raises:
+        NotFound: there is no such budget.
+    """
+    changed = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=limit).returning(Budget.id)).first()
+    if changed is None:
+        raise NotFound(f"There is no budget {budget_id}.")
+    session.add(BudgetEvent(budget_id=budget_id, kind=BudgetEventKind.LIMIT, amount_usd=limit, made_by=by))
+
+
+def spent_of_article(session: Session, batch_id: int, article_id: int) -> Decimal:
+    """USD that a batch has spent or reserved on one article."""
+    held = func.sum(LedgerEntry.usd).filter(LedgerEntry.status != LedgerStatus.RESERVED)
+    reserved = func.sum(LedgerEntry.reserved_usd).filter(LedgerEntry.status == LedgerStatus.RESERVED)
+    total = select(func.coalesce(held, 0) + func.coalesce(reserved, 0))
+    return session.scalar(total.where(LedgerEntry.batch_id == batch_id, LedgerEntry.article_id == article_id)) or ZERO
+
+
+def _end(session: Session, entry_id: int, status: LedgerStatus, cost: Decimal | None, now: datetime, values: dict[str, Any]) -> None:
+    """Move an entry out of RESERVED; a second end of the same entry changes nothing. ``cost`` None: what was reserved."""
+    ended = session.execute(
+        update(LedgerEntry)
+        .where(LedgerEntry.id == entry_id, LedgerEntry.status == LedgerStatus.RESERVED)
+        .values(status=status, settled_at=now, owner=None, usd=LedgerEntry.reserved_usd if cost is None else cost, **values)
+        .returning(LedgerEntry.usd, LedgerEntry.reserved_usd, LedgerEntry.created_at, LedgerEntry.batch_id)
+    ).one_or_none()
+    if ended is None or (not ended.usd and not ended.reserved_usd):
+        return
+    states = _states(session, budget_keys(ended.created_at, ended.batch_id), lock=True)
+    session.execute(
+        update(Budget)
+        .where(Budget.id.in_([state.id for state in states]))
+        .values(spent_usd=Budget.spent_usd + ended.usd, reserved_usd=Budget.reserved_usd - ended.reserved_usd)
+    )
+    if ended.usd:
+        _raise_alerts(session, states, ended.usd)
+
+
+def _raise_alerts(session: Session, states: Sequence[BudgetState], added: Decimal) -> None:
+    rows = [
+        {"budget_id": state.id, "kind": BudgetEventKind.ALERT, "threshold": threshold, "made_by": "desk"}
+        for state in states
+        for threshold in ALERT_THRESHOLDS
+        if state.limit and state.spent * 100 < threshold * state.limit <= (state.spent + added) * 100
+    ]
+    if rows:
+        session.execute(insert(BudgetEvent).values(rows).on_conflict_do_nothing())
+
+
+def _states(session: Session, keys: list[tuple[BudgetScope, str]], *, lock: bool) -> list[BudgetState]:
+    statement = (
+        select(Budget.id, Budget.scope, Budget.key, Budget.limit_usd, Budget.spent_usd, Budget.reserved_usd)
+        .where(tuple_(Budget.scope, Budget.key).in_(keys))
+        .order_by(Budget.id)
+    )
+    return [BudgetState(*row) for row in session.execute(statement.with_for_update() if lock else statement).tuples()]
+
+
+def utc_day(now: datetime) -> date:
+    """The UTC day that ``now`` falls on."""
+    return now.astimezone(UTC).date()

@@ -1,0 +1,172 @@
+"""The configuration: what an analysis is made with. Two analyses with one configuration are the same work.
+
+``Desk`` is what a process holds: the database and the settings of its environment. ``Desk.settings`` lays the values saved
+on screen over them, read anew for each action.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from core.agents.prompts import prompt_version
+from core.database import Database
+from core.errors import DatabaseUnavailable, SettingsError
+from core.models import SavedSetting
+from core.settings import Settings, checked_value, load_settings, on_screen_fields
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 120.0
+"""How long work in flight waits for a database that went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that can change an analysis's result, with the prompts' versions."""
+
+    model: str
+    research_provider: str
+    minimum_confidence: float
+    searches_per_article: int
+    max_output_tokens: int
+    content_prompt: str
+    validation_prompt: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The configuration that a launch with these settings has."""
+        return cls(
+            model=settings.resolved_model,
+            research_provider=settings.resolved_research,
+            minimum_confidence=settings.minimum_confidence,
+            searches_per_article=settings.searches_per_article,
+            max_output_tokens=settings.max_output_tokens,
+            content_prompt=prompt_version("content_analysis"),
+            validation_prompt=prompt_version("signal_validation"),
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        return cls(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits that name this configuration in the database."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A setting as the System page shows it."""
+
+    name: str
+    title: str
+    help: str
+    value: Any
+    default: Any
+    source: str
+    """``environment``, ``screen`` or ``default``."""
+
+
+class Desk:
+    """The database and the environment's settings, one of each a process. Any thread may use it."""
+
+    def __init__(self, database: Database, environment: Settings) -> None:
+        self.database = database
+        self.environment = environment
+
+    @classmethod
+    def open(cls, environment: Settings | None = None, *, pool_size: int = 10) -> Self:
+        """Connect and migrate.
+
+        Raises:
+            SettingsError: a setting is malformed.
+            DatabaseUnavailable: the database cannot be started, reached or migrated.
+        """
+        environment = environment or load_settings()
+        return cls(Database.open(environment, pool_size=pool_size), environment)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def transaction(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in one transaction.
+
+        Raises:
+            DatabaseUnavailable: the server is away or cannot write.
+        """
+        with self.database.session() as session:
+            return work(session)
+
+    async def offload(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in one transaction off the event loop.
+
+        While the database is away it is tried again for ``PATIENCE_SECONDS``, so that what was paid for is not lost to a
+        restart of the server. ``work`` may therefore run twice, and is written so that this does no harm.
+
+        Raises:
+            DatabaseUnavailable: the server stays away.
+        """
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(DatabaseUnavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_after_delay(PATIENCE_SECONDS),
+            reraise=True,
+        )
+        return await attempts(asyncio.to_thread, self.transaction, work)
+
+    def settings(self, session: Session) -> Settings:
+        """The settings in force now."""
+        saved: dict[str, Any] = dict(session.execute(select(SavedSetting.name, SavedSetting.value)).tuples().all())
+        return self.environment.with_saved(saved)
+
+
+def setting_rows(settings: Settings, saved: set[str]) -> list[SettingRow]:
+    """Every setting that can be changed on screen, with where its value comes from."""
+    rows = []
+    for name in on_screen_fields():
+        field = Settings.model_fields[name]
+        source = "environment" if name in settings.fixed_by_environment else "screen" if name in saved else "default"
+        rows.append(SettingRow(name, field.title or name, field.description or "", getattr(settings, name), field.default, source))
+    return rows
+
+
+def saved_names(session: Session) -> set[str]:
+    """Names of the settings that were changed on screen."""
+    return set(session.scalars(select(SavedSetting.name)))
+
+
+def save_setting(session: Session, environment: Settings, name: str, value: Any, *, by: str) -> None:
+    """Keep a value chosen on screen.
+
+    Raises:
+        SettingsError: the value does not fit, or the environment fixes this setting.
+    """
+    if name in environment.fixed_by_environment:
+        raise SettingsError(f"'{name}' is set by the environment; change it there.")
+    checked = checked_value(name, value)
+    stored = str(checked) if not isinstance(checked, (int, float, str)) else checked
+    statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by}))
+
+
+def reset_setting(session: Session, name: str) -> None:
+    """Go back to the default."""
+    session.execute(delete(SavedSetting).where(SavedSetting.name == name))

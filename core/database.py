@@ -1,0 +1,138 @@
+"""The one synchronous data layer: an engine, short transactions, and the migrations that run at start.
+
+A ``Database`` is made once a process and may be used from every thread; a session belongs to the thread that opened it.
+Nothing here needs session state on the server (no prepared statements, session-level locks, LISTEN or SET), so a
+transaction pooler such as PgBouncer or Neon's works.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, make_url, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.embedded_postgres import EmbeddedPostgres
+from core.errors import DatabaseUnavailable
+from core.settings import Settings
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
+LAUNCH_LOCK = 7_264_418
+
+
+class Database:
+    """An engine and, when it is ours, the embedded server behind it."""
+
+    def __init__(self, engine: Engine, embedded: EmbeddedPostgres | None = None) -> None:
+        self.engine = engine
+        self._embedded = embedded
+
+    @classmethod
+    def open(cls, settings: Settings, *, pool_size: int = 10) -> "Database":
+        """Connect, starting the embedded server where no ``DATABASE_URL`` is set, and migrate to the newest schema.
+
+        Raises:
+            DatabaseUnavailable: the server cannot be started or reached, or the schema cannot be migrated.
+        """
+        if settings.database_url is not None:
+            database = cls(make_engine(settings.database_url.get_secret_value(), pool_size=pool_size))
+        else:
+            server = EmbeddedPostgres(settings.data_dir / "postgres")
+            database = cls(make_engine(server.start(), pool_size=pool_size), server)
+        try:
+            database.migrate()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def close(self) -> None:
+        """Give the connections back; the embedded server stops with its last user."""
+        self.engine.dispose()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end of the block, rolled back if it raises.
+
+        Raises:
+            DatabaseUnavailable: the server is away or cannot write.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable(_what_happened(error, self.address)) from error
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without the password."""
+        return self.engine.url.set(query={}).render_as_string(hide_password=True)
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision. Safe from two processes at once: the second waits, then finds it done.
+
+        Raises:
+            DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+                if (revision := _current_revision(connection)) is not None and revision not in known:
+                    raise DatabaseUnavailable(
+                        f"The database at {self.address} was made by a newer Signal Desk (revision {revision}). Update this checkout."
+                    )
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable(_what_happened(error, self.address)) from error
+
+
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """An engine for a ``postgresql://`` (or ``postgres://``) URL; SSL options in the URL are passed on to the driver."""
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_timeout=15,
+        pool_pre_ping=True,
+        pool_recycle=300,  # pooled services drop idle connections
+        connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk"},
+    )
+
+
+def _current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _what_happened(error: SQLAlchemyError, address: str) -> str:
+    """A sentence for a person: what the server said, and what to try."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    said = str(cause or error).strip().splitlines()
+    words = said[0] if said else type(error).__name__
+    if isinstance(cause, psycopg.errors.DiskFull) or "No space left" in words:
+        return f"The disk under the database at {address} is full. Free some space and try again; nothing was lost. ({words})"
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        return f"The database at {address} refuses: {words}. Give its role the right to create tables in its schema."
+    if isinstance(error, PoolTimeout):
+        return f"The database at {address} is too busy: no connection became free within 15 s."
+    return f"The database at {address} does not answer: {words}. Check that it runs and that DATABASE_URL is right."
+
+
+def among(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """``column = ANY(ids)``: one parameter however many ids there are (the wire protocol allows 65,535)."""
+    return column == any_(cast(list(ids), ARRAY(BigInteger)))

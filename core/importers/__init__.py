@@ -1,0 +1,1 @@
+"""Import: sources (files, feeds, the CoinDesk API) become parsed articles, and parsed articles become rows."""

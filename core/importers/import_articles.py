@@ -1,0 +1,208 @@
+"""The import stage's database half: parsed articles in, rows out; each source row is counted as new, updated, unchanged or rejected.
+
+Works in chunks, each one transaction under a lock that lasts as long as it, so two imports at once cannot make two rows of one
+article. A row that the database refuses is rejected alone. Call from any thread.
+"""
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+
+from core.articles import ensure_publishers, publisher_key
+from core.configuration import Desk
+from core.importers.parsed_article import ParsedArticle, RejectedRow
+from core.models import Article, ArticleCategory, ArticleKey, Category
+from core.offline.analysis import promise
+
+CHUNK = 200
+IMPORT_LOCK = 7_264_419
+SHORTENED = 0.5
+"""An update never puts a body in place of one more than twice as long: it is a feed's summary of what is here in full."""
+
+
+@dataclass
+class ImportReport:
+    """What became of every row."""
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return self.new + self.updated + self.unchanged + len(self.rejected)
+
+    def reasons(self) -> dict[str, int]:
+        """How many rows were rejected for each reason, most frequent first."""
+        counts: dict[str, int] = {}
+        for row in self.rejected:
+            reason = row.reason.split(":")[0]
+            counts[reason] = counts.get(reason, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def import_articles(
+    desk: Desk,
+    source: str,
+    rows: Iterable[ParsedArticle | RejectedRow],
+    *,
+    report: ImportReport | None = None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> ImportReport:
+    """Import rows, chunk by chunk; ``on_progress`` is told after each chunk how many rows are done.
+
+    Raises:
+        DatabaseUnavailable: the database is away; the chunks before it are kept, and importing again continues.
+        ImportRefused: the source turns out to be unreadable.
+    """
+    report = report or ImportReport()
+    numbered = enumerate(rows, start=1)
+    while chunk := list(islice(numbered, CHUNK)):
+        report.rejected += [row for _, row in chunk if isinstance(row, RejectedRow)]
+        articles = [(number, row) for number, row in chunk if isinstance(row, ParsedArticle)]
+        if articles:
+            _import_chunk(desk, source, articles, report)
+        on_progress(len(chunk))
+    return report
+
+
+def write_report(report: ImportReport, folder: Path, now: datetime) -> Path | None:
+    """Write the rejected rows to a CSV file in ``folder``; None when there are none."""
+    if not report.rejected:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"import-{now:%Y%m%d-%H%M%S-%f}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in report.rejected)
+    return path
+
+
+def content_hash(title: str, body: str) -> str:
+    """SHA-256 (hex) of the text that is analysed: when it changes, the article is ready to be analysed again."""
+    return hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()
+
+
+def _import_chunk(desk: Desk, source: str, articles: list[tuple[int, ParsedArticle]], report: ImportReport) -> None:
+    try:
+        with desk.database.session() as session:
+            outcome = _Chunk(session).put([article for _, article in articles])
+    except (DataError, IntegrityError) as error:
+        if len(articles) == 1:
+            number, article = articles[0]
+            reason = f"refused by the database: {str(error.orig).splitlines()[0]}"
+            report.rejected.append(RejectedRow(source, number, reason, article.title[:200]))
+            return
+        for one in articles:
+            _import_chunk(desk, source, [one], report)
+        return
+    report.new += outcome[0]
+    report.updated += outcome[1]
+    report.unchanged += len(articles) - outcome[0] - outcome[1]
+
+
+class _Chunk:
+    """One transaction's worth of articles."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
+
+    def put(self, articles: list[ParsedArticle]) -> tuple[int, int]:
+        """Insert what is new and update what changed; returns how many of each."""
+        new = updated = 0
+        publishers = ensure_publishers(self.session, {article.publisher for article in articles})
+        for batch in _without_repeats(articles):
+            keys = [key for article in batch for key in article.identity_keys]
+            known = dict(self.session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(keys))).tuples().all())
+            owner = [next((known[key] for key in article.identity_keys if key in known), None) for article in batch]
+            fresh = [article for article, found in zip(batch, owner, strict=True) if found is None]
+            ids = iter(self._insert(fresh, publishers))
+            placed = [(article, found if found is not None else next(ids)) for article, found in zip(batch, owner, strict=True)]
+            updated += self._update([pair for pair, found in zip(placed, owner, strict=True) if found is not None])
+            new += len(fresh)
+            rows = [{"key": key, "article_id": article_id} for article, article_id in placed for key in article.identity_keys]
+            self.session.execute(upsert(ArticleKey).on_conflict_do_nothing(), rows)
+        return new, updated
+
+    def _insert(self, articles: list[ParsedArticle], publishers: dict[str, int]) -> list[int]:
+        if not articles:
+            return []
+        rows = [{"publisher_id": publishers[publisher_key(article.publisher)], **_columns(article)} for article in articles]
+        ids = list(self.session.scalars(insert(Article).returning(Article.id, sort_by_parameter_order=True), rows))
+        self._categorise(dict(zip(ids, articles, strict=True)))
+        return ids
+
+    def _update(self, placed: list[tuple[ParsedArticle, int]]) -> int:
+        ids = [article_id for _, article_id in placed]
+        stored = {
+            row[0]: row
+            for row in self.session.execute(select(Article.id, Article.import_hash, Article.body_chars).where(Article.id.in_(ids))).tuples()
+        }
+        changed = {
+            article_id: article
+            for article, article_id in placed
+            if article.content_hash != stored[article_id][1] and len(article.body) >= stored[article_id][2] * SHORTENED
+        }
+        for article_id, article in changed.items():
+            self.session.execute(update(Article).where(Article.id == article_id).values(updated_at=func.now(), **_columns(article)))
+        self._categorise(changed)
+        return len(changed)
+
+    def _categorise(self, articles: dict[int, ParsedArticle]) -> None:
+        names = {name[:200] for article in articles.values() for name in article.categories}
+        if names:
+            self.session.execute(upsert(Category).on_conflict_do_nothing(), [{"name": name} for name in sorted(names)])
+        ids = dict(self.session.execute(select(Category.name, Category.id).where(Category.name.in_(names))).tuples().all())
+        self.session.execute(delete(ArticleCategory).where(ArticleCategory.article_id.in_(articles)))
+        rows = [
+            {"article_id": article_id, "category_id": category_id}
+            for article_id, article in articles.items()
+            for category_id in {ids[name[:200]] for name in article.categories}
+        ]
+        if rows:
+            self.session.execute(insert(ArticleCategory), rows)
+
+
+def _columns(article: ParsedArticle) -> dict[str, object]:
+    return {
+        "url": article.url,
+        "title": article.title,
+        "subtitle": article.subtitle,
+        "authors": article.authors,
+        "body": article.body,
+        "language": article.language[:16],
+        "keywords": list(article.keywords),
+        "provider_sentiment": article.sentiment,
+        "published_at": article.published_at,
+        "import_hash": article.content_hash,
+        "content_hash": content_hash(article.title, article.body),
+        "is_active": article.active,
+        "is_sample": article.is_sample,
+        "promise": promise(article.title, article.body),
+    }
+
+
+def _without_repeats(articles: list[ParsedArticle]) -> Iterator[list[ParsedArticle]]:
+    """Parts of a chunk within which no article is there twice, so that the second is seen as an update of the first."""
+    part: list[ParsedArticle] = []
+    seen: set[str] = set()
+    for article in articles:
+        keys = set(article.identity_keys)
+        if keys & seen:
+            yield part
+            part, seen = [], set()
+        part.append(article)
+        seen |= keys
+    yield part

@@ -1,0 +1,196 @@
+"""Every call that may cost something goes through here: reserve, call, settle, and try again where that can help.
+
+A ``Meter`` belongs to one record in work and lives on its batch's event loop; database work leaves the loop. Each attempt is
+a ledger entry of its own, also one that failed, so the ledger can be held against the provider's own count.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+from sqlalchemy.orm import Session
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from core import budget
+from core.budget import Call, NoRoom
+from core.clock import utc_now
+from core.configuration import Desk
+from core.failures import Action, Billed, CallFailed, Failure, FailureKind, classify
+from core.models import LedgerKind
+from core.pricing import TokenUsage, input_tokens_at_most, is_free, model_cost
+from core.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BACKOFF_BASE_SECONDS = 1.0
+BACKOFF_MOST_SECONDS = 60.0
+ROOM_POLL_SECONDS = 0.5  # while others' reservations hold the room
+
+
+@dataclass(frozen=True, slots=True)
+class Bill(Generic[T]):
+    """An answer and what it cost."""
+
+    answer: T
+    usd: Decimal
+    tokens: TokenUsage = TokenUsage()
+    credits: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Who pays for the calls of one record."""
+
+    desk: Desk
+    settings: Settings
+    owner: str
+    batch_id: int
+    record_id: int
+    article_id: int
+
+    async def pay(
+        self, agent: str, provider: str, model: str, kind: LedgerKind, worst: Decimal, make: Callable[[], Awaitable[Bill[T]]]
+    ) -> T:
+        """Make a call, at most ``max_attempts`` times; each attempt is reserved before and settled after.
+
+        Raises:
+            CallFailed: with what went wrong last.
+            NoRoom: a budget has no room and nobody's reservation will free any.
+        """
+        attempts = AsyncRetrying(
+            stop=stop_after_attempt(self.settings.max_attempts),
+            retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.failure.action is Action.RETRY),
+            wait=wait_as_told,
+            reraise=True,
+        )
+        async for attempt in attempts:
+            with attempt:
+                call = Call(
+                    kind, agent, provider, model, worst, attempt.retry_state.attempt_number, self.batch_id, self.record_id, self.article_id
+                )
+                return await self._attempt(call, make)
+        raise AssertionError("tenacity reraises the last failure")
+
+    async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
+        entry = await self._reserve(call)
+        try:
+            async with asyncio.timeout(self.settings.call_timeout_seconds):
+                bill = await make()
+        except asyncio.CancelledError:
+            cancelled = Failure(FailureKind.CANCELLED, Action.FAIL, Billed.MAYBE, "The call was cancelled before its answer came.")
+            await asyncio.shield(self._end_failed(entry, cancelled))
+            raise
+        except Exception as error:
+            failure = classify(error)
+            if failure.kind is FailureKind.INTERNAL:
+                logger.exception("call failed for an unknown reason", extra={"record_id": self.record_id})
+            await self._end_failed(entry, failure)
+            raise CallFailed(failure) from error
+        await asyncio.shield(
+            self.desk.offload(
+                lambda session: budget.settle(session, entry, bill.usd, now=utc_now(), tokens=bill.tokens, credits=bill.credits)
+            )
+        )
+        return bill.answer
+
+    async def _reserve(self, call: Call) -> int:
+        while True:
+            try:
+                return await self.desk.offload(lambda session: self._reserve_now(session, call))
+            except NoRoom as refusal:
+                if not refusal.may_free:
+                    raise
+                await asyncio.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+
+    def _reserve_now(self, session: Session, call: Call) -> int:
+        if call.worst_case_usd > 0:
+            spent = budget.spent_of_article(session, self.batch_id, self.article_id)
+            ceiling = self.settings.cost_ceiling_per_article
+            if spent + call.worst_case_usd > ceiling:
+                raise CallFailed(
+                    Failure(
+                        FailureKind.CEILING,
+                        Action.FAIL,
+                        Billed.NO,
+                        f"The ceiling per article is {budget.usd(ceiling)}; {budget.usd(spent)} is spent on this one "
+                        f"and up to {budget.usd(call.worst_case_usd)} was asked for.",
+                    )
+                )
+        return budget.reserve(session, call, self.settings, owner=self.owner, now=utc_now())
+
+    async def _end_failed(self, entry: int, failure: Failure) -> None:
+        end = budget.release if failure.billed is Billed.NO else budget.settle_unknown
+        await self.desk.offload(
+            lambda session: end(session, entry, now=utc_now(), error_kind=failure.kind.value, error_message=failure.message)
+        )
+
+
+class MeteredModel(WrapperModel):
+    """Any model, paid for through a meter, one ledger entry a request."""
+
+    def __init__(self, wrapped: Model, meter: Meter, *, agent: str, name: str) -> None:
+        super().__init__(wrapped)
+        self._meter = meter
+        self._agent = agent
+        self._name = name
+        """The model as the configuration names it, by which its price is found."""
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        prices = self._meter.settings.model_prices
+
+        async def make() -> Bill[ModelResponse]:
+            response = await self.wrapped.request(messages, model_settings, model_request_parameters)
+            tokens = tokens_of(response)
+            return Bill(response, model_cost(self._name, tokens, prices), tokens)
+
+        if is_free(self._name):
+            worst = Decimal(0)
+        else:
+            most_output = (model_settings or {}).get("max_tokens") or self._meter.settings.max_output_tokens
+            worst = model_cost(self._name, TokenUsage(request_tokens_at_most(messages, model_request_parameters), 0, most_output), prices)
+        return await self._meter.pay(self._agent, self.wrapped.system, self._name, LedgerKind.MODEL, worst, make)
+
+
+def tokens_of(response: ModelResponse) -> TokenUsage:
+    """The provider's own count of one response."""
+    usage = response.usage
+    thinking = usage.details.get("thoughts_tokens", 0) or usage.details.get("reasoning_tokens", 0)
+    return TokenUsage(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens - thinking, thinking)
+
+
+def request_tokens_at_most(messages: list[ModelMessage], parameters: ModelRequestParameters) -> int:
+    """An upper bound of the input tokens of a request: messages, instructions and schemas."""
+    schemas = "".join(str(tool.parameters_json_schema) + (tool.description or "") for tool in parameters.output_tools)
+    texts = ModelMessagesTypeAdapter.dump_json(messages, exclude={"__all__": {"usage", "timestamp", "run_id"}}).decode()
+    return input_tokens_at_most(texts) + _schema_tokens_at_most(schemas)
+
+
+_schema_tokens_at_most = lru_cache(maxsize=64)(input_tokens_at_most)
+
+
+def wait_as_told(state: RetryCallState) -> float:
+    """Seconds before the next attempt: what the provider asked for, with jitter, else exponential backoff with full jitter.
+
+    Full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+    """
+    error = state.outcome.exception() if state.outcome else None
+    told = error.failure.retry_after if isinstance(error, CallFailed) else None
+    if told is not None:
+        return min(told, 300.0) * (1 + random.random() * 0.1)  # noqa: S311 - jitter
+    return random.random() * min(BACKOFF_MOST_SECONDS, BACKOFF_BASE_SECONDS * 2**state.attempt_number)  # noqa: S311

@@ -1,0 +1,504 @@
+"""The tables. Postgres is the only state: every status is a column here.
+
+Money is ``NUMERIC`` and ``Decimal``, never float. Times are ``timestamptz`` in UTC. Nothing is loaded lazily: queries say
+what they need. Status enums state one meaning a member; sets such as ``BatchStatus.open()`` name what code asks about.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    Date,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from core.agents.outputs import Sentiment, SignalKind, Stance, Timeframe, Verdict
+
+
+class BatchStatus(StrEnum):
+    INITIATED = "INITIATED"  # launched; nothing claimed yet
+    PROCESSING = "PROCESSING"  # records are being claimed
+    PAUSED = "PAUSED"  # nothing more is claimed until resumed; pause_reason says why
+    COMPLETED = "COMPLETED"  # every record reached an end, at least one of them completed or skipped
+    FAILED = "FAILED"  # every record reached an end and none completed
+    CANCELLED = "CANCELLED"  # stopped by a person; what was done is kept
+
+    @classmethod
+    def claimable(cls) -> frozenset["BatchStatus"]:
+        return frozenset({cls.INITIATED, cls.PROCESSING})
+
+    @classmethod
+    def open(cls) -> frozenset["BatchStatus"]:
+        return frozenset({cls.INITIATED, cls.PROCESSING, cls.PAUSED})
+
+
+class RecordStatus(StrEnum):
+    PENDING = "PENDING"  # waits to be claimed
+    PROCESSING = "PROCESSING"  # claimed under a lease
+    COMPLETED = "COMPLETED"  # analysed and validated
+    FAILED = "FAILED"  # gave up; error_kind and error_message say why
+    SKIPPED = "SKIPPED"  # not run; skip_reason says why
+    CANCELLED = "CANCELLED"  # its batch, or it alone, was cancelled before it was done
+
+    @classmethod
+    def open(cls) -> frozenset["RecordStatus"]:
+        return frozenset({cls.PENDING, cls.PROCESSING})
+
+
+class LedgerStatus(StrEnum):
+    RESERVED = "RESERVED"  # a call may be in flight; reserved_usd is held against the budgets
+    SETTLED = "SETTLED"  # the provider's own count is known; usd is the true cost
+    RELEASED = "RELEASED"  # the call was never made or certainly not billed; usd is 0
+    UNKNOWN = "UNKNOWN"  # the call may have reached the provider but no answer came; usd is the worst case
+
+
+class LedgerKind(StrEnum):
+    MODEL = "model"
+    SEARCH = "search"
+
+
+class EvidenceMatch(StrEnum):
+    EXACT = "exact"
+    NORMALISED = "normalised"
+    FUZZY = "fuzzy"
+
+
+class Decision(StrEnum):
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
+    WITHDRAWN = "withdrawn"  # an undo: the signal is undecided again
+
+
+class Authority(StrEnum):
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+class BudgetScope(StrEnum):
+    BATCH = "batch"  # key: the batch's id
+    DAY = "day"  # key: 2026-11-24 (UTC)
+    MONTH = "month"  # key: 2026-11 (UTC)
+
+
+class BudgetEventKind(StrEnum):
+    ALERT = "alert"
+    TOP_UP = "top_up"
+    LIMIT = "limit"
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    """The enum's values as text with a check, so that adding a member is an ordinary migration."""
+    return Enum(kind, native_enum=False, length=32, values_callable=lambda members: [member.value for member in members])
+
+
+Key = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+Money = Annotated[Decimal, mapped_column(Numeric(14, 8))]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012
+        str: Text,
+        BatchStatus: _enum(BatchStatus),
+        RecordStatus: _enum(RecordStatus),
+        LedgerStatus: _enum(LedgerStatus),
+        LedgerKind: _enum(LedgerKind),
+        EvidenceMatch: _enum(EvidenceMatch),
+        Decision: _enum(Decision),
+        Authority: _enum(Authority),
+        BudgetScope: _enum(BudgetScope),
+        BudgetEventKind: _enum(BudgetEventKind),
+        SignalKind: _enum(SignalKind),
+        Timeframe: _enum(Timeframe),
+        Sentiment: _enum(Sentiment),
+        Verdict: _enum(Verdict),
+        Stance: _enum(Stance),
+    }
+
+
+# --- import and articles ---------------------------------------------------------------------------------------------
+
+
+class Publisher(Base):
+    __tablename__ = "publishers"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(String(300))
+    name_key: Mapped[str] = mapped_column(String(300), unique=True)
+    """The name's letters and digits in lower case, so that "CryptoPotato" and "Crypto Potato" are one publisher."""
+    is_priority: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[Created]
+
+
+class Category(Base):
+    __tablename__ = "categories"
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+
+
+class Article(Base):
+    """A news item. ``search`` weighs the title over the body."""
+
+    __tablename__ = "articles"
+    __table_args__ = (
+        Index("ix_articles_search", "search", postgresql_using="gin"),
+        Index("ix_articles_published_at_id", text("published_at DESC"), text("id DESC")),
+        Index("ix_articles_publisher_id_published_at", "publisher_id", text("published_at DESC")),
+    )
+
+    id: Mapped[Key]
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"))
+    url: Mapped[str | None]
+    title: Mapped[str]
+    subtitle: Mapped[str | None]
+    authors: Mapped[str | None]
+    body: Mapped[str]
+    body_chars: Mapped[int] = mapped_column(Computed("char_length(body)", persisted=True))
+    language: Mapped[str] = mapped_column(String(16))
+    keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    provider_sentiment: Mapped[str | None] = mapped_column(String(16))
+    published_at: Mapped[Moment]
+    imported_at: Mapped[Created]
+    updated_at: Mapped[Created]
+    import_hash: Mapped[str] = mapped_column(String(64))
+    """Of everything a source gave: says whether a re-import changed anything."""
+    content_hash: Mapped[str] = mapped_column(String(64))
+    """Of title and body: says whether the text that was analysed is still this one."""
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    is_sample: Mapped[bool] = mapped_column(server_default=text("false"))
+    promise: Mapped[float] = mapped_column(server_default=text("0"))
+    """The offline rules' own score, 0..1, of how promising the article is."""
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "setweight(to_tsvector('english', left(title, 1000)), 'A') || setweight(to_tsvector('english', left(body, 60000)), 'B')",
+            persisted=True,
+        ),
+        deferred=True,
+    )
+
+
+class ArticleKey(Base):
+    """An identifier by which an article is recognised when it is seen again: its address, provider id or guid."""
+
+    __tablename__ = "article_keys"
+
+    key: Mapped[str] = mapped_column(String(700), primary_key=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+
+
+class ArticleCategory(Base):
+    __tablename__ = "article_categories"
+
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+# --- batches and records ---------------------------------------------------------------------------------------------
+
+
+class BatchSession(Base):
+    """One launch. Its configuration is what every article of it is analysed with."""
+
+    __tablename__ = "batch_sessions"
+    __table_args__ = (Index("ix_batch_sessions_open", "status", postgresql_where=text("status IN ('INITIATED', 'PROCESSING', 'PAUSED')")),)
+
+    id: Mapped[Key]
+    idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    status: Mapped[BatchStatus] = mapped_column(server_default=BatchStatus.INITIATED.value)
+    launched_by: Mapped[str] = mapped_column(String(100))
+    configuration: Mapped[Json]
+    configuration_hash: Mapped[str] = mapped_column(String(16))
+    selection: Mapped[Json]
+    """The ids or the filter that were launched, as the analyst chose them."""
+    estimate: Mapped[Json]
+    concurrency: Mapped[int]
+    created_at: Mapped[Created]
+    started_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+    pause_reason: Mapped[str | None]
+    """Set while PAUSED: what happened and what to change, or who paused it."""
+
+
+class BatchRecord(Base):
+    """One article of a batch. The lease columns are set while PROCESSING."""
+
+    __tablename__ = "batch_records"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "article_id"),
+        Index("ix_batch_records_claim", "batch_id", "position", postgresql_where=text("status = 'PENDING'")),
+        Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
+        Index("ix_batch_records_batch_id_status", "batch_id", "status"),
+    )
+
+    id: Mapped[Key]
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch_sessions.id", ondelete="CASCADE"))
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    """Null once the article was deleted; the record keeps its title."""
+    article_title: Mapped[str]
+    position: Mapped[int]
+    status: Mapped[RecordStatus] = mapped_column(server_default=RecordStatus.PENDING.value)
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    lease_owner: Mapped[str | None] = mapped_column(String(200))
+    lease_expires_at: Mapped[Moment | None]
+    started_at: Mapped[Moment | None]
+    finished_at: Mapped[Moment | None]
+    error_kind: Mapped[str | None] = mapped_column(String(40))
+    error_message: Mapped[str | None]
+    skip_reason: Mapped[str | None]
+
+
+# --- what the agents found -------------------------------------------------------------------------------------------
+
+
+class Analysis(Base):
+    """The content analysis of one article's text with one configuration. ``completed_at`` is null until it is validated too."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (UniqueConstraint("article_id", "configuration_hash", "content_hash"),)
+
+    id: Mapped[Key]
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"))
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch_sessions.id", ondelete="CASCADE"), index=True)
+    configuration_hash: Mapped[str] = mapped_column(String(16))
+    content_hash: Mapped[str] = mapped_column(String(64))
+    """The article's text when it was analysed; evidence offsets hold for that text."""
+    model: Mapped[str] = mapped_column(String(200))
+    prompt_version: Mapped[str] = mapped_column(String(40))
+    sentiment: Mapped[Sentiment]
+    impact: Mapped[float]
+    summary: Mapped[str]
+    context: Mapped[str]
+    signal_strength: Mapped[float]
+    uniqueness: Mapped[float]
+    confidence: Mapped[float]
+    ungrounded_signals: Mapped[int] = mapped_column(server_default=text("0"))
+    """Signals kept out because none of their quotes stands in the article."""
+    dropped_quotes: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[Created]
+    completed_at: Mapped[Moment | None]
+
+
+class Signal(Base):
+    """What content analysis found. ``verdict`` and ``decision`` repeat the newest validation and review, for filters."""
+
+    __tablename__ = "signals"
+    __table_args__ = (
+        Index("ix_signals_created_at_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_signals_decision", "decision"),
+    )
+
+    id: Mapped[Key]
+    analysis_id: Mapped[int] = mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), index=True)
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    kind: Mapped[SignalKind]
+    category: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str]
+    implications: Mapped[str]
+    timeframe: Mapped[Timeframe]
+    confidence: Mapped[float]
+    research_query: Mapped[str]
+    created_at: Mapped[Created]
+    verdict: Mapped[Verdict | None]
+    """Null until validated; signals under the minimum confidence stay so."""
+    decision: Mapped[Decision | None]
+    """Null until reviewed, and again after an undo."""
+
+
+class Evidence(Base):
+    """A quote that stands in the article: ``body[start:end]`` is what the reader highlights."""
+
+    __tablename__ = "evidence"
+
+    id: Mapped[Key]
+    signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
+    quote: Mapped[str]
+    start: Mapped[int]
+    end: Mapped[int]
+    match: Mapped[EvidenceMatch]
+
+
+class Validation(Base):
+    """Research on one signal. Append-only: the newest counts."""
+
+    __tablename__ = "validations"
+
+    id: Mapped[Key]
+    signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
+    verdict: Mapped[Verdict]
+    confidence_adjustment: Mapped[float]
+    reason: Mapped[str]
+    model: Mapped[str] = mapped_column(String(200))
+    research_provider: Mapped[str] = mapped_column(String(40))
+    prompt_version: Mapped[str] = mapped_column(String(40))
+    searches: Mapped[Json]
+    """The queries sent, each with its number of results, or why there were none."""
+    dropped_sources: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[Created]
+
+
+class Source(Base):
+    """A search result that a validation rests on; its address came back from a search of that run."""
+
+    __tablename__ = "validation_sources"
+
+    id: Mapped[Key]
+    validation_id: Mapped[int] = mapped_column(ForeignKey("validations.id", ondelete="CASCADE"), index=True)
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    """Set when the source is an article of this desk's archive."""
+    url: Mapped[str]
+    title: Mapped[str]
+    publisher: Mapped[str]
+    published_at: Mapped[Moment | None]
+    stance: Mapped[Stance]
+    authority: Mapped[Authority]
+    quote: Mapped[str]
+
+
+class Review(Base):
+    """An analyst's decision. Append-only: the newest counts, history stays."""
+
+    __tablename__ = "reviews"
+
+    id: Mapped[Key]
+    signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
+    decision: Mapped[Decision]
+    note: Mapped[str | None]
+    reviewer: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+
+class LedgerEntry(Base):
+    """One paid call, or one reservation for it. Free calls (offline rules, archive) are entered too, at $0."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        Index("ix_ledger_entries_created_at_id", text("created_at DESC"), text("id DESC")),
+        Index("ix_ledger_entries_reserved", "owner", postgresql_where=text("status = 'RESERVED'")),
+        CheckConstraint("usd >= 0 AND reserved_usd >= 0", name="not_negative"),
+    )
+
+    id: Mapped[Key]
+    created_at: Mapped[Created]
+    settled_at: Mapped[Moment | None]
+    status: Mapped[LedgerStatus]
+    kind: Mapped[LedgerKind]
+    agent: Mapped[str] = mapped_column(String(40))
+    provider: Mapped[str] = mapped_column(String(60))
+    model: Mapped[str] = mapped_column(String(200))
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch_sessions.id", ondelete="SET NULL"), index=True)
+    record_id: Mapped[int | None] = mapped_column(ForeignKey("batch_records.id", ondelete="SET NULL"), index=True)
+    article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
+    owner: Mapped[str | None] = mapped_column(String(200))
+    """The worker that holds the reservation; set while RESERVED."""
+    attempt: Mapped[int] = mapped_column(server_default=text("1"))
+    reserved_usd: Mapped[Money] = mapped_column(server_default=text("0"))
+    usd: Mapped[Money] = mapped_column(server_default=text("0"))
+    input_tokens: Mapped[int] = mapped_column(server_default=text("0"))
+    """Prompt tokens, cached ones included."""
+    cached_tokens: Mapped[int] = mapped_column(server_default=text("0"))
+    output_tokens: Mapped[int] = mapped_column(server_default=text("0"))
+    """Answer tokens, thinking excluded."""
+    thinking_tokens: Mapped[int] = mapped_column(server_default=text("0"))
+    search_credits: Mapped[Decimal] = mapped_column(Numeric(12, 4), server_default=text("0"))
+    error_kind: Mapped[str | None] = mapped_column(String(40))
+    error_message: Mapped[str | None]
+    day: Mapped[date] = mapped_column(Date)
+    """The UTC day whose budget the entry counts against."""
+
+
+class Budget(Base):
+    """A limit and what is used of it. Invariant: ``spent_usd + reserved_usd <= limit_usd`` for every call that was let through."""
+
+    __tablename__ = "budgets"
+    __table_args__ = (
+        UniqueConstraint("scope", "key"),
+        CheckConstraint("spent_usd >= 0 AND reserved_usd >= 0 AND limit_usd >= 0", name="not_negative"),
+    )
+
+    id: Mapped[Key]
+    scope: Mapped[BudgetScope]
+    key: Mapped[str] = mapped_column(String(40))
+    limit_usd: Mapped[Money]
+    spent_usd: Mapped[Money] = mapped_column(server_default=text("0"))
+    reserved_usd: Mapped[Money] = mapped_column(server_default=text("0"))
+    created_at: Mapped[Created]
+
+
+class BudgetEvent(Base):
+    """An alert, a top-up or a change of limit. An alert is raised once for a budget and threshold."""
+
+    __tablename__ = "budget_events"
+    __table_args__ = (Index("uq_budget_events_alert", "budget_id", "threshold", unique=True, postgresql_where=text("kind = 'alert'")),)
+
+    id: Mapped[Key]
+    budget_id: Mapped[int] = mapped_column(ForeignKey("budgets.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[BudgetEventKind]
+    threshold: Mapped[int | None]
+    """For an alert: percent of the limit."""
+    amount_usd: Mapped[Money | None]
+    """For a top-up: what was added. For a change of limit: the new limit."""
+    made_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+
+
+# --- the desk itself -------------------------------------------------------------------------------------------------
+
+
+class SavedSetting(Base):
+    """A setting changed on screen."""
+
+    __tablename__ = "settings"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSONB)
+    saved_by: Mapped[str] = mapped_column(String(100))
+    saved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), onupdate=func.now())
+
+
+class Worker(Base):
+    """A process that runs batches. One without a fresh heartbeat is dead, and its leases and reservations are taken back."""
+
+    __tablename__ = "workers"
+
+    owner: Mapped[str] = mapped_column(String(200), primary_key=True)
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int]
+    started_at: Mapped[Created]
+    heartbeat_at: Mapped[Created]

@@ -1,0 +1,132 @@
+"""Plain English for a signal, built from the sentence it rests on and the facts in it."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from core.offline.facts import Facts, words_of
+
+MAX_WORDS = 30
+
+_LEAD_IN = re.compile(
+    r"^(?:(?:However|Meanwhile|Notably|Interestingly|Moreover|Furthermore|Additionally|In addition|Also|Still|Yet|But|And|So|Indeed|In fact|Overall|Similarly|Consequently|Therefore|"
+    r"Specifically|Ultimately|Finally|For instance|For example|For context|That said|On the other hand|In contrast|At the time of (?:writing|publication)|At press time|"
+    r"In a [a-z ]{3,40}(?:post|statement|release|report|note|interview)[^,]{0,60}|According to [^,]{3,80}|As reported by [^,]{3,60}|As per [^,]{3,60}|To recall|Of course|In other words|As a result),?\s+)+"
+)
+_TAIL = re.compile(
+    r"(?:,?\s(?:according to|as per|as reported by|per a|citing)\s[^,.;]{3,90}|,\s(?:[A-Z][\w.’'-]+\s){0,5}(?:he|she|they|it|the \w+|analysts?|[A-Z][\w’'-]+)\s"
+    r"(?:said|says|added|noted|wrote|explained|told|stated|tweeted|argued|warned|claimed)(?:\s[^.;]{0,80})?)[.\s”\"]*$"
+)
+_SAID_THAT = re.compile(r"^(?:[A-Z][\w.’'-]+\s){1,4}(?:also |further |then )?(?:said|says|noted|added|stated|explained|argued|pointed out|wrote) (?:that )?(?=[a-z])")
+_PARENTHESES = re.compile(r"\s?[(\[][^()\[\]]{0,120}[)\]]")
+_PRONOUN = re.compile(r"^(?:It|They|He|She|The (?:company|firm|exchange|miner|agency|bank|fund|platform|group|protocol|regulator|organization|startup|project|watchdog|team)(?! (?:behind|of|that|which|led|in)\b))(?='s|’s|\s)")
+_FIRST_PERSON = re.compile(r"\b(?:we|our|us|I|my|me|I[’']m|we[’']re|we[’']ve|you|your)\b")
+_CUT = re.compile(r"(?:,? (?:which|while|whereas|although|as well as|so that|because|since|after|before|adding|noting|citing|highlighting|underscoring|signaling|marking|reflecting|making|allowing)\b|; | – | — |, (?:and|but|with|as|in|where|who)\b|,)")
+_WEAK_CUT = re.compile(r" (?:to|by|with|from|for|as|and|at|after|through|on|in|that|amid|over|into|of)$")
+_STOP = frozenset(
+    """a an the and or but of to in on at by for from with as is are was were be been being has have had it its this that these those which who whom whose will would could may might can should also than
+    then there their they he she his her him we our us you your i my not no so if into over under about after before during while between through out up down more most some such other only just very
+    said says according noted added told reported recently currently now new still already however meanwhile per via amid among both each all any one two what when where how why because despite even""".split()
+)
+
+
+def is_first_person(text: str) -> bool:
+    return _FIRST_PERSON.search(text) is not None
+
+
+def opens_with_pronoun(text: str) -> bool:
+    return _PRONOUN.match(_LEAD_IN.sub("", text)) is not None
+
+
+def is_person_pronoun(text: str) -> bool:
+    return _LEAD_IN.sub("", text).startswith(("He ", "She "))
+
+
+def clause(text: str, subject: str = "", keep: str = "") -> str:
+    """The sentence's core in about 30 words, without lead-in, attribution or brackets.
+
+    A pronoun at its head is replaced by ``subject``. The first word of ``keep`` is not cut off, if 44 words can hold it.
+    """
+    core = " ".join(_PARENTHESES.sub("", text).split())
+    core = _LEAD_IN.sub("", core)
+    core = _TAIL.sub("", core)
+    core = _SAID_THAT.sub("", core)
+    core = re.sub(r"[“”\"]", "", core).strip(" .,;:–—…!'‘’")
+    core = re.sub(r"\s+([,.;:])", r"\1", core)
+    head, colon, rest = core.partition(": ")
+    if colon and len(rest.split()) >= 7 and len(head.split()) <= 12:
+        core = rest[:1].upper() + rest[1:]
+    if subject:
+        core = _PRONOUN.sub(lambda _: subject, core, count=1)
+    whole, core = core, shorten(core, MAX_WORDS)
+    if keep and keep.split()[0].lower() not in core.lower():
+        core = shorten(whole, 44)
+    return core[:1].upper() + core[1:] if not re.match(r"[a-z][A-Z]", core) else core
+
+
+def shorten(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` words, cut where a clause ends if there is such a place in its second half."""
+    words = text.split()
+    if len(words) <= limit:
+        return text
+    head = " ".join(words[:limit])
+    floor = len(" ".join(words[: limit // 2 - 2]))
+    places = [match.start() for match in _CUT.finditer(head) if match.start() > floor]
+    if places:
+        head = head[: places[-1]]
+    else:
+        head = " ".join(words[: limit - 2])
+    while _WEAK_CUT.search(head) or re.search(r" (?:a|an|the|its|their|his|her|is|are|was|were|be|has|have|had|will|would|this|these|other|more|about)$", head):
+        head = head.rsplit(" ", 1)[0]
+    return head.rstrip(" ,;:–—")
+
+
+def short_phrase(text: str, limit: int = 12) -> str:
+    """A pattern's own words, fit to stand inside a sentence."""
+    return shorten(" ".join(text.split()).strip(" ,.;:“”\"'"), limit)
+
+
+def join(clause_text: str, reason: str) -> str:
+    reason = reason[:1].upper() + reason[1:]
+    return f"{clause_text}. {reason}"
+
+
+def month(published_at: datetime | None) -> str:
+    return published_at.strftime("%B %Y") if published_at else ""
+
+
+def content_words(text: str) -> list[str]:
+    """Words that carry meaning, in order, without repetition."""
+    seen: set[str] = set()
+    kept = []
+    for word in re.findall(r"[$€£]?[\w][\w.,’'/%&-]*[\w%]|\w", text):
+        key = word.lower().rstrip(".,")
+        if key not in _STOP and key not in seen and not key.endswith(("’s", "'s")):
+            seen.add(key)
+            kept.append(word.rstrip(".,"))
+    return kept
+
+
+def research_query(who: str, clause_text: str, facts: Facts, when: str) -> str:
+    """A search that stands alone: the names, the figures, what happened, and the month."""
+    names = [who] if who else []
+    names += [actor.name for actor in facts.actors if actor.name not in names][:2]
+    figures = [amount.text for amount in facts.amounts[:2]]
+    taken = {word.lower() for part in [*names, *figures] for word in part.split()}
+    rest = [word for word in content_words(clause_text) if word.lower() not in taken and not re.fullmatch(r"[\d.,$%]+", word)][:9]
+    query = " ".join([*names, *rest, *figures, when]).strip()
+    while len(query) > 380 and rest:
+        rest.pop()
+        query = " ".join([*names, *rest, *figures, when]).strip()
+    query = query[:390].strip()
+    return query if len(query) >= 3 else f"Bitcoin {query}".strip()
+
+
+def overlap(left: Iterable[str], right: Iterable[str]) -> float:
+    """Jaccard overlap of two sets of words."""
+    a, b = set(left), set(right)
+    return len(a & b) / len(a | b) if a and b else 0.0
+
+
+def content_set(text: str) -> set[str]:
+    return {word for word in words_of(text) if word not in _STOP and len(word) > 2}

@@ -1,0 +1,222 @@
+"""Processing records: one article's place in a batch, claimed under a lease.
+
+A worker claims with ``FOR UPDATE SKIP LOCKED``, renews its leases with one heartbeat, and ends each record once. A record
+whose lease ran out goes back to PENDING, whoever held it; every end checks that the lease is still its own, so a worker
+that lost its lease cannot overwrite what the next one does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.budget import settle_orphans
+from core.database import among
+from core.errors import NotPossible
+from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker
+
+HEARTBEAT_SECONDS = 10
+LEASE = timedelta(seconds=40)
+"""Four heartbeats: a worker that misses so many is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A record that a worker holds."""
+
+    record_id: int
+    batch_id: int
+    article_id: int | None
+    article_title: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A line of a batch's records."""
+
+    id: int
+    article_id: int | None
+    title: str
+    status: RecordStatus
+    attempts: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error_kind: str | None
+    error_message: str | None
+    skip_reason: str | None
+
+
+def claim(session: Session, batch_id: int, *, owner: str, most: int, now: datetime) -> list[Claim]:
+    """Take up to ``most`` pending records of a batch that may be claimed from, in their order, under a lease for ``owner``."""
+    next_ones = (
+        select(BatchRecord.id)
+        .join(BatchSession, BatchSession.id == BatchRecord.batch_id)
+        .where(
+            BatchRecord.batch_id == batch_id,
+            BatchRecord.status == RecordStatus.PENDING,
+            BatchSession.status.in_(BatchStatus.claimable()),
+        )
+        .order_by(BatchRecord.position)
+        .limit(most)
+        .with_for_update(of=BatchRecord, skip_locked=True)
+    )
+    claimed = session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.id.in_(next_ones.scalar_subquery()))
+        .values(
+            status=RecordStatus.PROCESSING,
+            attempts=BatchRecord.attempts + 1,
+            lease_owner=owner,
+            lease_expires_at=now + LEASE,
+            started_at=now,
+        )
+        .returning(BatchRecord.id, BatchRecord.batch_id, BatchRecord.article_id, BatchRecord.article_title, BatchRecord.attempts)
+    ).tuples()
+    claims = [Claim(*row) for row in claimed]
+    if claims:
+        session.execute(
+            update(BatchSession)
+            .where(BatchSession.id == batch_id, BatchSession.status == BatchStatus.INITIATED)
+            .values(status=BatchStatus.PROCESSING, started_at=now)
+        )
+    return claims
+
+
+def heartbeat(session: Session, held: Sequence[int], *, owner: str, host: str, pid: int, now: datetime) -> None:
+    """Say that a worker lives, and renew the leases of the records it has in flight."""
+    worker = insert(Worker).values(owner=owner, host=host, pid=pid, started_at=now, heartbeat_at=now)
+    session.execute(worker.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now}))
+    session.execute(
+        update(BatchRecord)
+        .where(among(BatchRecord.id, held), BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
+        .values(lease_expires_at=now + LEASE)
+    )
+
+
+def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
+    """Queue again what dead workers held: those named, and any whose lease ran out. Returns how many records that were.
+
+    Their reservations end as unknown. Safe to run twice, and from several processes at once.
+    """
+    stale = session.scalars(select(Worker.owner).where(Worker.heartbeat_at < now - LEASE)).all()
+    gone = sorted({*dead, *stale})
+    settle_orphans(session, gone, now=now)
+    expired = (
+        select(BatchRecord.id)
+        .where(
+            BatchRecord.status == RecordStatus.PROCESSING,
+            (BatchRecord.lease_expires_at < now) | BatchRecord.lease_owner.in_(gone),
+        )
+        .with_for_update(skip_locked=True)
+    )
+    queued = session.scalars(
+        update(BatchRecord)
+        .where(BatchRecord.id.in_(expired.scalar_subquery()))
+        .values(status=RecordStatus.PENDING, lease_owner=None, lease_expires_at=None)
+        .returning(BatchRecord.batch_id)
+    ).all()
+    _cancel_in_cancelled_batches(session, set(queued), now)
+    session.execute(delete(Worker).where(Worker.owner.in_(gone)))
+    return len(queued)
+
+
+def workers_on(session: Session, host: str) -> list[Worker]:
+    """The workers that have registered from this host."""
+    return list(session.scalars(select(Worker).where(Worker.host == host)))
+
+
+def sign_off(session: Session, owner: str) -> None:
+    """A worker ends in order: it holds nothing any more."""
+    session.execute(delete(Worker).where(Worker.owner == owner))
+
+
+def complete(session: Session, record_id: int, *, owner: str, now: datetime) -> bool:
+    """The article is done. Returns False when the lease was lost."""
+    return _end(session, record_id, owner, RecordStatus.COMPLETED, finished_at=now, error_kind=None, error_message=None)
+
+
+def fail(session: Session, record_id: int, kind: str, message: str, *, owner: str, now: datetime) -> bool:
+    """The article could not be done, for a reason that a person can act on. Returns False when the lease was lost."""
+    return _end(session, record_id, owner, RecordStatus.FAILED, finished_at=now, error_kind=kind, error_message=message)
+
+
+def skip(session: Session, record_id: int, reason: str, *, owner: str, now: datetime) -> bool:
+    """The article need not or cannot be done any more. Returns False when the lease was lost."""
+    return _end(session, record_id, owner, RecordStatus.SKIPPED, finished_at=now, skip_reason=reason)
+
+
+def give_back(session: Session, record_id: int, *, owner: str, now: datetime) -> None:
+    """Queue a claimed record again, as if it had not been claimed."""
+    batch_id = session.scalar(select(BatchRecord.batch_id).where(BatchRecord.id == record_id))
+    if _end(session, record_id, owner, RecordStatus.PENDING, attempts=BatchRecord.attempts - 1) and batch_id is not None:
+        _cancel_in_cancelled_batches(session, {batch_id}, now)
+
+
+def failures(session: Session, batch_id: int) -> tuple[int, int]:
+    """How many articles of a batch have failed, and how many have run at all."""
+    statuses = session.scalars(
+        select(BatchRecord.status).where(
+            BatchRecord.batch_id == batch_id, BatchRecord.status.in_([RecordStatus.COMPLETED, RecordStatus.FAILED])
+        )
+    ).all()
+    return statuses.count(RecordStatus.FAILED), len(statuses)
+
+
+def rows(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), offset: int = 0, size: int = 100) -> list[RecordRow]:
+    """A page of a batch's records: in work first, then failed, then the others in their order."""
+    statement = select(
+        BatchRecord.id,
+        BatchRecord.article_id,
+        BatchRecord.article_title.label("title"),
+        BatchRecord.status,
+        BatchRecord.attempts,
+        BatchRecord.started_at,
+        BatchRecord.finished_at,
+        BatchRecord.error_kind,
+        BatchRecord.error_message,
+        BatchRecord.skip_reason,
+    ).where(BatchRecord.batch_id == batch_id)
+    if statuses:
+        statement = statement.where(BatchRecord.status.in_(statuses))
+    order = (BatchRecord.status != RecordStatus.PROCESSING, BatchRecord.status != RecordStatus.FAILED, BatchRecord.position)
+    return [RecordRow(**row) for row in session.execute(statement.order_by(*order).offset(offset).limit(size)).mappings()]
+
+
+def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:
+    """Take one waiting article out of its batch.
+
+    Raises:
+        NotPossible: it is not waiting any more.
+    """
+    taken = session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.id == record_id, BatchRecord.status == RecordStatus.PENDING)
+        .values(status=RecordStatus.CANCELLED, finished_at=now)
+        .returning(BatchRecord.id)
+    )
+    if taken.first() is None:
+        status = session.scalar(select(BatchRecord.status).where(BatchRecord.id == record_id))
+        raise NotPossible(f"The article can't be cancelled: it is {status.value if status else 'gone'}.")
+
+
+def _cancel_in_cancelled_batches(session: Session, batch_ids: set[int], now: datetime) -> None:
+    cancelled = select(BatchSession.id).where(BatchSession.id.in_(batch_ids), BatchSession.status == BatchStatus.CANCELLED)
+    session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.batch_id.in_(cancelled), BatchRecord.status == RecordStatus.PENDING)
+        .values(status=RecordStatus.CANCELLED, finished_at=now)
+    )
+
+
+def _end(session: Session, record_id: int, owner: str, status: RecordStatus, **values: object) -> bool:
+    ended = session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.id == record_id, BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
+        .values(status=status, lease_owner=None, lease_expires_at=None, **values)
+        .returning(BatchRecord.id)
+    )
+    return ended.first() is not None

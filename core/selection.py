@@ -1,0 +1,222 @@
+"""Selection: which articles a list shows and a launch takes.
+
+A ``Selection`` is either a set of ids or "all that match" a filter; it is resolved to ids at the moment of use, so a filter
+of 100,000 articles is never carried about as rows.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from core.database import among
+from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, Publisher, RecordStatus
+
+COUNT_BOUND = 10_000
+"""Counts are exact up to here and "more than" beyond."""
+
+
+S = TypeVar("S", bound=Select)
+
+
+class Analysed(StrEnum):
+    ANY = "any"
+    YES = "analysed"
+    NO = "not analysed"
+
+
+class Order(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    PROMISING = "most promising"
+    LONGEST = "longest"
+
+
+class ArticleFilter(BaseModel):
+    """What the Articles page and ``signaldesk analyze`` filter on. Dates are UTC days, both ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ready_only: bool = True
+    publishers: tuple[int, ...] = ()
+    text: str = Field("", max_length=200)
+    since: date | None = None
+    until: date | None = None
+    analysed: Analysed = Analysed.ANY
+    samples: bool = True
+    priority_first: bool = True
+    order: Order = Order.NEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What "ready for analysis" means now: long enough, and not yet analysed with this configuration."""
+
+    configuration_hash: str
+    minimum_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleRow:
+    """A line of the articles table."""
+
+    id: int
+    published_at: datetime
+    publisher: str
+    is_priority: bool
+    title: str
+    body_chars: int
+    promise: float
+    analysed: bool
+    in_flight: bool
+    is_sample: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number that is exact, or at least so much."""
+
+    value: int
+    exact: bool
+
+    def __str__(self) -> str:
+        return f"{self.value:,}" if self.exact else f"more than {self.value:,}"
+
+
+class Selection(BaseModel):
+    """Articles chosen one by one, or all that match a filter, up to ``limit`` of them in the filter's order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ids: tuple[int, ...] = ()
+    filter: ArticleFilter | None = None
+    limit: int | None = Field(None, ge=1)
+
+    @classmethod
+    def of_ids(cls, ids: list[int] | tuple[int, ...]) -> Self:
+        return cls(ids=tuple(dict.fromkeys(ids)))
+
+    @classmethod
+    def of_filter(cls, article_filter: ArticleFilter, limit: int | None = None) -> Self:
+        return cls(filter=article_filter, limit=limit)
+
+    @property
+    def is_empty(self) -> bool:
+        return self.filter is None and not self.ids
+
+
+def is_ready(readiness: Readiness) -> ColumnElement[bool]:
+    """Active, long enough, and not analysed with the current configuration since its text last changed."""
+    return and_(Article.is_active, Article.body_chars >= readiness.minimum_chars, ~is_analysed(readiness))
+
+
+def is_analysed(readiness: Readiness) -> ColumnElement[bool]:
+    return exists().where(
+        Analysis.article_id == Article.id,
+        Analysis.configuration_hash == readiness.configuration_hash,
+        Analysis.content_hash == Article.content_hash,
+        Analysis.completed_at.is_not(None),
+    )
+
+
+def is_in_flight() -> ColumnElement[bool]:
+    """Pending or processing in a batch that is still open."""
+    return exists().where(
+        BatchRecord.article_id == Article.id,
+        BatchRecord.status.in_(RecordStatus.open()),
+        BatchSession.id == BatchRecord.batch_id,
+        BatchSession.status.in_(BatchStatus.open()),
+    )
+
+
+def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions on ``articles``."""
+    conditions: list[ColumnElement[bool]] = []
+    if article_filter.ready_only:
+        conditions.append(is_ready(readiness))
+    if article_filter.publishers:
+        conditions.append(Article.publisher_id.in_(article_filter.publishers))
+    if article_filter.text.strip():
+        conditions.append(Article.search.op("@@")(func.to_tsquery("english", prefix_query(article_filter.text))))
+    if article_filter.since:
+        conditions.append(Article.published_at >= day_start(article_filter.since))
+    if article_filter.until:
+        conditions.append(Article.published_at < day_after(article_filter.until))
+    if article_filter.analysed is Analysed.YES:
+        conditions.append(is_analysed(readiness))
+    if article_filter.analysed is Analysed.NO:
+        conditions.append(~is_analysed(readiness))
+    if not article_filter.samples:
+        conditions.append(~Article.is_sample)
+    return conditions
+
+
+def prefix_query(text: str) -> str:
+    """A ``to_tsquery`` text that finds articles with every word of ``text``, each also as the beginning of a longer word."""
+    return " & ".join(f"{word}:*" for word in re.findall(r"\w+", text)) or "''"
+
+
+def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, *, offset: int, size: int) -> list[ArticleRow]:
+    """One page of the articles that match, in the filter's order."""
+    statement = select(
+        Article.id,
+        Article.published_at,
+        Publisher.name.label("publisher"),
+        Publisher.is_priority,
+        Article.title,
+        Article.body_chars,
+        Article.promise,
+        is_analysed(readiness).label("analysed"),
+        is_in_flight().label("in_flight"),
+        Article.is_sample,
+    )
+    rows = session.execute(_ordered(statement, article_filter, readiness).offset(offset).limit(size)).mappings()
+    return [ArticleRow(**row) for row in rows]
+
+
+def count(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> Count:
+    """How many articles match, exact up to ``COUNT_BOUND``."""
+    bounded = select(Article.id).where(*matching(article_filter, readiness)).limit(COUNT_BOUND + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(bounded)) or 0
+    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+
+
+def resolve(session: Session, selection: Selection, readiness: Readiness) -> list[int]:
+    """The ids a selection stands for now, in the order they should run: priority publishers first."""
+    if selection.filter is not None:
+        statement = _ordered(select(Article.id), selection.filter, readiness)
+        return list(session.scalars(statement.limit(selection.limit) if selection.limit else statement))
+    statement = (
+        select(Article.id)
+        .join(Publisher, Publisher.id == Article.publisher_id)
+        .where(among(Article.id, selection.ids))
+        .order_by(Publisher.is_priority.desc(), Article.published_at.desc(), Article.id.desc())
+    )
+    return list(session.scalars(statement))
+
+
+def _ordered(statement: S, article_filter: ArticleFilter, readiness: Readiness) -> S:
+    orders: dict[Order, tuple[ColumnElement[Any], ...]] = {
+        Order.NEWEST: (Article.published_at.desc(), Article.id.desc()),
+        Order.OLDEST: (Article.published_at.asc(), Article.id.asc()),
+        Order.PROMISING: (Article.promise.desc(), Article.id.desc()),
+        Order.LONGEST: (Article.body_chars.desc(), Article.id.desc()),
+    }
+    first = (Publisher.is_priority.desc(),) if article_filter.priority_first else ()
+    joined = statement.select_from(Article).join(Publisher, Publisher.id == Article.publisher_id)
+    return joined.where(*matching(article_filter, readiness)).order_by(*first, *orders[article_filter.order])
+
+
+def day_start(value: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+def day_after(value: date) -> datetime:
+    """The first moment after a UTC day."""
+    return day_start(value) + timedelta(days=1)

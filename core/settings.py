@@ -1,0 +1,200 @@
+"""Settings: what the desk is told from outside, and what an analyst may change on screen.
+
+Three sources, strongest first: the environment (and a ``.env`` file beside ``pyproject.toml``), the values saved on
+screen (table ``settings``), the defaults here. A field marked ``on_screen`` may be saved; one that the environment sets
+is shown as fixed. ``Settings`` is a value: read it once per action with ``core.desk_settings.current`` and pass it on.
+"""
+
+import os
+from decimal import Decimal
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from platformdirs import user_data_path
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+OFFLINE_MODEL = "offline"
+DEFAULT_PAID_MODEL = "google:gemini-2.5-flash"
+
+USD = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+
+
+def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:
+    """A field that an analyst may change on the System page."""
+    return Field(default, title=label, description=help_text, json_schema_extra={"on_screen": True}, **limits)
+
+
+class ModelPrice(BaseModel):
+    """USD per million tokens, for a model whose price the bundled table does not know."""
+
+    input: Decimal
+    output: Decimal
+
+
+class Settings(BaseSettings):
+    """Every setting of the desk. Environment names are ``SIGNALDESK_<FIELD>`` unless the field names its own."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIGNALDESK_",
+        env_file=(CHECKOUT / ".env", ".env"),
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # Where things are
+    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
+    host: str = "127.0.0.1"
+    port: int = Field(8501, ge=0, le=65_535)
+    user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+
+    # Providers
+    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
+    gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
+    tavily_api_key: SecretStr | None = Field(None, validation_alias="TAVILY_API_KEY")
+    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL")
+    coindesk_api_key: SecretStr | None = Field(None, validation_alias="COINDESK_API_KEY")
+    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL")
+    allow_private_feeds: bool = Field(False, description="Let feeds be fetched from loopback and private networks.")
+
+    # What an analysis is made with: together these are its configuration
+    model: str = on_screen(
+        "auto", "Model", "auto, offline, or any pydantic-ai model such as google:gemini-2.5-flash.", min_length=1, max_length=200
+    )
+    research_provider: Literal["auto", "tavily", "archive"] = on_screen(
+        "auto", "Research", "auto, tavily (web) or archive (this desk's articles)."
+    )
+    minimum_confidence: float = on_screen(0.3, "Confidence to validate", "Signals below it are not researched.", ge=0, le=1)
+    searches_per_article: int = on_screen(5, "Searches per article", "Web searches at most for one article.", ge=0, le=20)
+    max_output_tokens: int = on_screen(8_192, "Output tokens", "Most tokens one answer may have, thinking included.", ge=512, le=65_536)
+
+    # What a run may do
+    minimum_body_chars: int = on_screen(2_000, "Analysis-ready length", "Shortest body, in characters, worth analysing.", ge=1, le=100_000)
+    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once.", ge=1, le=256)
+    max_attempts: int = on_screen(4, "Attempts per call", "Tries of one call before its article fails.", ge=1, le=10)
+    call_timeout_seconds: float = on_screen(120.0, "Call timeout (s)", "A call without an answer for so long is cancelled.", ge=1, le=1_200)
+    failure_share: float = on_screen(
+        0.2, "Failure tolerance", "A batch pauses when more than this share of its articles failed.", ge=0, le=1
+    )
+    failure_minimum: int = on_screen(10, "Failures counted from", "Articles finished before the tolerance applies.", ge=1, le=10_000)
+
+    # Money
+    cost_ceiling_per_article: USD = on_screen(Decimal("0.25"), "Ceiling per article ($)", "An article whose calls would cost more fails.")
+    daily_budget: USD = on_screen(Decimal("5"), "Daily budget ($)", "Spend of one day (UTC) at most.")
+    monthly_budget: USD = on_screen(Decimal("100"), "Monthly budget ($)", "Spend of one month (UTC) at most.")
+    tavily_usd_per_credit: USD = on_screen(Decimal("0.008"), "Tavily credit ($)", "Price of one search credit; pay-as-you-go is $0.008.")
+    model_prices: dict[str, ModelPrice] = Field(
+        default_factory=dict, description="USD per million tokens for models without a known price."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url")
+    @classmethod
+    def _http_only(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @cached_property
+    def fixed_by_environment(self) -> frozenset[str]:
+        """Names of the fields that the environment or ``.env`` sets; a saved value cannot change these."""
+        return frozenset(self.model_fields_set)
+
+    @property
+    def resolved_model(self) -> str:
+        """The model string after ``auto``: Gemini with a key, the offline rules without."""
+        if self.model == "auto":
+            return DEFAULT_PAID_MODEL if self.gemini_api_key else OFFLINE_MODEL
+        return self.model
+
+    @property
+    def resolved_research(self) -> Literal["tavily", "archive"]:
+        """The research provider after ``auto``: Tavily with a key, the archive without."""
+        if self.research_provider == "auto":
+            return "tavily" if self.tavily_api_key else "archive"
+        return self.research_provider
+
+    def with_saved(self, saved: dict[str, Any]) -> Self:
+        """These settings with the values saved on screen laid over the defaults; the environment keeps precedence.
+
+        A saved value that no longer fits its field's limits is passed over, so that one old row cannot stop the desk.
+        """
+        usable = {name: value for name, value in saved.items() if name in on_screen_fields() and name not in self.fixed_by_environment}
+        fitting = {name: checked for name, value in usable.items() if (checked := _fits(name, value)) is not _UNFIT}
+        copy = self.model_copy(update=fitting)
+        copy.__dict__["fixed_by_environment"] = self.fixed_by_environment
+        return copy
+
+
+_UNFIT = object()
+
+
+def on_screen_fields() -> tuple[str, ...]:
+    """Names of the settings an analyst may change, in the order of the class."""
+    return tuple(
+        name
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("on_screen")
+    )
+
+
+def checked_value(name: str, value: Any) -> Any:
+    """``value`` as the field ``name`` holds it.
+
+    Raises:
+        SettingsError: the name is unknown or not editable, or the value does not fit.
+    """
+    if name not in on_screen_fields():
+        raise SettingsError(f"'{name}' is not a setting that can be changed on screen.")
+    field = Settings.model_fields[name]
+    try:
+        return _adapter(name).validate_python(value)
+    except ValidationError as error:
+        raise SettingsError(f"{field.title}: {error.errors()[0]['msg']}.") from error
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    field = Settings.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)  # type: ignore[arg-type]
+
+
+def _fits(name: str, value: Any) -> Any:
+    try:
+        return checked_value(name, value)
+    except SettingsError:
+        return _UNFIT
+
+
+def load_settings() -> Settings:
+    """The settings as environment and ``.env`` give them, without what is saved on screen.
+
+    Raises:
+        SettingsError: a value is malformed; the message names the variable and never shows a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False))
+        raise SettingsError(f"Settings are malformed. {problems}.") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.upper() in os.environ or name.isupper() else f"SIGNALDESK_{name.upper()}"

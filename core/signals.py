@@ -1,0 +1,324 @@
+"""Analyses and signals: keeping what content analysis found, and the lists that analysts read.
+
+An analysis is kept in one transaction with its signals and their evidence, so a crash leaves all of it or nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
+from core.configuration import Configuration
+from core.errors import NotFound
+from core.evidence import Grounding
+from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal
+from core.selection import COUNT_BOUND, Count, S, day_after, day_start, prefix_query
+
+
+class Reviewed(StrEnum):
+    ANY = "any"
+    OPEN = "to review"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
+
+
+class SignalOrder(StrEnum):
+    STRONGEST = "strongest"
+    NEWEST = "newest"
+    PUBLISHED = "article date"
+
+
+class SignalFilter(BaseModel):
+    """What the Signals page and exports filter on. Dates are UTC days of the article, both ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: tuple[SignalKind, ...] = ()
+    categories: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    reviewed: Reviewed = Reviewed.ANY
+    publishers: tuple[int, ...] = ()
+    minimum_confidence: float = Field(0.0, ge=0, le=1)
+    text: str = Field("", max_length=200)
+    since: date | None = None
+    until: date | None = None
+    batch_id: int | None = None
+    article_id: int | None = None
+    order: SignalOrder = SignalOrder.STRONGEST
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """A line of the signals table."""
+
+    id: int
+    kind: SignalKind
+    category: str
+    description: str
+    confidence: float
+    timeframe: Timeframe
+    verdict: Verdict | None
+    decision: Decision | None
+    publisher: str
+    article_id: int
+    article_title: str
+    published_at: datetime
+    model: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    quote: str
+    start: int
+    end: int
+    match: EvidenceMatch
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDetail:
+    """One signal with all that is known of it but its validations and reviews."""
+
+    id: int
+    kind: SignalKind
+    category: str
+    description: str
+    implications: str
+    timeframe: Timeframe
+    confidence: float
+    research_query: str
+    verdict: Verdict | None
+    decision: Decision | None
+    article_id: int
+    batch_id: int
+    model: str
+    prompt_version: str
+    content_hash: str
+    created_at: datetime
+    evidence: tuple[EvidenceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisRow:
+    """One analysis of an article."""
+
+    id: int
+    article_id: int
+    batch_id: int
+    model: str
+    prompt_version: str
+    sentiment: Sentiment
+    impact: float
+    summary: str
+    context: str
+    signal_strength: float
+    uniqueness: float
+    confidence: float
+    ungrounded_signals: int
+    dropped_quotes: int
+    created_at: datetime
+    completed_at: datetime | None
+
+
+def find_analysis(session: Session, article_id: int, configuration_hash: str, content_hash: str) -> Analysis | None:
+    """The analysis of this text with this configuration, finished or not: the checkpoint of an article in work."""
+    return session.scalar(
+        select(Analysis).where(
+            Analysis.article_id == article_id,
+            Analysis.configuration_hash == configuration_hash,
+            Analysis.content_hash == content_hash,
+        )
+    )
+
+
+def keep_analysis(
+    session: Session,
+    *,
+    article_id: int,
+    content_hash: str,
+    batch_id: int,
+    configuration: Configuration,
+    analysis: ContentAnalysis,
+    grounding: Grounding,
+) -> int:
+    """Keep an analysis with the signals whose evidence holds. Returns its id."""
+    row = Analysis(
+        article_id=article_id,
+        batch_id=batch_id,
+        configuration_hash=configuration.hash,
+        content_hash=content_hash,
+        model=configuration.model,
+        prompt_version=configuration.content_prompt,
+        ungrounded_signals=grounding.ungrounded,
+        dropped_quotes=len(grounding.missing),
+        **analysis.model_dump(exclude={"signals"}),
+    )
+    session.add(row)
+    session.flush()
+    signals = [
+        Signal(
+            analysis_id=row.id,
+            article_id=article_id,
+            position=position,
+            **grounded.signal.model_dump(exclude={"evidence"}),
+        )
+        for position, grounded in enumerate(grounding.signals)
+    ]
+    session.add_all(signals)
+    session.flush()
+    session.add_all(
+        Evidence(signal_id=signal.id, quote=span.quote, start=span.start, end=span.end, match=span.match)
+        for signal, grounded in zip(signals, grounding.signals, strict=True)
+        for span in grounded.spans
+    )
+    return row.id
+
+
+def complete_analysis(session: Session, analysis_id: int, *, now: datetime) -> None:
+    """The analysis is validated too: the article is done with this configuration."""
+    analysis = session.get(Analysis, analysis_id)
+    if analysis is not None and analysis.completed_at is None:
+        analysis.completed_at = now
+
+
+def signals_of(session: Session, analysis_id: int) -> list[SignalDetail]:
+    """The signals of one analysis, in the order found."""
+    return _details(session, Signal.analysis_id == analysis_id)
+
+
+def signals_in_article(session: Session, article_id: int) -> list[SignalDetail]:
+    """All signals found in an article, newest analysis first."""
+    return _details(session, Signal.article_id == article_id)
+
+
+def get_signal(session: Session, signal_id: int) -> SignalDetail:
+    """One signal.
+
+    Raises:
+        NotFound: it does not exist (any more).
+    """
+    found = _details(session, Signal.id == signal_id)
+    if not found:
+        raise NotFound(f"Signal {signal_id} does not exist; its article may have been deleted.")
+    return found[0]
+
+
+def analyses_of(session: Session, article_id: int) -> list[AnalysisRow]:
+    """The analyses of an article, newest first."""
+    columns = [getattr(Analysis, name) for name in AnalysisRow.__dataclass_fields__]
+    rows = session.execute(select(*columns).where(Analysis.article_id == article_id).order_by(Analysis.id.desc())).mappings()
+    return [AnalysisRow(**row) for row in rows]
+
+
+def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions on ``signals`` joined to ``articles`` and ``analyses``."""
+    decisions = {
+        Reviewed.OPEN: Signal.decision.is_(None),
+        Reviewed.ACCEPTED: Signal.decision == Decision.ACCEPTED,
+        Reviewed.REJECTED: Signal.decision == Decision.REJECTED,
+        Reviewed.UNSURE: Signal.decision == Decision.UNSURE,
+    }
+    words = func.to_tsquery("english", prefix_query(signal_filter.text))
+    own_words = func.to_tsvector("english", Signal.description + " " + Signal.implications + " " + Signal.category)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (signal_filter.kinds, Signal.kind.in_(signal_filter.kinds)),
+        (signal_filter.categories, Signal.category.in_(signal_filter.categories)),
+        (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
+        (signal_filter.publishers, Article.publisher_id.in_(signal_filter.publishers)),
+        (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
+        (signal_filter.text.strip(), own_words.op("@@")(words) | Article.search.op("@@")(words)),
+        (signal_filter.batch_id, Analysis.batch_id == signal_filter.batch_id),
+        (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
+    ]
+    conditions = [condition for given, condition in optional if given]
+    if signal_filter.reviewed in decisions:
+        conditions.append(decisions[signal_filter.reviewed])
+    if signal_filter.since:
+        conditions.append(Article.published_at >= day_start(signal_filter.since))
+    if signal_filter.until:
+        conditions.append(Article.published_at < day_after(signal_filter.until))
+    return conditions
+
+
+def joined(statement: S) -> S:
+    """``signals`` with the tables that its filters and lists read."""
+    return (
+        statement.select_from(Signal)
+        .join(Analysis, Analysis.id == Signal.analysis_id)
+        .join(Article, Article.id == Signal.article_id)
+        .join(Publisher, Publisher.id == Article.publisher_id)
+    )
+
+
+def signal_order(signal_filter: SignalFilter) -> tuple[ColumnElement[Any], ...]:
+    """The filter's order, made total by the id."""
+    first: dict[SignalOrder, ColumnElement[Any]] = {
+        SignalOrder.STRONGEST: Signal.confidence.desc(),
+        SignalOrder.NEWEST: Signal.created_at.desc(),
+        SignalOrder.PUBLISHED: Article.published_at.desc(),
+    }
+    return first[signal_filter.order], Signal.id.desc()
+
+
+def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int, size: int) -> list[SignalRow]:
+    """One page of the signals that match."""
+    statement = select(
+        Signal.id,
+        Signal.kind,
+        Signal.category,
+        Signal.description,
+        Signal.confidence,
+        Signal.timeframe,
+        Signal.verdict,
+        Signal.decision,
+        Publisher.name.label("publisher"),
+        Signal.article_id,
+        Article.title.label("article_title"),
+        Article.published_at,
+        Analysis.model,
+        Signal.created_at,
+    )
+    ordered = joined(statement).where(*matching_signals(signal_filter)).order_by(*signal_order(signal_filter))
+    return [SignalRow(**row) for row in session.execute(ordered.offset(offset).limit(size)).mappings()]
+
+
+def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
+    """How many signals match, exact up to ``COUNT_BOUND``."""
+    bounded = joined(select(Signal.id)).where(*matching_signals(signal_filter)).limit(COUNT_BOUND + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(bounded)) or 0
+    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+
+
+def categories(session: Session) -> list[str]:
+    """The categories that signals have, most frequent first."""
+    return list(
+        session.scalars(select(Signal.category).group_by(Signal.category).order_by(func.count().desc(), Signal.category).limit(100))
+    )
+
+
+def _details(session: Session, condition: ColumnElement[bool]) -> list[SignalDetail]:
+    names = [name for name in SignalDetail.__dataclass_fields__ if hasattr(Signal, name)]
+    statement = (
+        select(
+            *[getattr(Signal, name) for name in names], Analysis.batch_id, Analysis.model, Analysis.prompt_version, Analysis.content_hash
+        )
+        .join(Analysis, Analysis.id == Signal.analysis_id)
+        .where(condition)
+        .order_by(Signal.analysis_id.desc(), Signal.position)
+    )
+    rows = session.execute(statement).mappings().all()
+    quotes = session.execute(
+        select(Evidence.signal_id, Evidence.quote, Evidence.start, Evidence.end, Evidence.match)
+        .where(Evidence.signal_id.in_([row["id"] for row in rows]))
+        .order_by(Evidence.start, Evidence.id)
+    ).tuples()
+    evidence: dict[int, list[EvidenceRow]] = {}
+    for row in quotes:
+        evidence.setdefault(row[0], []).append(EvidenceRow(*row[1:]))
+    return [SignalDetail(**row, evidence=tuple(evidence.get(row["id"], ()))) for row in rows]
