@@ -5,16 +5,18 @@ Nothing here needs session state on the server (no prepared statements, session-
 transaction pooler such as PgBouncer or Neon's works.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, make_url, text
+from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,6 +27,7 @@ from core.errors import DatabaseUnavailable
 from core.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+CONNECT = {"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk"}
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 
@@ -47,7 +50,7 @@ class Database:
             database = cls(make_engine(settings.database_url.get_secret_value(), pool_size=pool_size))
         else:
             server = EmbeddedPostgres(settings.data_dir / "postgres")
-            database = cls(make_engine(server.start(), pool_size=pool_size), server)
+            database = cls(make_engine(server.start(), pool_size=pool_size, revive=server.start), server)
         try:
             database.migrate()
         except BaseException:
@@ -101,18 +104,37 @@ class Database:
             raise DatabaseUnavailable(_what_happened(error, self.address)) from error
 
 
-def make_engine(url: str, *, pool_size: int = 10) -> Engine:
-    """An engine for a ``postgresql://`` (or ``postgres://``) URL; SSL options in the URL are passed on to the driver."""
-    parsed = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
-    return create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
+def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | None = None) -> Engine:
+    """An engine for a ``postgresql://`` (or ``postgres://``) URL; SSL options in the URL are passed on to the driver.
+
+    ``revive`` is asked for the address anew when a connection is refused: a server of our own that was killed is started
+    again by whoever needs it first.
+    """
+    engine = create_engine(
+        _driver_url(url),
         pool_size=pool_size,
         max_overflow=20,
         pool_timeout=15,
         pool_pre_ping=True,
         pool_recycle=300,  # pooled services drop idle connections
-        connect_args={"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk"},
+        connect_args=CONNECT,
     )
+    if revive is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def connect_or_revive(
+            _dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]
+        ) -> psycopg.Connection[Any]:
+            try:
+                return psycopg.connect(*arguments, **parameters)
+            except psycopg.OperationalError:
+                return psycopg.connect(*arguments, **{**parameters, "port": _driver_url(revive()).port})
+
+    return engine
+
+
+def _driver_url(url: str) -> URL:
+    return make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url))
 
 
 def _current_revision(connection: Connection) -> str | None:

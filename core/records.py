@@ -129,6 +129,11 @@ def workers_on(session: Session, host: str) -> list[Worker]:
     return list(session.scalars(select(Worker).where(Worker.host == host)))
 
 
+def workers(session: Session) -> list[Worker]:
+    """All registered workers, newest heartbeat first."""
+    return list(session.scalars(select(Worker).order_by(Worker.heartbeat_at.desc())))
+
+
 def sign_off(session: Session, owner: str) -> None:
     """A worker ends in order: it holds nothing any more."""
     session.execute(delete(Worker).where(Worker.owner == owner))

@@ -6,6 +6,7 @@ said to come from, are sent back once; what is still wrong then is dropped and c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model
@@ -43,17 +44,21 @@ class Deps:
     """Text of each result, by its address."""
 
 
-agent: Agent[Deps, SignalValidation] = Agent(
-    name=NAME,
-    output_type=SignalValidation,
-    deps_type=Deps,
-    instructions=prompt(NAME).text,
-    retries={"output": 1},
-    defer_model_check=True,
-)
+@cache
+def agent_for(count: int) -> Agent[Deps, SignalValidation]:
+    """The agent for ``count`` signals: its output schema asks for exactly that many verdicts."""
+    agent: Agent[Deps, SignalValidation] = Agent(
+        name=NAME,
+        output_type=signal_validation_for(count),
+        deps_type=Deps,
+        instructions=prompt(NAME).text,
+        retries={"output": 1},
+        defer_model_check=True,
+    )
+    agent.output_validator(sources_came_back)
+    return agent
 
 
-@agent.output_validator
 def sources_came_back(context: RunContext[Deps], validation: SignalValidation) -> SignalValidation:
     """Send an answer with made-up addresses or quotes back, once."""
     if context.partial_output or context.last_attempt:
@@ -82,12 +87,11 @@ async def validate_signals(
         Whatever the model's client raises; ``core.failures.classify`` says what it means.
     """
     texts = {result.url: Text(result.text) for result in results}
-    run = await agent.run(
+    run = await agent_for(len(signals)).run(
         signal_validation_material(article, signals, results),
         deps=Deps(texts),
         model=model,
         model_settings=settings,
-        output_type=signal_validation_for(len(signals)),
     )
     return [check(verdict, texts) for verdict in in_order(run.output.verdicts, [signal.number for signal in signals])]
 

@@ -18,21 +18,24 @@ _ELEMENTS = (
     "|source|span|strong|style|sub|sup|svg|table|tbody|td|tfoot|th|thead|time|title|tr|u|ul|video"
 )
 # A tag of HTML, and not "a <b and c> d": either bare, or with at least one attribute that has a value.
-_TAG = re.compile(rf"<(?:/\s*(?:{_ELEMENTS})\s*|(?:{_ELEMENTS})(?:\s*/?|\s[^<>]*=[^<>]*)|!doctype\s[^<>]*)>", re.IGNORECASE)
+_TAG = re.compile(rf"<(?:/\s*(?:{_ELEMENTS})\s*|(?:{_ELEMENTS})(?:\s*/?|\s[^<>=]*=[^<>]*)|!doctype\s[^<>]*)>", re.IGNORECASE)
 _UNCLOSED_NAME = re.compile(rf"<(?!(?:{_ELEMENTS})\b)(?=[a-z][^<>]*(?:<|\Z))|<(?![a-z/!?])", re.IGNORECASE)
 _BARE_AMPERSAND = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});)", re.IGNORECASE)
 _ENTITY = re.compile(r"&(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 
-_DROPPED = frozenset(
-    "audio button canvas embed figcaption head iframe img input math noscript object script select style svg template textarea title video".split()
+_DROPPED_NAMES = (
+    "audio button canvas embed figcaption head iframe img input math noscript object script select style svg template textarea title video"
 )
-_DROPPED_CLASSES = frozenset({"wp-caption-text", "image-caption", "screen-reader-text", "sr-only", "sharedaddy", "addtoany_share_save_container"})
+_DROPPED = frozenset(_DROPPED_NAMES.split())
+_DROPPED_CLASSES = frozenset(
+    {"wp-caption-text", "image-caption", "screen-reader-text", "sr-only", "sharedaddy", "addtoany_share_save_container"}
+)
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_BLOCKS = frozenset(
-    "address article aside blockquote body center details dl div fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr main nav p pre"
-    " section summary".split()
+_BLOCK_NAMES = (
+    "address article aside blockquote body center details dl div fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr main nav p"
+    " pre section summary"
 )
+_BLOCKS = frozenset(_BLOCK_NAMES.split())
 _LISTS = frozenset({"ul", "ol", "menu"})
 _NO_BREAK, _SPACE, _LINE, _PARAGRAPH = range(4)
 _BREAKS = ("", " ", "\n", "\n\n")
@@ -50,15 +53,12 @@ _CHARACTERS = {
     **{code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)},
 }
 
-_ESCAPED_QUOTE = re.compile(r"\\+([\"'/])")
+_ESCAPED_QUOTE = re.compile(r"\\{1,4}([\"'/])")
 _ESCAPED_BREAK = re.compile(r"\\r\\n|\\[nr](?![a-z])|\\t(?![a-z])")
 _ESCAPED_CODE = re.compile(r"\\u([0-9a-fA-F]{4})")
-_RUN_TOGETHER = re.compile(
-    r"(?P<address>\S*(?:://|www\.|\.com/|@)\S*)"  # left alone
-    r"|(?P<end>(?:(?<=[\s(“\"'‘’-])[a-z]{2,}|(?<=\s)\$?[\d,.]*\d%?|\))[.!?:])(?=[A-Z][a-z’']|“)"
-    r"|(?P<quoted>[.!?,]”)(?=[A-Za-z])"
-    r"|(?P<opening>(?<=[\w%)])[.!?,:])(?=“\w)"
-)
+_SENTENCE_END = re.compile(r"[a-z\d%)][.!?:](?=[A-Z][A-Za-z’'])|[\w%)][.!?,:](?=“\w)|[.!?,]”(?=[A-Za-z])")
+_WORD_OF_SENTENCE = re.compile(r"(?:^|[(“\"'‘’—–-])(?:[a-z]{3,}|\$?\d[\d,.]*%?|[^\s]*\))$")
+_ADDRESS = re.compile(r"://|www\.|[@/]")
 _SYNDICATION_NOTE = re.compile(r"\s*\bThe post [^\n]{1,400}? (?:appeared first|first appeared) on [^\n]{1,150}\Z")
 
 
@@ -72,13 +72,13 @@ def html_to_text(html: str) -> str:
     if "\\" in html:
         html = _without_literal_escapes(html)
     if "<![CDATA[" in html:
-        html = _CDATA.sub(r"\1", html)
+        html = html.replace("<![CDATA[", "").replace("]]>", "")
     if "&" in html and not _TAG.search(html):
         html = _decode_entities(html)  # once more below: "&amp;lt;p&amp;gt;" is HTML too
     text = _text_of_markup(html) if _TAG.search(html) else _plain_paragraphs(html)
     text = clean_characters(_decode_entities(text))
-    text = _SYNDICATION_NOTE.sub("", text) if "on " in text[-160:] else text
-    return _RUN_TOGETHER.sub(_separated, text)
+    text = text[:-700] + _SYNDICATION_NOTE.sub("", text[-700:])
+    return _SENTENCE_END.sub(_separated, text)
 
 
 def one_line(html: str) -> str:
@@ -93,8 +93,7 @@ def clean_characters(text: str) -> str:
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CHARACTERS)
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    lines = [" ".join(line.split(" ")) if "  " not in line else " ".join(line.split()) for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.strip() for line in lines)).strip()
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n"))).strip()
 
 
 class _TextBuilder:
@@ -220,9 +219,9 @@ def _plain_paragraphs(text: str) -> str:
 
 def _without_literal_escapes(text: str) -> str:
     """Undo the string escapes of a source that serialised its text twice: a backslash before a quote or as "\\n"."""
-    text = _ESCAPED_CODE.sub(lambda match: chr(int(match[1], 16)), text)
-    if "\\ud" in text.lower() or any("\ud800" <= c <= "\udfff" for c in text):
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if _ESCAPED_CODE.search(text):
+        text = _ESCAPED_CODE.sub(lambda match: chr(int(match[1], 16)), text)
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # joins the halves of surrogate pairs
     return _ESCAPED_QUOTE.sub(r"\1", _ESCAPED_BREAK.sub("\n", text))
 
 
@@ -235,4 +234,11 @@ def _character_of(match: re.Match[str]) -> str:
 
 
 def _separated(match: re.Match[str]) -> str:
-    return match[0] if match["address"] else f"{match[0]} "
+    """A space after a sentence that runs into the next one ("by 1%.Riot"), but not inside "t.co/a.B", "Node.js" or "Ether.Fi"."""
+    text, end = match.string, match.end()
+    token = text[max(0, end - 80) : end].split()[-1]
+    if _ADDRESS.search(token):
+        return match[0]
+    if token[-1] == "”" or text[end] == "“" or _WORD_OF_SENTENCE.search(token[:-1]):
+        return f"{match[0]} "
+    return match[0]

@@ -5,6 +5,7 @@ Pure values: any thread may build, compare and read them.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +19,12 @@ MAX_URL = 2_048
 # A Postgres btree entry must stay below 2,704 bytes, and a character can take four.
 MAX_IDENTITY_KEY = 500
 
-TRACKING_PREFIXES = ("utm_", "mtm_", "pk_", "at_custom", "hsa_", "oly_", "vero_")
-TRACKING_PARAMETERS = frozenset(
-    "_ga _gl _hsenc _hsmi __twitter_impression amp at_campaign at_medium cmp cmpid cmp_id dclid fb_action_ids fb_action_types fbclid feature"
-    " gbraid gclid gclsrc guccounter guce_referrer guce_referrer_sig igsh igshid ito li_fat_id mc_cid mc_eid mkt_tok msclkid ncid ocid"
-    " outputtype piwik_campaign ref ref_src ref_url referer referrer rss s_cid sc_channel share smid soc_src soc_trk spm sr_share src_trk"
-    " trk ttclid twclid wbraid wt_mc xtor yclid".split()
+_TRACKING = re.compile(
+    r"(?:utm_|mtm_|pk_|piwik_|hsa_|oly_|vero_|at_custom|fb_action_|guce_referrer).*|_ga|_gl|_hsenc|_hsmi|__twitter_impression|amp"
+    r"|at_campaign|at_medium|cmp|cmpid|cmp_id|dclid|fbclid|gbraid|gclid|gclsrc|guccounter|igsh|igshid|ito|li_fat_id|mc_cid|mc_eid|mkt_tok"
+    r"|msclkid|ncid|ocid|outputtype|ref|ref_src|ref_url|referer|referrer|rss|s_cid|sc_channel|smid|soc_src|soc_trk|spm|sr_share|src_trk"
+    r"|trk|ttclid|twclid|wbraid|wt_mc|xtor|yclid",
+    re.IGNORECASE,
 )
 
 
@@ -135,7 +136,7 @@ def web_address(url: str) -> str | None:
 
 
 def _without_tracking(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(k, v) for k, v in query if k.lower() not in TRACKING_PARAMETERS and not k.lower().startswith(TRACKING_PREFIXES)]
+    return [(k, v) for k, v in query if not _TRACKING.fullmatch(k)]
 
 
 def _shortened(key: str) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.offline.lexicon import AGENCIES, ASSETS, COMPANIES, MONTHS, NOT_NAMES, PLACES, SENTENCE_STARTERS, TOPICS
+from core.offline.lexicon import AGENCIES, ASSETS, COMPANIES, MONTHS, NOT_NAMES, PLACES, SENTENCE_STARTERS, TOPIC_ORDER, TOPICS, word_set
 from core.offline.sentences import Sentence
 
 _NUMBER = r"\d{1,3}(?:,\d{3}){1,5}(?:\.\d{1,8})?|\d{1,15}(?:\.\d{1,8})?"
@@ -13,37 +13,53 @@ _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "b": 1
 _SCALE_WORD = r"(?:thousand|million|billion|trillion|mn|bn|[KkMBTb])(?![\w/])"
 _COINS = r"BTC|Bitcoins?|bitcoins?|ETH|Ether|XRP|SOL|DOGE|sats?"
 _COUNTED = (
-    r"[EPT]H/s|exahash(?:es)?|[MGk]Wh?|megawatts?|gigawatts?|basis points|bps|percentage points|addresses|wallets|users|customers|transactions|contracts|"
-    r"miners|machines|rigs|ASICs|employees|jobs|nodes|companies|firms|countries|states|merchants|shares|inscriptions|blocks|sat(?:s|oshis)?/vB|exchanges|banks|tokens"
+    r"[EPT]H/s|exahash(?:es)?|[MGk]Wh?|megawatts?|gigawatts?|basis points|bps|percentage points|addresses|"
+    r"wallets|users|customers|transactions|contracts|"
+    r"miners|machines|rigs|ASICs|employees|jobs|nodes|companies|firms|countries|states|merchants|shares|"
+    r"inscriptions|blocks|sat(?:s|oshis)?/vB|exchanges|banks|tokens"
 )
 _AMOUNT = re.compile(
     rf"(?P<money>(?:US|A|C|HK|S|NZ)?[$€£¥])\s?(?P<mvalue>{_NUMBER})(?:[\s-]?(?P<mscale>{_SCALE_WORD}))?"
     rf"|(?<![\w$.,])(?P<value>{_NUMBER})(?:"
-    rf"\s?(?P<percent>%|per\s?cent\b)|(?:\s?(?P<scale>{_SCALE_WORD}))?\s(?P<coin>{_COINS})\b|(?:\s?(?P<cscale>{_SCALE_WORD}))?\s(?:[a-z]{{3,12}}\s)?(?P<unit>{_COUNTED})(?!\w))"
+    rf"\s?(?P<percent>%|per\s?cent\b)|(?:\s?(?P<scale>{_SCALE_WORD}))?\s(?P<coin>{_COINS})\b|"
+    rf"(?:\s?(?P<cscale>{_SCALE_WORD}))?\s(?:[a-z]{{3,12}}\s)?(?P<unit>{_COUNTED})(?!\w))"
 )
 _MONTH = rf"(?:{'|'.join(MONTHS)}|Jan\.?|Feb\.?|Mar\.?|Apr\.?|Jun\.?|Jul\.?|Aug\.?|Sept?\.?|Oct\.?|Nov\.?|Dec\.?)"
 _DATE = re.compile(
-    rf"\b{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s(?:19|20)\d{{2}})?\b|\b\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}(?:\s(?:19|20)\d{{2}})?\b|\b{_MONTH}(?:\sof)?\s(?:19|20)\d{{2}}\b"
+    rf"\b{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?(?:,?\s(?:19|20)\d{{2}})?\b|\b\d{{1,2}}(?:st|nd|rd|"
+    rf"th)?\s{_MONTH}(?:\s(?:19|20)\d{{2}})?\b|\b{_MONTH}(?:\sof)?\s(?:19|20)\d{{2}}\b"
     r"|\bQ[1-4](?:\s(?:19|20)\d{2})?\b|\b(?:early|mid|late)[-\s](?:19|20)\d{2}\b|\b(?:19|20)\d{2}\b(?![\d,.%])"
-    r"|\b(?:today|yesterday|tomorrow|tonight|(?:last|this|next)\s(?:week|month|quarter|year)|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|earlier\sthis\s(?:week|month|year))\b"
+    r"|\b(?:today|yesterday|tomorrow|tonight|(?:last|this|next)\s(?:week|month|quarter|year)|(?:Mon|Tues|"
+    r"Wednes|Thurs|Fri|Satur|Sun)day|earlier\sthis\s(?:week|month|year))\b"
 )
 _NAME = re.compile(
-    r"(?<![\w@#$])(?:[A-Z][\w.&’'-]{0,24}|[a-z][A-Z][a-z]{2,12})(?:\s(?:(?:of|de|van|von)\s)?(?:[A-Z][\w.&’'-]{0,24}|[0-9]{1,3}(?=\s[A-Z])|8(?!\d))){0,5}"
+    r"(?<![\w@#$])(?:[A-Z][\w.&’'-]{0,24}|[a-z][A-Z][a-z]{2,12})(?:\s(?:(?:of|de|van|"
+    r"von)\s)?(?:[A-Z][\w.&’'-]{0,24}|[0-9]{1,3}(?=\s[A-Z])|8(?!\d))){0,5}"
 )
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
 _PERSON_TITLE = re.compile(
-    r"(?:CEO|CFO|COO|CTO|President|Chair(?:man|woman)?|Senator|Sen\.|Rep\.|Governor|Minister|Secretary|Commissioner|analyst|founder|co-founder|trader|economist|strategist|lawyer|"
+    r"(?:CEO|CFO|COO|CTO|President|Chair(?:man|woman)?|Senator|Sen\.|Rep\.|Governor|Minister|Secretary|"
+    r"Commissioner|analyst|founder|co-founder|trader|economist|strategist|lawyer|"
     r"director|researcher|developer|head of [a-z ]{3,30}|researcher|investor|author|Mr\.|Ms\.|Dr\.)\s*,?\s*$",
 )
-_SAID_AFTER = re.compile(r"^\s?,?\s?(?:said|says|told|wrote|noted|added|explained|argued|warned|claimed|stated|tweeted|posted|believes|thinks|predicted)\b")
-_COMPANY_TAIL = frozenset(
-    """Inc Corp Corporation Ltd Limited LLC PLC Group Holdings Capital Labs Bank Technologies Platforms Digital Mining Ventures Partners Foundation Exchange Research Finance Financial Protocol
-    Network Global Asset Management Trust Investments Securities Institute Association Commission Authority Agency Ministry Council Committee Court Fund Energy Payments Media Therapeutics""".split()
+_SAID_AFTER = re.compile(
+    r"^\s?,?\s?(?:said|says|told|wrote|noted|added|explained|argued|warned|claimed|stated|tweeted|posted|believes|thinks|predicted)\b"
 )
-_TITLES = frozenset("CEO CFO COO CTO President Chairman Chair Senator Governor Minister Secretary Commissioner Analyst Sen Rep Attorney Judge Mr Mrs Ms Dr Professor".split())
-_LEADING = frozenset("Former Crypto Spot Popular Quicktake Even Wall Authorities Market Analysts Experts BREAKING".split()) | frozenset(MONTHS)
+_COMPANY_TAIL = word_set("""
+        Inc Corp Corporation Ltd Limited LLC PLC Group Holdings Capital Labs Bank Technologies Platforms Digital Mining Ventures
+        Partners Foundation Exchange Research Finance Financial Protocol Network Global Asset Management Trust Investments
+        Securities Institute Association Commission Authority Agency Ministry Council Committee Court Fund Energy Payments Media
+        Therapeutics
+    """)
+_TITLES = word_set(
+    "Representative CEO CFO COO CTO President Chairman Chair Senator Governor Minister Secretary "
+    "Commissioner Analyst Sen Rep Attorney Judge Mr Mrs Ms Dr Professor"
+)
+_LEADING = word_set("Former Billionaire Crypto Spot Popular Quicktake Even Wall Authorities Market Analysts Experts BREAKING") | frozenset(
+    MONTHS
+)
 _HYPHENATED = re.compile(r"^[A-Z][\w.]*-[a-z]")
-_TAIL_WORDS = frozenset("Jr Sr Jr. Sr.".split())
+_TAIL_WORDS = word_set("Jr Sr Jr. Sr.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +138,12 @@ def actors(text: str, known: frozenset[str] = frozenset()) -> tuple[Actor, ...]:
         for name, at in _names_in(match.group()):
             start, end = match.start() + at, match.start() + at + len(name)
             lone_opener = " " not in name and start == 0 and name not in known
-            if name in seen or len(name) < 2 or name.isdigit() or ((lone_opener or (name.isupper() and len(name) > 6)) and not _listed(name)):
+            if (
+                name in seen
+                or len(name) < 2
+                or name.isdigit()
+                or ((lone_opener or (name.isupper() and len(name) > 6)) and not _listed(name))
+            ):
                 continue
             seen.add(name)
             found.append(Actor(name, _kind(name, text[max(0, start - 48) : start], text[end : end + 24]), start))
@@ -187,7 +208,7 @@ def topics(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda topic: (topic == "market", -counts[topic], _RANK[topic])))
 
 
-_RANK = {topic: rank for rank, topic in enumerate("security mining regulation derivatives technology macro flows adoption market".split())}
+_RANK = {topic: rank for rank, topic in enumerate(TOPIC_ORDER)}
 _EXACT: dict[str, list[str]] = {}
 _PREFIX: dict[str, list[tuple[str, str]]] = {}
 for _topic, _words in TOPICS.items():

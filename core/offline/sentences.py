@@ -8,7 +8,7 @@ Every span satisfies ``text[span.start:span.end] == span.text``: what is quoted 
 import re
 from dataclasses import dataclass
 
-from core.offline.lexicon import ABBREVIATIONS, BOILERPLATE, HEADING_LINKS, HEADING_OPENERS, SENTENCE_STARTERS
+from core.offline.lexicon import ABBREVIATIONS, BOILERPLATE, HEADING_LINKS, HEADING_OPENERS, SENTENCE_STARTERS, word_set
 
 MAX_SENTENCES = 500
 MIN_QUOTE, MAX_QUOTE = 30, 600
@@ -22,13 +22,16 @@ _LOWER_WORD = re.compile(r"(?<![\w@/.])[a-z][a-z’'-]+")
 _DIGITS = re.compile(r"\d")
 _LATE_DISCLAIMER = re.compile(r"\b(?:disclaimer|disclosure|risk warning)s?\b\s*[:.-]", re.IGNORECASE)
 _LIST = re.compile(r"[:.] [A-Z][\w-]+(?: (?:[A-Z&][\w-]*|of|and|to|for|in)){0,4}: ")
-_CODE = re.compile(r"[{}<>]|=>|\|\||\w\(\w*\)|\s;")
+_CODE = re.compile(r"[{}<>\ud800-\udfff]|=>|\|\||\w\(\w*\)|\s;")
 _CREDIT = re.compile(r"appeared first on (?:Coinpedia Fintech News|Bitcoin World|[A-Z][\w.]+)\s*")
 _LATE_STARTER = re.compile(
-    r"(?<=[a-z?!] )(?:The|This|These|However|According|Although|Despite|Meanwhile|While|When|After|It|Earlier|Since|During|Additionally)(?= [A-Za-z])"
+    r"(?<=[a-z?!] )(?:The|This|These|However|According|Although|Despite|Meanwhile|While|When|After|It|"
+    r"Earlier|Since|During|Additionally)(?= [A-Za-z])"
 )
-_KEEPS_THE = frozenset("at from by on to with and of in told for via per the as like than reported when that".split())
-_CAMEL_TAILS = frozenset("Strategy World Desk Rock Pal Shares Stream Chain Bank Swap Block Market Quant Node Tube Spark Wulf Coin Labs View Mine Sea Market".split())
+_KEEPS_THE = word_set("at from by on to with and of in told for via per the as like than reported when that")
+_CAMEL_TAILS = word_set(
+    "Strategy World Desk Rock Pal Shares Stream Chain Bank Swap Block Market Quant Node Tube Spark Wulf Coin Labs View Mine Sea Market"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def is_quotable(sentence: str) -> bool:
     """Whether a sentence can stand as evidence: prose with an end, neither furniture nor a table or a list of headings."""
     if not MIN_QUOTE <= len(sentence) <= MAX_QUOTE or _CODE.search(sentence) or _LIST.search(sentence) or is_boilerplate(sentence):
         return False
-    if sentence.rstrip("”’\")]")[-1:] not in ".!…" or not (sentence[0].isupper() or sentence[0] in "“\"'‘$€£" or sentence[0].isdigit()):
+    if sentence.rstrip('”’")]')[-1:] not in ".!…" or not (sentence[0].isupper() or sentence[0] in "“\"'‘$€£" or sentence[0].isdigit()):
         return False
     words = sentence.split()
     lower = len(_LOWER_WORD.findall(sentence))
@@ -105,7 +108,7 @@ def _stops(text: str) -> list[int]:
         if end >= len(text):
             break
         mark = match.group()
-        if mark.endswith('"') and text.count('"', last, match.start()) % 2 == 0:
+        if mark.endswith('"') and not text[end].isspace() and text.count('"', last, match.start()) % 2 == 0:
             end -= 1  # an opening quotation mark that belongs to the next sentence
         following = text[end : end + 40]
         glued = not following[:1].isspace()
@@ -122,7 +125,7 @@ def _stops(text: str) -> list[int]:
 def _can_start(following: str, *, glued: bool) -> bool:
     first = following[0]
     if glued:
-        return first in "“\"‘" or (first.isupper() and (following[1:2].islower() or following[1:2] in " ’'"))
+        return first in '“"‘' or (first.isupper() and (following[1:2].islower() or following[1:2] in " ’'"))
     return first.isupper() or first.isdigit() or first in _OPENING
 
 
@@ -146,7 +149,7 @@ def _line_breaks(text: str) -> list[int]:
     for match in re.finditer(r"\n+", text):
         before = text[max(0, match.start() - 120) : match.start()].rsplit("\n", 1)[-1].rstrip()
         after = text[match.end() : match.end() + 2].lstrip()
-        ended = before[-1:] in ".!?:”\"’)" or len(before) < 90
+        ended = before[-1:] in '.!?:”"’)' or len(before) < 90
         if len(match.group()) > 1 or (ended and after[:1] and not after[0].islower()):
             cuts.append(match.end())
     return cuts
@@ -177,7 +180,7 @@ def _glued_words(text: str) -> list[int]:
 def _without_heading(text: str, start: int, end: int, title: str) -> list[tuple[int, int, bool]]:
     """The span, with a heading that flows into it cut off: ``(start, end, is_heading)`` pieces."""
     pieces: list[tuple[int, int, bool]] = []
-    if len(title) > 20 and 0 <= (at := text.find(title, start, start + len(title) + 40)) and at + len(title) < end:
+    if len(title) > 20 and (at := text.find(title, start, start + len(title) + 40)) >= 0 and at + len(title) < end:
         cut = at + len(title)
         pieces.append((start, cut, True))
         start = cut
@@ -186,9 +189,9 @@ def _without_heading(text: str, start: int, end: int, title: str) -> list[tuple[
     if credit := _CREDIT.match(text, start, end):
         pieces.append((start, credit.end(), True))
         start = credit.end()
-    if (cut := _heading_end(text, start, min(end, start + 300))) is not None:
-        pieces.append((start, cut, True))
-        start = cut
+    if "\n" not in text and (body_start := _heading_end(text, start, min(end, start + 300))) is not None:
+        pieces.append((start, body_start, True))
+        start = body_start
     if start < end:
         pieces.append((start, end, False))
     return [(left, left + len(text[left:right].rstrip()), heading) for left, right, heading in pieces if text[left:right].strip()]
@@ -219,12 +222,16 @@ def _heading_end(text: str, start: int, end: int) -> int | None:
         if word in HEADING_OPENERS and tail <= (2 if word.lower() in HEADING_LINKS else 4):
             return tokens[index].start()
     position = len(capitals) - 1
-    if len(capitals) < 6 or capitals[position] < 0.7 * run - 1:
+    if len(capitals) < 6 or (run == len(capitals) < 9) or capitals[position] < 0.7 * run - 1:
         return _late_starter(text, start, end)
     for _ in range(3):  # back over a name of several words, which the article writes elsewhere too
         index = capitals[position]
         pair = f"{tokens[index - 1].group()} {tokens[index].group()}"
-        if position < 5 or capitals[position - 1] != index - 1 or not (tokens[index - 1].group().endswith(("’s", "'s")) or text.count(pair) > 1):
+        if (
+            position < 5
+            or capitals[position - 1] != index - 1
+            or not (tokens[index - 1].group().endswith(("’s", "'s")) or text.count(pair) > 1)
+        ):
             break
         position -= 1
     return tokens[capitals[position]].start()

@@ -12,8 +12,23 @@ from typing import Literal
 
 from core.agents.outputs import Sentiment
 from core.offline.polarity import (
-    BAD_THINGS, BASE, CUES, DOWN, HEDGES, INTENSIFIERS, LEADING, LEADS, NEGATIONS, NEGATIVE, PAIRS, POSITIVE, RELIEF, SHAPES, TROUBLE, UP,
-)  # fmt: skip
+    BAD_THINGS,
+    BASE,
+    CUES,
+    DOWN,
+    HEDGES,
+    INTENSIFIERS,
+    LEADING,
+    LEADS,
+    NEGATIONS,
+    NEGATIVE,
+    PAIRS,
+    POSITIVE,
+    RELIEF,
+    SHAPES,
+    TROUBLE,
+    UP,
+)
 
 _WORD = re.compile(r"[a-z0-9]+|[$%?!:]")
 _LONGEST = 4
@@ -62,15 +77,17 @@ for _name, (_, _, _phrases) in CUES.items():
         _CUE_OF.setdefault(_key, []).append(_name)
 
 
+_TABLES: tuple[dict[str, tuple[float, float]], ...] = ({name: (bad, good) for name, (bad, good, _) in CUES.items()}, SHAPES, LEADS, PAIRS)
+
+
 def classify_headline(text: str) -> Literal[-1, 0, 1]:
     """A headline's sentiment towards what it reports: -1 bad, 0 neutral, 1 good."""
     bad, good = BASE
-    for table, names in zip((CUES, SHAPES, LEADS, PAIRS), _signs(text), strict=True):
+    for table, names in zip(_TABLES, _signs(text), strict=True):
         for name in names:
-            weights = table.get(name)
-            if weights is not None:
-                bad += weights[0]
-                good += weights[1]
+            for_bad, for_good = table[name]
+            bad += for_bad
+            good += for_good
     if bad > max(good, 0):
         return -1
     return 1 if good > 0 else 0
@@ -117,6 +134,7 @@ def _shape(text: str) -> list[str]:
 def _pairs(cues: set[str], found: Sequence[str], stems: Sequence[str]) -> list[str]:
     trouble = cues & TROUBLE
     tests = {
+        "relief": any(_relieves(stems, at) for at in range(len(stems))),
         "much trouble": sum(name in TROUBLE for name in found) >= 2,
         "hardly a cue": len(cues) <= 1,
         "raises dollars": "raise" in cues and "$" in stems,
@@ -128,6 +146,13 @@ def _pairs(cues: set[str], found: Sequence[str], stems: Sequence[str]) -> list[s
         "plans a step": "plan" in cues and bool(cues & {"launch", "acquire", "support", "raise"}),
     }
     return [name for name, holds in tests.items() if holds]
+
+
+def _relieves(stems: Sequence[str], at: int) -> bool:
+    """ "SEC drops lawsuit", "losses narrow": bad news that shrinks or ends."""
+    if stems[at] in _RELIEF and not _BAD_THINGS.isdisjoint(stems[at + 1 : at + 4]):
+        return True
+    return stems[at] in _DOWN and not _BAD_THINGS.isdisjoint(stems[max(0, at - 2) : at])
 
 
 def score(text: str) -> SentimentScore:
@@ -154,14 +179,16 @@ def score(text: str) -> SentimentScore:
 
 def _polarity(stems: Sequence[str], at: int, word: str) -> float:
     """A word's worth where it stands. A movement takes its sign from what moves; relief needs something to be relieved of."""
-    if word in _RELIEF:
-        return 1.2 if not _BAD_THINGS.isdisjoint(stems[at + 1 : at + 5]) else 0.0
+    after, before = stems[at + 1 : at + 5], stems[max(0, at - 4) : at]
+    if word in _RELIEF and not _BAD_THINGS.isdisjoint(after):
+        return 1.2
+    if word in ("high", "low") and before and before[-1] in ("tim", "time", "record", "new", "fresh", "year"):
+        return 1.0 if word == "high" else -1.0
     movement = (word in _UP) - (word in _DOWN)
     if movement:
-        near = [*stems[max(0, at - 3) : at], *stems[at + 1 : at + 4]]
-        return -movement if not _BAD_THINGS.isdisjoint(near) else movement
-    if word in _NEGATIVE:
-        relieved = not _RELIEF.isdisjoint(stems[max(0, at - 4) : at])
+        return -movement if not _BAD_THINGS.isdisjoint([*before[-3:], *after[:3]]) else movement
+    if word in _NEGATIVE:  # "losses narrow" and "drops lawsuit" are counted at the verb
+        relieved = not _RELIEF.isdisjoint(before) or not _DOWN.isdisjoint(after[:2])
         return 0.0 if relieved else -1.0
     return 1.0 if word in _POSITIVE else 0.0
 

@@ -5,29 +5,51 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from core.offline.facts import Facts, words_of
+from core.offline.lexicon import word_set
 
 MAX_WORDS = 30
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:However|Meanwhile|Notably|Interestingly|Moreover|Furthermore|Additionally|In addition|Also|Still|Yet|But|And|So|Indeed|In fact|Overall|Similarly|Consequently|Therefore|"
-    r"Specifically|Ultimately|Finally|For instance|For example|For context|That said|On the other hand|In contrast|At the time of (?:writing|publication)|At press time|"
-    r"In a [a-z ]{3,40}(?:post|statement|release|report|note|interview)[^,]{0,60}|According to [^,]{3,80}|As reported by [^,]{3,60}|As per [^,]{3,60}|To recall|Of course|In other words|As a result),?\s+)+"
+    r"^(?:(?:However|Meanwhile|Notably|Interestingly|Moreover|Furthermore|Additionally|In addition|Also|"
+    r"Still|Yet|But|And|So|Indeed|In fact|Overall|Similarly|Consequently|Therefore|"
+    r"Specifically|Ultimately|Finally|For instance|For example|For context|That said|On the other hand|In "
+    r"contrast|At the time of (?:writing|publication)|At press time|"
+    r"In a [a-z ]{3,40}(?:post|statement|release|report|note|interview)[^,]{0,60}|According to [^,]{3,80}|"
+    r"As reported by [^,]{3,60}|As per [^,]{3,60}|To recall|Of course|In other words|As a result),?\s+)+"
 )
 _TAIL = re.compile(
-    r"(?:,?\s(?:according to|as per|as reported by|per a|citing)\s[^,.;]{3,90}|,\s(?:[A-Z][\w.’'-]+\s){0,5}(?:he|she|they|it|the \w+|analysts?|[A-Z][\w’'-]+)\s"
+    r"(?:,?\s(?:according to|as per|as reported by|per a|citing)\s[^,.;]{3,90}|"
+    r",\s(?:[A-Z][\w.’'-]+\s){0,5}(?:he|she|they|it|the \w+|analysts?|[A-Z][\w’'-]+)\s"
     r"(?:said|says|added|noted|wrote|explained|told|stated|tweeted|argued|warned|claimed)(?:\s[^.;]{0,80})?)[.\s”\"]*$"
 )
-_SAID_THAT = re.compile(r"^(?:[A-Z][\w.’'-]+\s){1,4}(?:also |further |then )?(?:said|says|noted|added|stated|explained|argued|pointed out|wrote) (?:that )?(?=[a-z])")
-_PARENTHESES = re.compile(r"\s?[(\[][^()\[\]]{0,120}[)\]]")
-_PRONOUN = re.compile(r"^(?:It|They|He|She|The (?:company|firm|exchange|miner|agency|bank|fund|platform|group|protocol|regulator|organization|startup|project|watchdog|team)(?! (?:behind|of|that|which|led|in)\b))(?='s|’s|\s)")
-_FIRST_PERSON = re.compile(r"\b(?:we|our|us|I|my|me|I[’']m|we[’']re|we[’']ve|you|your)\b")
-_CUT = re.compile(r"(?:,? (?:which|while|whereas|although|as well as|so that|because|since|after|before|adding|noting|citing|highlighting|underscoring|signaling|marking|reflecting|making|allowing)\b|; | – | — |, (?:and|but|with|as|in|where|who)\b|,)")
-_WEAK_CUT = re.compile(r" (?:to|by|with|from|for|as|and|at|after|through|on|in|that|amid|over|into|of)$")
-_STOP = frozenset(
-    """a an the and or but of to in on at by for from with as is are was were be been being has have had it its this that these those which who whom whose will would could may might can should also than
-    then there their they he she his her him we our us you your i my not no so if into over under about after before during while between through out up down more most some such other only just very
-    said says according noted added told reported recently currently now new still already however meanwhile per via amid among both each all any one two what when where how why because despite even""".split()
+_SAID_THAT = re.compile(
+    r"^(?:[A-Z][\w.’'-]+\s){1,4}(?:also |further |then )?(?:said|says|noted|added|stated|explained|argued|pointed out) (?:that )?(?=[a-z])"
 )
+_PARENTHESES = re.compile(r"\s?[(\[][^()\[\]]{0,120}[)\]]")
+_PRONOUN = re.compile(
+    r"^(?:It|He|She|The (?:company|firm|exchange|miner|agency|bank|fund|platform|group|protocol|regulator|"
+    r"organization|startup|project|watchdog|team)(?! (?:behind|of|that|which|led|in)\b))(?='s|’s|\s)"
+)
+_FIRST_PERSON = re.compile(r"\b(?:we|our|us|I|my|me|I[’']m|we[’']re|we[’']ve|you|your)\b")
+_CUT = re.compile(
+    r"(?:,? (?:which|while|whereas|although|as well as|so that|because|since|after|before|adding|noting|"
+    r"citing|highlighting|underscoring|signaling|marking|reflecting|making|allowing)\b|: |; | – | — |, "
+    r"(?:and|but|with|as|in|where|who)\b|,)"
+)
+_WEAK_CUT = re.compile(r" (?:to|by|with|from|for|as|and|at|after|through|on|in|that|amid|over|into|of)$")
+_DANGLING = re.compile(
+    r" (?:a|an|the|its|their|his|her|is|are|was|were|be|has|have|had|will|would|this|these|other|more|about|since|due|than|or|not)$"
+)
+_INTRODUCES = re.compile(
+    r"\b(?:following|key|breakdown|TLDR|happened|observations|points?|notes?|reasons?|takeaways?|spike|update|highlights?)\b", re.IGNORECASE
+)
+_STOP = word_set("""
+        a an the and or but of to in on at by for from with as is are was were be been being has have had it its this that these
+        those which who whom whose will would could may might can should also than then there their they he she his her him we our
+        us you your i my not no so if into over under about after before during while between through out up down more most some
+        such other only just very said says according noted added told reported recently currently now new still already however
+        meanwhile per via amid among both each all any one two what when where how why because despite even
+    """)
 
 
 def is_first_person(text: str) -> bool:
@@ -54,12 +76,12 @@ def clause(text: str, subject: str = "", keep: str = "") -> str:
     core = re.sub(r"[“”\"]", "", core).strip(" .,;:–—…!'‘’")
     core = re.sub(r"\s+([,.;:])", r"\1", core)
     head, colon, rest = core.partition(": ")
-    if colon and len(rest.split()) >= 7 and len(head.split()) <= 12:
+    if colon and _INTRODUCES.search(head) and len(rest.split()) >= 7 and len(head.split()) <= 12:
         core = rest[:1].upper() + rest[1:]
     if subject:
         core = _PRONOUN.sub(lambda _: subject, core, count=1)
     whole, core = core, shorten(core, MAX_WORDS)
-    if keep and keep.split()[0].lower() not in core.lower():
+    if keep and keep.split(maxsplit=1)[0].lower() not in core.lower():
         core = shorten(whole, 44)
     return core[:1].upper() + core[1:] if not re.match(r"[a-z][A-Z]", core) else core
 
@@ -72,18 +94,18 @@ def shorten(text: str, limit: int) -> str:
     head = " ".join(words[:limit])
     floor = len(" ".join(words[: limit // 2 - 2]))
     places = [match.start() for match in _CUT.finditer(head) if match.start() > floor]
-    if places:
-        head = head[: places[-1]]
-    else:
-        head = " ".join(words[: limit - 2])
-    while _WEAK_CUT.search(head) or re.search(r" (?:a|an|the|its|their|his|her|is|are|was|were|be|has|have|had|will|would|this|these|other|more|about)$", head):
+    head = head[: places[-1]] if places else " ".join(words[: limit - 2])
+    while _WEAK_CUT.search(head) or _DANGLING.search(head):
         head = head.rsplit(" ", 1)[0]
     return head.rstrip(" ,;:–—")
 
 
 def short_phrase(text: str, limit: int = 12) -> str:
     """A pattern's own words, fit to stand inside a sentence."""
-    return shorten(" ".join(text.split()).strip(" ,.;:“”\"'"), limit)
+    phrase = shorten(" ".join(text.split()).strip(" ,.;:“”\"'"), limit)
+    while _WEAK_CUT.search(phrase) or _DANGLING.search(phrase):
+        phrase = phrase.rsplit(" ", 1)[0]
+    return phrase
 
 
 def join(clause_text: str, reason: str) -> str:

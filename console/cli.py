@@ -1,0 +1,422 @@
+"""The command line: ``signaldesk``. Does on the same filters, through the same core, what the pages do.
+
+Results go to standard output (``--json`` for scripts), progress and refusals to standard error. A refusal is one line; its
+exit code says its kind (README, "Exit codes").
+"""
+
+import json
+import logging
+import sys
+import time
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from console.words import duration, money
+from core import articles, batches, exports, records, reports
+from core.budget import current_budgets
+from core.clock import utc_now
+from core.configuration import Desk
+from core.errors import DeskError, NotFound, SettingsError
+from core.importers.fetching import fetch_coindesk, fetch_feed
+from core.importers.formats import read_articles
+from core.importers.import_articles import ImportReport, import_articles, write_report
+from core.models import BatchStatus, RecordStatus
+from core.orchestrator import Orchestrator
+from core.selection import Analysed, ArticleFilter, Order, Selection
+from core.settings import load_settings
+from core.signals import Reviewed, SignalFilter
+
+app = typer.Typer(
+    name="signaldesk",
+    help="Find, check and review weak signals in Bitcoin news.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+notes = Console(stderr=True, highlight=False)
+
+SOME_FAILED = 10
+PAUSED = 11
+CANCELLED = 12
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Publishers = Annotated[list[str] | None, typer.Option("--publisher", "-p", help="Only this publisher; may be given several times.")]
+Text = Annotated[str, typer.Option("--text", "-t", help="Only articles with these words.")]
+Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")]
+Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many articles.")]
+Ids = Annotated[list[int] | None, typer.Option("--id", help="This article; may be given several times. Other filters are ignored.")]
+Samples = Annotated[bool, typer.Option("--samples/--no-samples", help="With the sample articles, or without.")]
+OrderBy = Annotated[Order, typer.Option("--order", help="Which articles come first, after priority publishers.")]
+
+
+@app.command()
+def start(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = None,
+    samples: Annotated[bool, typer.Option(help="Load the sample articles if there are no articles yet.")] = True,
+) -> None:
+    """Start the console: database, migrations, sample articles, web server. Prints the address."""
+    from console.server import serve
+
+    serve(load_settings(), host=host, port=port, samples=samples)
+
+
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[str], typer.Argument(help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz) or http(s) addresses of feeds.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Import articles. What was rejected, and why, is written to a report."""
+    settings = load_settings()
+    with Desk.open(settings) as desk:
+        report = ImportReport()
+        for source in sources:
+            _import_one(desk, source, report, quiet=as_json)
+        _finish_import(desk, report, as_json)
+
+
+@app.command()
+def fetch(
+    hours: Annotated[int, typer.Option(min=1, max=24 * 90, help="How far to go back.")] = 24,
+    as_json: Json = False,
+) -> None:
+    """Import the news of the last hours from the CoinDesk Data API (COINDESK_API_KEY)."""
+    settings = load_settings()
+    if settings.coindesk_api_key is None:
+        raise SettingsError("Fetching needs a key. Set COINDESK_API_KEY.")
+    with Desk.open(settings) as desk:
+        report = ImportReport()
+        key = settings.coindesk_api_key.get_secret_value()
+        for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
+            _import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
+        _finish_import(desk, report, as_json)
+
+
+@app.command()
+def estimate(
+    publisher: Publishers = None,
+    text: Text = "",
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    article_id: Ids = None,
+    samples: Samples = True,
+    order: OrderBy = Order.NEWEST,
+    as_json: Json = False,
+) -> None:
+    """What analysing the articles that match would cost and take."""
+    with Desk.open() as desk, desk.database.session() as session:
+        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
+        planned = batches.plan(session, selection, desk.settings(session))
+    skipped = batches.reasons_in_words(planned.skipped)
+    if as_json:
+        _print_json({**planned.estimate.as_json(), "skipped": len(planned.skipped), "skipped_reasons": skipped})
+        return
+    _print_estimate(planned, skipped)
+
+
+@app.command()
+def analyze(
+    publisher: Publishers = None,
+    text: Text = "",
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = None,
+    article_id: Ids = None,
+    samples: Samples = True,
+    order: OrderBy = Order.NEWEST,
+    budget: Annotated[float | None, typer.Option(min=0, help="USD that this batch may spend at most.")] = None,
+    key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key never makes two batches.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Analyse the articles that match, and wait for the end. Interrupting pauses the batch."""
+    with Desk.open() as desk:
+        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
+        with desk.database.session() as session:
+            settings = desk.settings(session)
+            batch_id = batches.launch(
+                session,
+                selection,
+                settings,
+                by=settings.user,
+                now=utc_now(),
+                idempotency_key=key,
+                budget=Decimal(str(budget)) if budget is not None else None,
+            )
+        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
+
+
+@app.command()
+def resume(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], as_json: Json = False) -> None:
+    """Resume a paused batch, and wait for the end."""
+    with Desk.open() as desk:
+        with desk.database.session() as session:
+            batches.resume(session, batch_id)
+        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
+
+
+@app.command()
+def retry(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], as_json: Json = False) -> None:
+    """Run the failed articles of a batch again, and wait for the end."""
+    with Desk.open() as desk:
+        with desk.database.session() as session:
+            batches.retry_failed(session, batch_id)
+        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
+
+
+@app.command()
+def pause(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
+    """Pause a batch that runs anywhere: what is in flight finishes, nothing more is claimed."""
+    with Desk.open() as desk, desk.database.session() as session:
+        batches.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
+    notes.print(f"Batch {batch_id} is paused.")
+
+
+@app.command()
+def cancel(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
+    """Cancel a batch: what is done is kept."""
+    with Desk.open() as desk, desk.database.session() as session:
+        batches.cancel(session, batch_id, now=utc_now())
+    notes.print(f"Batch {batch_id} is cancelled.")
+
+
+@app.command()
+def status(
+    batch_id: Annotated[int | None, typer.Argument(help="A batch's number; without it, the whole desk.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The desk's state, or one batch's."""
+    with Desk.open() as desk, desk.database.session() as session:
+        settings = desk.settings(session)
+        if batch_id is not None:
+            _print_batch(batches.progress(session, batch_id), as_json)
+            return
+        today = reports.today(session, batches.readiness(settings))
+        budgets = current_budgets(session, settings, utc_now())
+        recent = batches.recent(session, 5)
+        facts = {
+            "articles": today.articles,
+            "analysis_ready": today.ready.value if today.ready.exact else f">{today.ready.value}",
+            "in_flight": today.running,
+            "waiting": today.waiting,
+            "to_review": today.to_review,
+            "accepted": today.accepted,
+            "model": settings.resolved_model,
+            "research": settings.resolved_research,
+            "database": desk.database.address,
+            "budgets": {state.label: {"limit": state.limit, "spent": state.spent, "reserved": state.reserved} for state in budgets},
+            "batches": [{"id": batch.id, "status": batch.status, "done": batch.ended, "total": batch.total} for batch in recent],
+        }
+    if as_json:
+        _print_json(facts)
+        return
+    table = RichTable.grid(padding=(0, 2))
+    for name, value in facts.items():
+        if name not in ("budgets", "batches"):
+            table.add_row(name.replace("_", " "), str(value))
+    for state in budgets:
+        table.add_row(f"budget {state.label}", f"{money(state.spent)} of {money(state.limit)} spent, {money(state.reserved)} reserved")
+    for batch in recent:
+        table.add_row(f"batch {batch.id}", f"{batch.status.value}: {batch.ended} of {batch.total}, {money(batch.spent_usd)}")
+    Console(highlight=False).print(table)
+
+
+@app.command()
+def export(
+    table: Annotated[exports.Table, typer.Argument(help="What to export.")] = exports.Table.SIGNALS,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; standard output without it.")] = None,
+    batch_id: Annotated[int | None, typer.Option("--batch", help="Only this batch.")] = None,
+    reviewed: Annotated[Reviewed, typer.Option(help="Signals: only those with this decision.")] = Reviewed.ANY,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV.")] = False,
+) -> None:
+    """Export signals, analyses, records or costs as CSV."""
+    with Desk.open() as desk, desk.database.session() as session:
+        rows = exports.export_rows(session, table, signal_filter=SignalFilter(reviewed=reviewed), batch_id=batch_id)
+        lines = (json.dumps(exports.as_json(row), ensure_ascii=False) + "\n" for row in rows) if as_json else exports.csv_lines(table, rows)
+        if output is None:
+            sys.stdout.writelines(lines)
+            return
+        try:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+        except OSError as error:
+            raise SettingsError(f"{output} cannot be written: {error.strerror}.") from error
+    notes.print(f"Wrote {output}.")
+
+
+# --- pieces of the commands ------------------------------------------------------------------------------------------
+
+
+def _import_one(desk: Desk, source: str, report: ImportReport, *, quiet: bool) -> None:
+    if source.startswith(("http://", "https://")):
+        feed = fetch_feed(source, allow_private=desk.environment.allow_private_feeds)
+        _import_rows(desk, source, read_articles(source, feed.content, now=utc_now()), report, quiet=quiet)
+        return
+    path = Path(source)
+    if not path.is_file():
+        raise NotFound(f"There is no file {source}.")
+    _import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report, quiet=quiet)
+
+
+def _import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet: bool) -> None:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
+        task = bar.add_task(f"Importing {name}", total=None)
+        import_articles(desk, name, rows, report=report, on_progress=lambda done: bar.advance(task, done))
+
+
+def _finish_import(desk: Desk, report: ImportReport, as_json: bool) -> None:
+    path = write_report(report, desk.environment.data_dir / "reports", utc_now())
+    if as_json:
+        _print_json(
+            {
+                "new": report.new,
+                "updated": report.updated,
+                "unchanged": report.unchanged,
+                "rejected": len(report.rejected),
+                "reasons": report.reasons(),
+                "report": str(path) if path else None,
+            }
+        )
+        return
+    typer.echo(f"{report.new:,} new, {report.updated:,} updated, {report.unchanged:,} unchanged, {len(report.rejected):,} rejected.")
+    for reason, number in report.reasons().items():
+        typer.echo(f"  {number:,} × {reason}")
+    if path:
+        typer.echo(f"The rejected rows are in {path}")
+
+
+def _selection(
+    desk: Desk,
+    names: list[str] | None,
+    text: str,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
+    ids: list[int] | None,
+    samples: bool,
+    order: Order,
+) -> Selection:
+    if ids:
+        return Selection.of_ids(ids)
+    known: dict[str, int] = {}
+    if names:
+        with desk.database.session() as session:
+            known = {articles.publisher_key(row.name): row.id for row in articles.publishers(session)}
+        if unknown := [name for name in names if articles.publisher_key(name) not in known]:
+            raise NotFound(f"There is no publisher called {', '.join(unknown)}.")
+    article_filter = ArticleFilter(
+        ready_only=True,
+        publishers=tuple(known[articles.publisher_key(name)] for name in names or ()),
+        text=text,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        analysed=Analysed.ANY,
+        samples=samples,
+        order=order,
+    )
+    return Selection.of_filter(article_filter, limit)
+
+
+def _print_estimate(planned: batches.Plan, skipped: str) -> None:
+    figures = planned.estimate
+    typer.echo(f"{figures.articles:,} articles" + (f" ({skipped} skipped)" if skipped else ""))
+    typer.echo(f"about {money(figures.usd)}, at most {money(figures.usd_at_most)}; about {duration(figures.seconds)}")
+    typer.echo(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches")
+
+
+def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
+    """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
+    orchestrator = Orchestrator(desk)
+    orchestrator.start()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[cost]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
+            task = bar.add_task(f"Batch {batch_id}", total=None, cost="")
+            while True:
+                with desk.database.session() as session:
+                    state = batches.progress(session, batch_id)
+                bar.update(task, total=state.total, completed=state.ended, cost=money(state.spent_usd))
+                if state.status not in BatchStatus.claimable():
+                    break
+                time.sleep(0.2)
+    except KeyboardInterrupt:
+        with desk.database.session() as session:
+            batches.pause(session, batch_id, f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on.")
+        notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
+    finally:
+        orchestrator.stop()
+    with desk.database.session() as session:
+        state = batches.progress(session, batch_id)
+        failed = records.rows(session, batch_id, statuses=[RecordStatus.FAILED], size=5)
+    _print_batch(state, as_json)
+    if not as_json:
+        for record in failed:
+            notes.print(f"  failed: {record.title[:80]}: {record.error_message}")
+    if state.status is BatchStatus.PAUSED:
+        return PAUSED
+    if state.status is BatchStatus.CANCELLED:
+        return CANCELLED
+    return SOME_FAILED if state.counts[RecordStatus.FAILED] else 0
+
+
+def _print_batch(state: batches.Progress, as_json: bool) -> None:
+    counts = {status.value.lower(): number for status, number in state.counts.items()}
+    took = ((state.finished_at or utc_now()) - (state.started_at or state.created_at)) if state.created_at else timedelta(0)
+    if as_json:
+        _print_json(
+            {
+                "batch": state.id,
+                "status": state.status,
+                "model": state.model,
+                "research": state.research,
+                "total": state.total,
+                **counts,
+                "estimated_usd": state.estimated_usd,
+                "spent_usd": state.spent_usd,
+                "seconds": round(took.total_seconds(), 3),
+                "pause_reason": state.pause_reason,
+            }
+        )
+        return
+    typer.echo(f"Batch {state.id}: {state.status.value}, {state.model} and {state.research}")
+    typer.echo("  " + ", ".join(f"{number:,} {name}" for name, number in counts.items() if number))
+    typer.echo(f"  {money(state.spent_usd)} spent ({money(state.estimated_usd)} estimated) in {duration(took.total_seconds())}")
+    if state.pause_reason:
+        typer.echo(f"  {state.pause_reason}")
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(exports.as_json(value), ensure_ascii=False, indent=2))
+
+
+def main() -> None:
+    """Entry point: a refusal is one line on standard error and its own exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        app()
+    except DeskError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

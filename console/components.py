@@ -1,0 +1,128 @@
+"""Pieces that several pages share: the sidebar, errors, badges, downloads, empty states."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from console.charts import BADGES, KIND_ICONS, KIND_NAMES
+from console.resources import read, settings
+from console.words import money
+from core.agents.outputs import SignalKind
+from core.budget import BudgetState, current_budgets
+from core.clock import utc_now
+from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
+from core.exports import Table, to_csv
+from core.settings import OFFLINE_MODEL
+from core.signals import SignalFilter
+
+logger = logging.getLogger(__name__)
+
+
+def show_error(error: Exception) -> bool:
+    """What a person sees of an error: a refusal in its own words, anything else as a number to look up in the log."""
+    if isinstance(error, DatabaseUnavailable):
+        st.error(str(error), icon=":material/cloud_off:")
+        st.caption("Nothing is lost: work in flight waits for the database. This page works again as soon as it answers.")
+        st.button("Try again", icon=":material/refresh:")
+    elif isinstance(error, BudgetExceeded):
+        st.warning(str(error), icon=":material/payments:")
+    elif isinstance(error, DeskError):
+        st.warning(str(error), icon=":material/info:")
+    else:
+        reference = f"{utc_now():%H%M%S%f}"
+        logger.error("page failed (%s)", reference, exc_info=error)
+        st.error(f"Something went wrong that should not have. It is in the log under {reference}.", icon=":material/bug_report:")
+    return True
+
+
+def attempt(action: Callable[[], object]) -> bool:
+    """Do what a button asks for; a refusal is shown in place. Returns whether it was done."""
+    try:
+        action()
+    except DeskError as error:
+        show_error(error)
+        return False
+    return True
+
+
+def sidebar() -> None:
+    """What every page shows: what the desk works with, and how far today's money reaches."""
+    with st.sidebar:
+        st.markdown("#### :material/radar: Signal Desk")
+        try:
+            now = settings()
+            states = read(lambda session: current_budgets(session, now, utc_now()))
+        except DeskError as error:
+            show_error(error)
+            st.stop()
+        model = "offline rules" if now.resolved_model == OFFLINE_MODEL else now.resolved_model
+        research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
+        st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")
+        budget_meter(states[0])
+
+
+def budget_meter(state: BudgetState) -> None:
+    """One budget as a bar with its figures; coloured words from 67 % on."""
+    share = state.share_used
+    colour = "red" if share >= 0.83 else "orange" if share >= 0.67 else "gray"
+    reserved = f", {money(state.reserved)} reserved" if state.reserved else ""
+    st.progress(min(share, 1.0), text=f":{colour}[{state.label}: {money(state.spent)} of {money(state.limit)}{reserved}]")
+
+
+def badge(value: object) -> None:
+    """A verdict, decision or status in its colour."""
+    name, colour, icon = BADGES[value]  # type: ignore[index]
+    st.badge(name, color=colour, icon=icon)  # type: ignore[arg-type]
+
+
+def kind_label(kind: SignalKind) -> str:
+    return f"{KIND_ICONS[kind]} {KIND_NAMES[kind]}"
+
+
+def empty(message: str, page: str | None = None, label: str = "") -> None:
+    """Nothing to show: say what to do next, with the way there."""
+    from console.navigation import to
+
+    with st.container(border=True):
+        st.markdown(message)
+        if page:
+            st.page_link(to(page), label=label, icon=":material/arrow_forward:")
+
+
+def csv_download(table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None, key: str = "") -> None:
+    """A button that makes the CSV when it is clicked, with exactly what the page shows."""
+
+    def make() -> bytes:
+        return read(lambda session: to_csv(session, table, signal_filter=signal_filter, batch_id=batch_id))
+
+    part = f"-batch-{batch_id}" if batch_id else ""
+    st.download_button(
+        f"CSV of {table.value}",
+        data=make,
+        file_name=f"signaldesk-{table.value}{part}-{datetime.now(UTC):%Y%m%d-%H%M}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=f"csv-{table.value}-{batch_id}-{key}",
+        on_click="ignore",
+    )
+
+
+def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:
+    """Previous and next; returns the page's offset. The page number lives in the address."""
+    last = max((total - 1) // size, 0)
+    name = f"page-{key}"
+    current = min(max(int(st.session_state.get(name, 0)), 0), last)
+    if total <= size:
+        return 0
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if row.button("Previous", key=f"{name}-previous", icon=":material/chevron_left:", disabled=current == 0):
+        st.session_state[name] = current - 1
+        st.rerun()
+    bound = f"{total:,}" if exact else f"more than {total:,}"
+    row.caption(f"{current * size + 1:,} to {min((current + 1) * size, total):,} of {bound}")
+    if row.button("Next", key=f"{name}-next", icon=":material/chevron_right:", disabled=current >= last):
+        st.session_state[name] = current + 1
+        st.rerun()
+    return current * size

@@ -1,0 +1,26 @@
+"""The pages and their addresses."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+
+def pages() -> list[Any]:
+    """All pages in the order of the work; the article reader is reached from lists."""
+    return [
+        st.Page(PAGES / "overview.py", title="Overview", icon=":material/space_dashboard:", url_path="overview", default=True),
+        st.Page(PAGES / "articles.py", title="Articles", icon=":material/article:", url_path="articles"),
+        st.Page(PAGES / "runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
+        st.Page(PAGES / "signals.py", title="Signals", icon=":material/radar:", url_path="signals"),
+        st.Page(PAGES / "budget.py", title="Budget", icon=":material/payments:", url_path="budget"),
+        st.Page(PAGES / "system.py", title="System", icon=":material/settings:", url_path="system"),
+        st.Page(PAGES / "article.py", title="Article", icon=":material/menu_book:", url_path="article", visibility="hidden"),
+    ]
+
+
+def to(page: str) -> Path:
+    """The script of a page, as ``st.page_link`` and ``st.switch_page`` take it."""
+    return PAGES / f"{page}.py"

@@ -1,0 +1,70 @@
+"""What the console's process holds: one desk, one orchestrator. Opened by the server, or by the first page that asks.
+
+Sessions are never cached: a page reads through ``read`` and changes through ``change``, each one short transaction.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from core.configuration import Desk
+from core.orchestrator import Orchestrator
+from core.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_desk: Desk | None = None
+_orchestrator: Orchestrator | None = None
+
+
+def open_desk(environment: Settings | None = None) -> Desk:
+    """The process's desk, opened once and with its orchestrator running.
+
+    Raises:
+        SettingsError, DatabaseUnavailable: as ``Desk.open``.
+    """
+    global _desk, _orchestrator  # noqa: PLW0603 - one of each a process
+    with _lock:
+        if _desk is None:
+            desk = Desk.open(environment or load_settings())
+            _orchestrator = Orchestrator(desk)
+            _orchestrator.start()
+            _desk = desk
+        return _desk
+
+
+def close_desk() -> None:
+    """Stop the orchestrator in order, then let go of the database."""
+    global _desk, _orchestrator  # noqa: PLW0603
+    with _lock:
+        if _orchestrator is not None:
+            _orchestrator.stop()
+        if _desk is not None:
+            _desk.close()
+        _desk = _orchestrator = None
+
+
+def read(work: Callable[[Session], T]) -> T:
+    """Run ``work`` in one transaction and return what it returns.
+
+    Raises:
+        DatabaseUnavailable: the database is away.
+    """
+    return open_desk().transaction(work)
+
+
+def change(work: Callable[[Session], T]) -> T:
+    """As ``read``, and have the orchestrator look for work at once."""
+    result = open_desk().transaction(work)
+    if _orchestrator is not None:
+        _orchestrator.wake()
+    return result
+
+
+def settings() -> Settings:
+    """The settings in force now."""
+    desk = open_desk()
+    return desk.transaction(desk.settings)

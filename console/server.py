@@ -1,0 +1,88 @@
+"""One process serves it all: the console's pages and, on the same port, ``/health``."""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import streamlit as st
+import typer
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from console.components import show_error
+from console.resources import close_desk, open_desk
+from core.articles import counts
+from core.clock import utc_now
+from core.errors import DatabaseUnavailable, SettingsError
+from core.samples import load_samples
+from core.settings import CHECKOUT, Settings
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
+    """The desk is open while the server runs; stopping lets what is in flight finish."""
+    await anyio.to_thread.run_sync(open_desk)
+    try:
+        yield {}
+    finally:
+        await anyio.to_thread.run_sync(close_desk)
+
+
+async def health(_: Request) -> JSONResponse:
+    """200 while the database answers, 503 with the reason when it does not."""
+    try:
+        articles, _samples = await anyio.to_thread.run_sync(lambda: open_desk().transaction(counts))
+    except DatabaseUnavailable as error:
+        return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
+    return JSONResponse({"status": "ok", "articles": articles})
+
+
+def make_app() -> Any:
+    """The ASGI application."""
+    return st.App("console/app.py", lifespan=lifespan, routes=[Route("/health", health)], on_script_error=show_error)
+
+
+def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:
+    """Start everything and serve until interrupted.
+
+    Raises:
+        SettingsError: the port is taken.
+        DatabaseUnavailable: the database cannot be started or reached.
+    """
+    host, port = host or settings.host, settings.port if port is None else port
+    os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory
+    listener = _listen(host, port)
+    typer.echo("Signal Desk: opening the database …", err=True)
+    desk = open_desk(settings)
+    if samples and desk.transaction(counts)[0] == 0:
+        report = load_samples(desk, utc_now())
+        typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
+    address = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(make_app(), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
+    server.run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is started, so that a taken one is said at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"Signal Desk cannot listen on {host}:{port}: {error.strerror}. Stop what uses the port, or start with --port 0 for a free one."
+        ) from error
+    return listener

@@ -1,0 +1,64 @@
+"""Numbers, times and statuses in a reader's words: $0.0013, 1.2 k, 3 min, 2 h ago. Pure."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from core.budget import usd
+
+
+def money(amount: Decimal | float) -> str:
+    """``$1.97``; four places below ten cents."""
+    return usd(Decimal(str(amount)))
+
+
+def number(value: float) -> str:
+    """``950``, ``1.2 k``, ``3.4 M``."""
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+        if abs(value) >= size * 10:
+            return f"{value / size:,.0f} {unit}"
+        if abs(value) >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """``8 s``, ``3 min``, ``1 h 20 min``; "estimating…" for None."""
+    if seconds is None:
+        return "estimating…"
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """``just now``, ``5 min ago``, ``3 h ago``, ``2 d ago``, else the date."""
+    if moment is None:
+        return "never"
+    seconds = (now - moment).total_seconds()
+    if seconds < 45:
+        return "just now"
+    for size, unit, most in ((60, "min", 5_400), (3_600, "h", 129_600), (86_400, "d", 1_209_600)):
+        if seconds < most:
+            return f"{max(round(seconds / size), 1)} {unit} ago"
+    return exact(moment)[:10]
+
+
+def exact(moment: datetime | None) -> str:
+    """``2026-11-24 13:05 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+
+
+def plain(text: str) -> str:
+    """Text of an article or a model as Markdown that shows exactly that text: nothing in it can become markup."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def percent(share: float) -> str:
+    return f"{share:.0%}"

@@ -1,0 +1,47 @@
+"""One article: the reader with its evidence highlighted, its analyses and its signals."""
+
+import streamlit as st
+
+from console.components import empty
+from console.reader import highlighted
+from console.resources import read
+from console.signals_view import marks_in, signal_card
+from console.words import exact, percent, plain
+from core.articles import get_article
+from core.signals import analyses_of, signals_in_article
+
+wanted = st.query_params.get("id", "")
+if not wanted.isdigit():
+    empty("No article is chosen.", "articles", "Go to Articles")
+    st.stop()
+article = read(lambda session: get_article(session, int(wanted)))
+found = read(lambda session: signals_in_article(session, article.id))
+chosen = st.query_params.get("signal", "")
+chosen_id = int(chosen) if chosen.isdigit() else None
+
+st.title(plain(article.title))
+facts = [article.publisher, exact(article.published_at), f"{len(article.body):,} characters", article.authors or ""]
+st.caption(" · ".join(plain(fact) for fact in facts if fact) + (" · sample article" if article.is_sample else ""))
+if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
+    st.link_button("Open at the publisher", article.url, icon=":material/open_in_new:", type="tertiary")
+
+left, right = st.columns([6, 5])
+with left:
+    if article.subtitle:
+        st.markdown(f"**{plain(article.subtitle)}**")
+    st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id))
+with right:
+    for analysis in read(lambda session: analyses_of(session, article.id)):
+        with st.container(border=True):
+            st.markdown(
+                f"**{analysis.sentiment.value.lower()}** · impact {percent(analysis.impact)} · strength {percent(analysis.signal_strength)}"
+            )
+            st.markdown(plain(analysis.summary))
+            st.caption(f"{plain(analysis.context)}")
+            st.caption(
+                f"{analysis.model} · {analysis.prompt_version} · {exact(analysis.created_at)} · {analysis.ungrounded_signals} ungrounded"
+            )
+    if not found:
+        empty("No signals: the article was not analysed yet, or there are none in it.", "articles", "Go to Articles")
+    for signal in sorted(found, key=lambda one: one.id != chosen_id):
+        signal_card(signal.id)

@@ -1,0 +1,14 @@
+"""Signals: filter, sort, read the evidence and the validation, decide."""
+
+import streamlit as st
+
+from console.signals_view import filters, signal_card, table
+
+st.title("Signals")
+signal_filter = filters()
+left, right = st.columns([6, 5])
+with left:
+    chosen = table(signal_filter)
+with right:
+    if chosen is not None:
+        signal_card(chosen)
