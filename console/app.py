@@ -1,12 +1,17 @@
 """The script that Streamlit runs for every page: page setup, navigation, then the page itself."""
 
+from pathlib import Path
+
 import streamlit as st
 
-from console.components import sidebar
+from console.components import sidebar, style
 from console.navigation import pages
 from console.state import show_flash
 
-st.set_page_config(page_title="Signal Desk", page_icon=":material/radar:", layout="wide")
+ICON = Path(__file__).resolve().parent / "icon.svg"
+
+st.set_page_config(page_title="Signal Desk", page_icon=str(ICON), layout="wide")
+style()
 page = st.navigation(pages())
 sidebar()
 show_flash()

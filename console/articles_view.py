@@ -79,15 +79,15 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
     offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
     rows = read(lambda session: selection.page(session, article_filter, readiness, offset=offset, size=PAGE_SIZE))
     ids = [row.id for row in rows]
-    selected = state.selected_ids()
+    key = f"articles-{signature}-{offset}-{state.table_generation()}"
     event = st.dataframe(
         _frame(rows),
         hide_index=True,
-        height=620,
+        height=min(38 + 30 * len(rows), 620),
         row_height=30,
         column_config={
             "published": st.column_config.DatetimeColumn("Published", format="DD MMM HH:mm", width=95),
-            "publisher": st.column_config.TextColumn("Publisher", width=150),
+            "publisher": st.column_config.TextColumn("Publisher", width=170),
             "title": st.column_config.TextColumn("Title", width="large"),
             "length": st.column_config.NumberColumn("Length", format="localized", width=70, help="Characters of the body"),
             "promise": st.column_config.ProgressColumn(
@@ -95,12 +95,12 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
             ),
             "state": st.column_config.TextColumn("State", width=90),
         },
-        key=f"articles-{signature}-{offset}",
+        key=key,
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"],
-        selection_default={"selection": {"rows": [position for position, article_id in enumerate(ids) if article_id in selected]}},
+        selection_default={"selection": {"rows": state.ticked_at_first(key, ids)}},
     )
-    if state.selection().filter is None or event.selection.rows:
+    if event.selection.rows or not state.selection().filter:
         state.select_on_page(ids, [ids[position] for position in event.selection.rows if position < len(ids)])
     cells = event.selection.get("cells") or []
     return ids[cells[0][0]] if cells and cells[0][0] < len(ids) else None
@@ -124,7 +124,7 @@ def cost_card(now: Settings) -> None:
             return
         figures = planned.estimate
         what = "all that matched the filter" if chosen.filter else "selected"
-        st.markdown(f"**{figures.articles:,} articles** {what}")
+        st.markdown(f"**{figures.articles:,} {'article' if figures.articles == 1 else 'articles'}** {what}")
         columns = st.columns(2)
         columns[0].metric(
             "Likely cost", money(figures.usd), help=f"At most {money(figures.usd_at_most)}: the ceiling per article times the articles."
@@ -144,7 +144,7 @@ def cost_card(now: Settings) -> None:
         if buttons.button(
             f"Analyze {figures.articles:,}", type="primary", icon=":material/bolt:", key="analyze", disabled=not planned.runnable
         ) and attempt(lambda: _launch(now)):
-            st.switch_page(to("runs"))
+            st.rerun()
         if buttons.button("Clear", key="clear-selection"):
             state.clear_selection()
             st.rerun()
@@ -173,7 +173,7 @@ def _launch(now: Settings) -> None:
     batch_id = change(lambda session: batches.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
     state.clear_selection()
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
-    state.open_run(batch_id)
+    state.keep_run(batch_id)
 
 
 def _frame(rows: list[ArticleRow]) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """The Budget page's pieces: limits, spend by day, model and agent, the ledger."""
 
+from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -32,24 +34,24 @@ def limits(states: list[BudgetState]) -> None:
                     "Limit ($)", min_value=0.0, max_value=1_000_000.0, value=float(budget.limit), step=1.0, key=f"limit-{budget.id}"
                 )
                 st.caption(f"For {budget.label} ({budget.key}) only; the default for new days and months is on the System page.")
-                if st.button("Save", key=f"save-limit-{budget.id}", type="primary") and attempt(
-                    lambda budget=budget, limit=limit: change(
-                        lambda session: change_limit(session, budget.id, Decimal(str(limit)), by=state.user())
-                    )
-                ):
+                if st.button("Save", key=f"save-limit-{budget.id}", type="primary") and attempt(partial(_save_limit, budget.id, limit)):
                     st.rerun()
 
 
-def spend(since: object, daily_limit: Decimal) -> None:
+def _save_limit(budget_id: int, limit: float) -> None:
+    change(lambda session: change_limit(session, budget_id, Decimal(str(limit)), by=state.user()))
+
+
+def spend(since: date, daily_limit: Decimal) -> None:
     """Charts and tables of what was spent."""
-    rows = read(lambda session: reports.spend_by_day(session, since=since))  # type: ignore[arg-type]
+    rows = read(lambda session: reports.spend_by_day(session, since=since))
     if not rows:
         empty("Nothing was spent in this time. The offline rules and the archive are free; their calls are in the ledger below.")
         return
     st.plotly_chart(spend_by_day(rows, daily_limit))
-    for column, (title, key) in zip(st.columns(3), (("By model", "model"), ("By agent", "agent"), ("By run", "batch_id")), strict=True):
-        groups = read(lambda session, key=key: reports.spend_by(session, key, since=since))  # type: ignore[arg-type]
-        with column:
+    for place, (title, key) in zip(st.columns(3), (("By model", "model"), ("By agent", "agent"), ("By run", "batch_id")), strict=True):
+        groups = read(partial(reports.spend_by, column=key, since=since))
+        with place:
             st.markdown(f"**{title}**")
             st.dataframe(
                 pd.DataFrame(

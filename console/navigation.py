@@ -11,7 +11,7 @@ PAGES = Path(__file__).resolve().parent.parent / "pages"
 def pages() -> list[Any]:
     """All pages in the order of the work; the article reader is reached from lists."""
     return [
-        st.Page(PAGES / "overview.py", title="Overview", icon=":material/space_dashboard:", url_path="overview", default=True),
+        st.Page(PAGES / "overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
         st.Page(PAGES / "articles.py", title="Articles", icon=":material/article:", url_path="articles"),
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
         st.Page(PAGES / "signals.py", title="Signals", icon=":material/radar:", url_path="signals"),

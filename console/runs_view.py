@@ -28,8 +28,6 @@ def choose_batch() -> int | None:
     if not recent:
         empty("No runs yet. Choose some articles and click Analyze.", "articles", "Go to Articles")
         return None
-    if (opened := state.opened_run()) is not None:
-        st.session_state["batch"] = opened
     names = {
         batch.id: f"#{batch.id} · {batch.status.value.lower()} · {batch.total:,} articles · {exact(batch.created_at)}" for batch in recent
     }
@@ -49,6 +47,28 @@ def live_batch(batch_id: int) -> None:
         _head(progress)
         _actions(progress)
         _records(progress)
+        if running and progress.status not in BatchStatus.claimable():
+            st.rerun()
+
+    show()
+
+
+def run_strip(batch_id: int) -> None:
+    """One batch in three lines, live, with the way to all of it."""
+    running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
+
+    @st.fragment(run_every=REFRESH_SECONDS if running else None)
+    def show() -> None:
+        progress = read(lambda session: batches.progress(session, batch_id))
+        with st.container(border=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**Run #{batch_id}**")
+                badge(progress.status)
+            st.progress(progress.share, text=f"{progress.ended:,} of {progress.total:,} articles · {money(progress.spent_usd)}")
+            with st.container(horizontal=True):
+                st.page_link(to("runs"), label="Watch the run", icon=":material/play_circle:", query_params={"batch": str(batch_id)})
+                if progress.counts[RecordStatus.COMPLETED]:
+                    st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(batch_id)})
         if running and progress.status not in BatchStatus.claimable():
             st.rerun()
 

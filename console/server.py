@@ -66,7 +66,9 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         report = load_samples(desk, utc_now())
         typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
     address = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(make_app(), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        make_app(), log_config=None, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
+    )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     server.run(sockets=[listener])

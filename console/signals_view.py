@@ -1,6 +1,7 @@
 """The pieces of the Signals and Article pages: filters, table, one signal with evidence, validation and review."""
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -178,9 +179,8 @@ def _review(signal: SignalDetail) -> None:
         ("Unsure", Decision.UNSURE, ":material/question_mark:", "secondary"),
     )
     for label, decision, icon, look in choices:
-        if row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision) and attempt(
-            lambda decision=decision: change(lambda session: reviews.review(session, signal.id, decision, by=state.user(), note=note))
-        ):
+        clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
+        if clicked and attempt(partial(_decide, signal.id, decision, note)):
             st.rerun()
     if (
         signal.decision
@@ -193,6 +193,10 @@ def _review(signal: SignalDetail) -> None:
         said = f": {plain(newest.note)}" if newest.note else ""
         more = f" · {len(older)} earlier" if older else ""
         st.caption(f"{BADGES[newest.decision][0]} by {plain(newest.reviewer)}, {exact(newest.created_at)}{said}{more}")
+
+
+def _decide(signal_id: int, decision: Decision, note: str) -> None:
+    change(lambda session: reviews.review(session, signal_id, decision, by=state.user(), note=note))
 
 
 def _validation(signal: SignalDetail) -> None:

@@ -16,7 +16,8 @@ _IDS = "selected_article_ids"
 _FILTER = "selected_filter"
 _LAUNCH = "launch_key"
 _FLASH = "flash"
-_RUN = "opened_run"
+_RUN = "last_run"
+_GENERATION = "table_generation"
 
 
 def user() -> str:
@@ -43,13 +44,29 @@ def select_on_page(page_ids: Iterable[int], chosen: Iterable[int]) -> None:
     _set([*kept, *chosen], None)
 
 
+def ticked_at_first(table_key: str, page_ids: list[int]) -> list[int]:
+    """Positions to tick when a table is first shown: the same value for as long as that table lives, as Streamlit wants it."""
+    name = f"{table_key}-ticked"
+    if table_key not in st.session_state:
+        chosen = set(selected_ids())
+        st.session_state[name] = [position for position, article_id in enumerate(page_ids) if article_id in chosen]
+    return st.session_state[name]
+
+
+def table_generation() -> int:
+    """Goes up when the selection is changed from outside the table, so that the table is made anew."""
+    return st.session_state.get(_GENERATION, 0)
+
+
 def select_matching(article_filter: ArticleFilter) -> None:
     """Select all that match this filter, whatever is shown later."""
     _set([], article_filter)
+    st.session_state[_GENERATION] = table_generation() + 1
 
 
 def clear_selection() -> None:
     _set([], None)
+    st.session_state[_GENERATION] = table_generation() + 1
 
 
 def launch_key() -> str:
@@ -57,14 +74,14 @@ def launch_key() -> str:
     return st.session_state.setdefault(_LAUNCH, uuid.uuid4().hex)
 
 
-def open_run(batch_id: int) -> None:
-    """The Runs page shows this batch when it is opened next."""
+def keep_run(batch_id: int) -> None:
+    """Remember the batch that was launched here last."""
     st.session_state[_RUN] = batch_id
 
 
-def opened_run() -> int | None:
-    """The batch that was opened, once."""
-    return st.session_state.pop(_RUN, None)
+def last_run() -> int | None:
+    """The batch that was launched here last, if any."""
+    return st.session_state.get(_RUN)
 
 
 def flash(message: str, icon: str = ":material/check:") -> None:

@@ -52,12 +52,12 @@ def publisher_key(name: str) -> str:
 def ensure_publishers(session: Session, names: set[str]) -> dict[str, int]:
     """Ids of the publishers called ``names``, by name key; those not yet known are added."""
     by_key = {publisher_key(name): name[:300] for name in sorted(names, reverse=True)}
-    known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).tuples().all())
+    known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).all())
     if missing := [
         {"name": name, "name_key": key, "is_priority": key in PRIORITY_PUBLISHERS} for key, name in by_key.items() if key not in known
     ]:
         session.execute(insert(Publisher).values(missing).on_conflict_do_nothing(index_elements=["name_key"]))
-        known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).tuples().all())
+        known = dict(session.execute(select(Publisher.name_key, Publisher.id).where(Publisher.name_key.in_(by_key))).all())
     return known
 
 
@@ -68,7 +68,7 @@ def publishers(session: Session) -> list[PublisherRow]:
         .outerjoin(Article, Article.publisher_id == Publisher.id)
         .group_by(Publisher.id)
         .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name))
-    ).tuples()
+    )
     return [PublisherRow(*row) for row in rows]
 
 

@@ -116,7 +116,7 @@ def launch(
 
     Raises:
         NothingSelected: nothing was chosen, or every chosen article would be skipped (with the reasons).
-        BudgetExceeded: the likely cost passes today's or this month's budget, or the batch's own.
+        BudgetExceeded: the likely cost passes today's or this month's budget. (``budget`` is this batch's own limit, at which it pauses.)
         SettingsError: the model has no known price.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
@@ -253,13 +253,13 @@ def _reasons_to_skip(session: Session, ids: list[int], ready: Readiness) -> dict
         (is_analysed(ready), ALREADY_ANALYSED),
         (is_in_flight(), IN_FLIGHT),
     )
-    return dict(session.execute(select(Article.id, reason).where(among(Article.id, ids))).tuples().all())
+    return dict(session.execute(select(Article.id, reason).where(among(Article.id, ids))).all())
 
 
 def _add_records(session: Session, batch_id: int, planned: Plan) -> None:
     reasons = dict(planned.skipped)
     ids = [*planned.runnable, *reasons]
-    titles = dict(session.execute(select(Article.id, Article.title).where(among(Article.id, ids))).tuples().all())
+    titles = dict(session.execute(select(Article.id, Article.title).where(among(Article.id, ids))).all())
     rows = [
         {
             "batch_id": batch_id,
@@ -281,22 +281,18 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
     spent = dict(
         session.execute(
             select(LedgerEntry.batch_id, func.sum(LedgerEntry.usd)).where(LedgerEntry.batch_id.in_(ids)).group_by(LedgerEntry.batch_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     reserved = dict(
         session.execute(
             select(LedgerEntry.batch_id, func.sum(LedgerEntry.reserved_usd))
             .where(LedgerEntry.batch_id.in_(ids), LedgerEntry.status == "RESERVED")
             .group_by(LedgerEntry.batch_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     keys = [str(batch_id) for batch_id in ids]
     batch_budgets = select(Budget.key, Budget.limit_usd).where(Budget.scope == BudgetScope.BATCH, Budget.key.in_(keys))
-    limits = dict(session.execute(batch_budgets).tuples().all())
+    limits = dict(session.execute(batch_budgets).all())
     return [
         Progress(
             id=batch.id,
@@ -323,7 +319,7 @@ def _record_counts(session: Session, batch_ids: list[int]) -> dict[int, dict[Rec
         select(BatchRecord.batch_id, BatchRecord.status, func.count())
         .where(BatchRecord.batch_id.in_(batch_ids))
         .group_by(BatchRecord.batch_id, BatchRecord.status)
-    ).tuples()
+    )
     counts: dict[int, dict[RecordStatus, int]] = {}
     for batch_id, status, number in rows:
         counts.setdefault(batch_id, {})[status] = number

@@ -279,7 +279,7 @@ def _states(session: Session, keys: list[tuple[BudgetScope, str]], *, lock: bool
         .where(tuple_(Budget.scope, Budget.key).in_(keys))
         .order_by(Budget.id)
     )
-    return [BudgetState(*row) for row in session.execute(statement.with_for_update() if lock else statement).tuples()]
+    return [BudgetState(*row) for row in session.execute(statement.with_for_update() if lock else statement)]
 
 
 def utc_day(now: datetime) -> date:

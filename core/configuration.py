@@ -134,7 +134,7 @@ class Desk:
 
     def settings(self, session: Session) -> Settings:
         """The settings in force now."""
-        saved: dict[str, Any] = dict(session.execute(select(SavedSetting.name, SavedSetting.value)).tuples().all())
+        saved: dict[str, Any] = dict(session.execute(select(SavedSetting.name, SavedSetting.value)).all())
         return self.environment.with_saved(saved)
 
 

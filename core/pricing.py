@@ -70,8 +70,9 @@ def input_tokens_at_most(text: str) -> int:
     """An upper bound of the tokens that ``text`` may count as.
 
     Gemini averages about 4 characters a token on English prose (https://ai.google.dev/gemini-api/docs/tokens). The bound
-    takes 3 letters a token, every digit and sign as a token of its own, and every byte of a character outside ASCII.
+    takes 3 letters a token, every digit and sign as a token of its own, and every byte of a character outside ASCII. One
+    space before a word is part of the word's token; each further one counts.
     """
-    words = sum(-(-len(run.strip()) // 3) for run in _WORDS.findall(text))
+    words = sum(len(run) - 1 if run.isspace() else -(-len(run) // 3) for run in _WORDS.findall(text))
     other = len(_WORDS.sub("", text).encode("utf-8", "replace"))
     return words + other

@@ -75,7 +75,7 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
             started_at=now,
         )
         .returning(BatchRecord.id, BatchRecord.batch_id, BatchRecord.article_id, BatchRecord.article_title, BatchRecord.attempts)
-    ).tuples()
+    )
     claims = [Claim(*row) for row in claimed]
     if claims:
         session.execute(

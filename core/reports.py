@@ -102,11 +102,9 @@ def today(session: Session, readiness: Readiness) -> Today:
             .join(BatchSession, BatchSession.id == BatchRecord.batch_id)
             .where(BatchSession.status.in_(BatchStatus.open()), BatchRecord.status.in_(RecordStatus.open()))
             .group_by(BatchRecord.status)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
-    decisions = dict(session.execute(select(Signal.decision, func.count()).group_by(Signal.decision)).tuples().all())
+    decisions = dict(session.execute(select(Signal.decision, func.count()).group_by(Signal.decision)).all())
     return Today(
         articles=session.scalar(select(func.count()).select_from(Article)) or 0,
         ready=count_articles(session, ArticleFilter(), readiness),
@@ -127,7 +125,7 @@ def signals_by_day(session: Session, *, since: date) -> list[tuple[date, SignalK
         .group_by(day, Signal.kind)
         .order_by(day, Signal.kind)
     )
-    return list(rows.tuples())
+    return list(rows)
 
 
 def newest_article_day(session: Session) -> date | None:
@@ -147,7 +145,7 @@ def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, 
         .order_by(func.count().desc(), Publisher.name)
         .limit(limit)
     )
-    return list(rows.tuples())
+    return list(rows)
 
 
 def spend_by_day(session: Session, *, since: date) -> list[tuple[date, str, Decimal]]:
@@ -158,7 +156,7 @@ def spend_by_day(session: Session, *, since: date) -> list[tuple[date, str, Deci
         .group_by(LedgerEntry.day, LedgerEntry.model)
         .order_by(LedgerEntry.day, LedgerEntry.model)
     )
-    return list(rows.tuples())
+    return list(rows)
 
 
 def spend_by(session: Session, column: str, *, since: date) -> list[Spend]:
@@ -176,7 +174,7 @@ def spend_by(session: Session, column: str, *, since: date) -> list[Spend]:
         .where(LedgerEntry.day >= since, LedgerEntry.status != LedgerStatus.RESERVED)
         .group_by(key)
         .order_by(func.sum(LedgerEntry.usd).desc(), func.count().desc())
-    ).tuples()
+    )
     return [Spend(str(row[0]), *row[1:]) for row in rows]
 
 
@@ -204,7 +202,7 @@ def budget_events(session: Session, limit: int = 50) -> list[BudgetEventRow]:
         .join(Budget, Budget.id == BudgetEvent.budget_id)
         .order_by(BudgetEvent.id.desc())
         .limit(limit)
-    ).tuples()
+    )
     return [BudgetEventRow(*row) for row in rows]
 
 

@@ -115,7 +115,7 @@ def search_archive(session: Session, query: str, *, article_id: int, around: dat
         )
         .join(Publisher, Publisher.id == candidates.c.publisher_id)
         .order_by(candidates.c.rank.desc())
-    ).tuples()
+    )
     return [
         SearchResult(url or f"archive:{found_id}", title, publisher, published_at, best_passage(body, terms), found_id)
         for found_id, url, title, publisher, published_at, body in rows

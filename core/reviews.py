@@ -49,5 +49,5 @@ def reviews_of(session: Session, signal_id: int) -> list[ReviewRow]:
         select(Review.decision, Review.note, Review.reviewer, Review.created_at)
         .where(Review.signal_id == signal_id)
         .order_by(Review.id.desc())
-    ).tuples()
+    )
     return [ReviewRow(*row) for row in rows]

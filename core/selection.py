@@ -157,8 +157,8 @@ def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[Column
 
 
 def prefix_query(text: str) -> str:
-    """A ``to_tsquery`` text that finds articles with every word of ``text``, each also as the beginning of a longer word."""
-    return " & ".join(f"{word}:*" for word in re.findall(r"\w+", text)) or "''"
+    """A ``to_tsquery`` text that finds articles with every word of ``text``, each also as the beginning of a longer word; empty, which finds none, without a word."""
+    return " & ".join(f"{word}:*" for word in re.findall(r"\w+", text))
 
 
 def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, *, offset: int, size: int) -> list[ArticleRow]:
@@ -218,5 +218,5 @@ def day_start(value: date) -> datetime:
 
 
 def day_after(value: date) -> datetime:
-    """The first moment after a UTC day."""
-    return day_start(value) + timedelta(days=1)
+    """The first moment after a UTC day; the last moment there is for the calendar's last day."""
+    return day_start(value) + timedelta(days=1) if value < date.max else datetime.max.replace(tzinfo=UTC)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from platformdirs import user_data_path
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from core.errors import SettingsError
 
@@ -33,8 +34,8 @@ def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:
 class ModelPrice(BaseModel):
     """USD per million tokens, for a model whose price the bundled table does not know."""
 
-    input: Decimal
-    output: Decimal
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
 
 
 class Settings(BaseSettings):
@@ -193,6 +194,11 @@ def load_settings() -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
+    except UnreadableSetting:  # its message names the field but not what is wrong; only model_prices is JSON
+        raise SettingsError(
+            "Settings are malformed. SIGNALDESK_MODEL_PRICES: must be JSON such as "
+            '{"google:gemini-2.5-flash": {"input": 0.30, "output": 2.50}}.'
+        ) from None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

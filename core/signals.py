@@ -317,7 +317,7 @@ def _details(session: Session, condition: ColumnElement[bool]) -> list[SignalDet
         select(Evidence.signal_id, Evidence.quote, Evidence.start, Evidence.end, Evidence.match)
         .where(Evidence.signal_id.in_([row["id"] for row in rows]))
         .order_by(Evidence.start, Evidence.id)
-    ).tuples()
+    )
     evidence: dict[int, list[EvidenceRow]] = {}
     for row in quotes:
         evidence.setdefault(row[0], []).append(EvidenceRow(*row[1:]))

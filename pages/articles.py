@@ -4,6 +4,8 @@ import streamlit as st
 
 from console.articles_view import cost_card, filters, preview, table
 from console.resources import settings
+from console.runs_view import run_strip
+from console.state import last_run
 
 st.title("Articles")
 now = settings()
@@ -13,6 +15,8 @@ with left:
     clicked = table(article_filter, now)
 with right:
     cost_card(now)
+    if (launched := last_run()) is not None:
+        run_strip(launched)
     if clicked is not None:
         preview(clicked)
     else:

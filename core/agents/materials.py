@@ -72,7 +72,7 @@ def signal_validation_material(article: ArticleMaterial, signals: Sequence[Signa
         parts.append(f'<signal number="{signal.number}">\n{_guard(_line(signal.description))}\n{_guard(quotes)}\n</signal>')
     parts.append("The search results:" if results else "The searches found nothing.")
     for result in results:
-        dated = f"{result.published_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if result.published_at else "unknown"
+        dated = _minute(result.published_at) if result.published_at else "unknown"
         head = f"Title: {_line(result.title)}\nPublisher: {_line(result.publisher)}\nPublished: {dated}"
         parts.append(f'<result url="{_attribute(result.url)}">\n{_guard(head)}\n\n{_guard(result.text)}\n</result>')
     return "\n\n".join(parts)
@@ -98,8 +98,7 @@ def read_signal_validation_material(message: str) -> tuple[ArticleMaterial, list
 
 
 def _head(article: ArticleMaterial) -> str:
-    published = f"{article.published_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return _guard(f"Title: {_line(article.title)}\nPublisher: {_line(article.publisher)}\nPublished: {published}")
+    return _guard(f"Title: {_line(article.title)}\nPublisher: {_line(article.publisher)}\nPublished: {_minute(article.published_at)}")
 
 
 def _read_head(head: str, body: str, *, unknown_date: bool = False) -> ArticleMaterial:
@@ -111,6 +110,11 @@ def _read_head(head: str, body: str, *, unknown_date: bool = False) -> ArticleMa
         else datetime.strptime(published, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
     )
     return ArticleMaterial(fields.get("Title", ""), fields.get("Publisher", ""), moment, body)
+
+
+def _minute(moment: datetime) -> str:
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(' ', 'minutes')} UTC"  # unlike strftime, with a year of four digits always
 
 
 def _guard(text: str) -> str:

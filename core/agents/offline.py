@@ -5,6 +5,7 @@ it (evidence check, research, ledger) is the one path that paid models take.
 """
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
@@ -17,6 +18,10 @@ from core.agents.outputs import SignalValidation
 from core.offline.analysis import analyse
 from core.offline.validation import FoundResult, SignalQuestion, validate
 from core.settings import OFFLINE_MODEL
+
+
+# One thread: the rules are pure Python, so more would only fight over the interpreter lock, and with the pages' threads too.
+_rules = ThreadPoolExecutor(max_workers=1, thread_name_prefix="offline-rules")
 
 
 class OfflineModel(Model[None]):
@@ -39,7 +44,7 @@ class OfflineModel(Model[None]):
         _, parameters = self.prepare_request(model_settings, model_request_parameters)
         tool = parameters.output_tools[0]
         answer = _validation if "verdicts" in tool.parameters_json_schema.get("properties", {}) else _content_analysis
-        arguments = await asyncio.to_thread(answer, _user_message(messages))
+        arguments = await asyncio.get_running_loop().run_in_executor(_rules, answer, _user_message(messages))
         return ModelResponse(
             parts=[ToolCallPart(tool.name, arguments)],
             usage=RequestUsage(),

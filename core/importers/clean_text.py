@@ -59,6 +59,7 @@ _ESCAPED_CODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SENTENCE_END = re.compile(r"[a-z\d%)][.!?:](?=[A-Z][A-Za-z’'])|[\w%)][.!?,:](?=“\w)|[.!?,]”(?=[A-Za-z])")
 _WORD_OF_SENTENCE = re.compile(r"(?:^|[(“\"'‘’—–-])(?:[a-z]{3,}|\$?\d[\d,.]*%?|[^\s]*\))$")
 _ADDRESS = re.compile(r"://|www\.|[@/]")
+_SHORTCODE = re.compile(r"\[[a-z][\w-]{2,40}\s+[\w-]{1,40}=[”\"″][^\[\]]{0,500}\]")  # WordPress: [newsletter title=”Never miss”]
 _SYNDICATION_NOTE = re.compile(r"\s*\bThe post [^\n]{1,400}? (?:appeared first|first appeared) on [^\n]{1,150}\Z")
 
 
@@ -76,7 +77,8 @@ def html_to_text(html: str) -> str:
     if "&" in html and not _TAG.search(html):
         html = _decode_entities(html)  # once more below: "&amp;lt;p&amp;gt;" is HTML too
     text = _text_of_markup(html) if _TAG.search(html) else _plain_paragraphs(html)
-    text = clean_characters(_decode_entities(text))
+    text = _decode_entities(text)
+    text = clean_characters(_SHORTCODE.sub("", text) if "[" in text else text)
     text = text[:-700] + _SYNDICATION_NOTE.sub("", text[-700:])
     return _SENTENCE_END.sub(_separated, text)
 
@@ -185,7 +187,8 @@ class _TextBuilder:
         self._break, self._prefix = (_SPACE if text[-1].isspace() else _NO_BREAK), ""
 
     def _wish(self, strength: int) -> None:
-        self._break = max(self._break, strength)
+        if not self._prefix:  # a bullet or a cell's bar stays with its text
+            self._break = max(self._break, strength)
 
     def _wish_block(self) -> None:
         # Inside a list item or a cell, a paragraph is a line: a blank line would end the list or tear the row apart.

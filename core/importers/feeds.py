@@ -29,7 +29,7 @@ def feed_rows(source_name: str, data: bytes, charset: str | None = None) -> Iter
         raise ImportRefused(f"{source_name} is XML, but neither RSS nor Atom: {feed.get('bozo_exception', 'no feed in it')}")
     channel = publisher_name(feed.feed.get("title", ""), feed.feed.get("link", ""))
     for entry in feed.entries:
-        yield _row(entry, channel, feed.feed.get("language", ""))
+        yield _row(entry, channel, feed.feed.get("language", ""), feed.version.startswith("atom"))
 
 
 def publisher_name(feed_title: str, feed_link: str) -> str:
@@ -47,22 +47,21 @@ def publisher_name(feed_title: str, feed_link: str) -> str:
     return next(named, parts[0] if parts else "")
 
 
-def _row(entry: Mapping[str, Any], channel: str, language: str) -> dict[str, Any]:
-    contents = [part.get("value") or "" for part in entry.get("content", ()) if not str(part.get("type", "")).startswith("image/")]
-    summary = entry.get("summary", "")
+def _row(entry: Mapping[str, Any], channel: str, language: str, is_atom: bool) -> dict[str, Any]:
+    # feedparser also files an image's media:description under content, as plain text; an RSS item's real content is HTML.
+    kinds = ("text/plain", "text/html", "application/xhtml+xml") if is_atom else ("text/html", "application/xhtml+xml")
+    contents = [part.get("value") or "" for part in entry.get("content", ()) if part.get("type") in kinds]
     origin = entry.get("source")
-    keywords = entry.get("media_keywords")
     return {
         "title": entry.get("title"),
         "body": max(contents, key=len, default=""),
-        "summary": summary,
+        "summary": entry.get("summary"),
         "published": _published(entry),
         "url": entry.get("feedburner_origlink") or entry.get("link"),
         "guid": entry.get("id"),
         "publisher": (origin.get("title") if isinstance(origin, Mapping) else None) or channel,
         "authors": [name for a in entry.get("authors", ()) if (name := a.get("name"))] or entry.get("author"),
         "categories": [tag.get("label") or tag.get("term") or "" for tag in entry.get("tags", ())],
-        "keywords": keywords if isinstance(keywords, str) else None,
         "language": next((c["language"] for c in entry.get("content", ()) if c.get("language")), None) or language,
     }
 

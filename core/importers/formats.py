@@ -91,7 +91,7 @@ def _rows(source: str, stream: SourceStream, charset: str | None) -> tuple[Itera
             raise ImportRefused(f"{source} is {kind}. {_SUPPORTED}")
     if b"\0" in head and not wide_encoding(head):
         raise ImportRefused(f"{source} is a binary file. {_SUPPORTED}")
-    text = decode(head[: len(head) // 4 * 4], charset).lstrip("\ufeff \t\r\n")
+    text = decode(head, charset).lstrip("\ufeff \t\r\n")
     if not text:
         raise ImportRefused(f"{source} is empty.")
     if text[0] == "<":
@@ -161,10 +161,13 @@ def _json_rows(source: str, text: str) -> tuple[Iterator[_Row], str | None]:
     except RecursionError as error:
         raise ImportRefused(f"{source} is JSON that is nested too deeply.") from error
     except ValueError as error:
+        if getattr(error, "msg", "") == "Extra data" and text.startswith("{"):  # JSONL whose first line is longer than the head
+            return _jsonl_rows(iter(text.split("\n"))), None
         raise ImportRefused(f"{source} is not valid JSON: {error}. Is the file complete?") from error
     articles, publisher = document, None
     if isinstance(document, dict):
-        refuse_api_error(source, document)
+        if words := api_error(document):
+            raise ImportRefused(f"{source}: the API answered with an error: {words}")
         articles = _article_list(document)
         if articles is None:
             raise ImportRefused(f"{source} is JSON without a list of articles. Looked for {', '.join(_LIST_NAMES)}.")
@@ -184,18 +187,18 @@ def _article_list(document: Mapping[str, Any], depth: int = 2) -> list[Any] | No
     return [document] if is_article_shaped(named) else None
 
 
-def refuse_api_error(source: str, answer: Mapping[str, Any]) -> None:
-    """Raise ImportRefused in the provider's words when ``answer`` is an API's error instead of articles."""
+def api_error(answer: Mapping[str, Any]) -> str | None:
+    """The provider's words when ``answer`` is an API's error instead of articles, else None."""
     named = normalised_names(answer)
     error = named.get("err") or named.get("error") or named.get("errors")
     if isinstance(error, list):
         error = error[0] if error else None
     failed = str(named.get("response") or named.get("status") or "").lower() in ("error", "fail", "failed")
     if not error and not failed:
-        return
+        return None
     words = normalised_names(error).get("message") if isinstance(error, Mapping) else error
     words = words or named.get("message") or json.dumps(error or answer, ensure_ascii=False, default=str)
-    raise ImportRefused(f"{source}: the API answered with an error: {_excerpt(str(words), 500)}")
+    return _excerpt(str(words), 500)
 
 
 def _csv_rows(source: str, lines: Iterator[str]) -> Iterator[_Row]:

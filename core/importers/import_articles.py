@@ -125,7 +125,7 @@ class _Chunk:
         publishers = ensure_publishers(self.session, {article.publisher for article in articles})
         for batch in _without_repeats(articles):
             keys = [key for article in batch for key in article.identity_keys]
-            known = dict(self.session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(keys))).tuples().all())
+            known = dict(self.session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(keys))).all())
             owner = [next((known[key] for key in article.identity_keys if key in known), None) for article in batch]
             fresh = [article for article, found in zip(batch, owner, strict=True) if found is None]
             ids = iter(self._insert(fresh, publishers))
@@ -148,7 +148,7 @@ class _Chunk:
         ids = [article_id for _, article_id in placed]
         stored = {
             row[0]: row
-            for row in self.session.execute(select(Article.id, Article.import_hash, Article.body_chars).where(Article.id.in_(ids))).tuples()
+            for row in self.session.execute(select(Article.id, Article.import_hash, Article.body_chars).where(Article.id.in_(ids)))
         }
         changed = {
             article_id: article
@@ -164,7 +164,7 @@ class _Chunk:
         names = {name[:200] for article in articles.values() for name in article.categories}
         if names:
             self.session.execute(upsert(Category).on_conflict_do_nothing(), [{"name": name} for name in sorted(names)])
-        ids = dict(self.session.execute(select(Category.name, Category.id).where(Category.name.in_(names))).tuples().all())
+        ids = dict(self.session.execute(select(Category.name, Category.id).where(Category.name.in_(names))).all())
         self.session.execute(delete(ArticleCategory).where(ArticleCategory.article_id.in_(articles)))
         rows = [
             {"article_id": article_id, "category_id": category_id}

@@ -119,7 +119,7 @@ def canonical_url(url: str) -> str | None:
         path = parts.path.rstrip("/")
         if not path and not query:
             return None
-        return canonicalize_url(f"https://{netloc}{path}?{query}").rstrip("/?").replace("/?", "?")
+        return canonicalize_url(f"https://{netloc}{path}?{query}").rstrip("/?")
     except (ValueError, UnicodeError):  # a bracket without its pair, a port of 99999, a host that is no IDNA name
         return None
 

@@ -168,9 +168,9 @@ def wide_encoding(data: bytes) -> str | None:
     sample = data[:1000]
     if len(sample) >= 4 and b"\0" in sample:
         even, odd = sample[::2].count(0) / len(sample[::2]), sample[1::2].count(0) / len(sample[1::2])
-        if odd > 0.4 and even < 0.05:
+        if odd > 0.6 and even < 0.05:
             return "utf-16-le"
-        if even > 0.4 and odd < 0.05:
+        if even > 0.6 and odd < 0.05:
             return "utf-16-be"
     return None
 
@@ -191,5 +191,10 @@ def _likeliest(data: bytes) -> str:
     broken = sample.decode("utf-8", "replace").count("\ufffd")
     if broken * 10 < sum(byte >= 0x80 for byte in sample) or sample.isascii():
         return "cp1252"  # UTF-8 with a few strays from Windows
-    best = from_bytes(sample).best()
-    return best.encoding if best else "cp1252"
+    matches = from_bytes(sample)
+    best = matches.best()
+    # Western text fits several Latin code pages about equally well; then the common one is right. Other scripts rule it out.
+    western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
+    if best is None or (western and western.chaos <= 0.1):
+        return "cp1252"
+    return best.encoding

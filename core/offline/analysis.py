@@ -68,8 +68,8 @@ def analyse(title: str, body: str, published_at: datetime | None, publisher: str
 
 
 def promise(title: str, body: str) -> float:
-    """How much an article is likely to yield, 0 to 1, from its first 6,000 characters; cheap enough to rank a whole archive."""
-    text = body[:6_000]
+    """How much an article is likely to yield, 0 to 1, from its first 4,000 characters; cheap enough to rank a whole archive."""
+    text = body[:4_000]
     hints = {match.lower() for match in _PROMISING.findall(text)} | {match.lower() for match in _PROMISING.findall(title)}
     figures = min(len(_QUICK_AMOUNT.findall(text)), 20)
     names = min(len(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}", text)), 40)

@@ -135,7 +135,8 @@ def _edges(index: int, text: str, article: Article) -> Iterator[Candidate]:
 
 
 def _adjacent(index: int, text: str, fact: Facts, category: str) -> Iterator[Candidate]:
-    fields = Counter(_FIELD_OF[word] for word in fact.words if word in _FIELD_OF)
+    in_names = {word.lower() for actor in fact.actors if " " in actor.name for word in actor.name.split()}  # "SharpLink Gaming"
+    fields = Counter(_FIELD_OF[word] for word in fact.words if word in _FIELD_OF and word not in in_names)
     if not fields:
         return
     field, count = max(fields.items(), key=lambda item: (item[1], item[0]))
@@ -214,5 +215,5 @@ def strength(article: Article, candidate: Candidate) -> float:
     )
     score -= 0.04 * (len(text) > 330) + 0.05 * (len(text) < 45)
     score -= 0.07 * (not fact.amounts and not fact.actors)
-    score -= 0.10 * (not article.about_crypto) + 0.20 * article.promotional
+    score -= 0.10 * (not article.about_crypto) + 0.16 * article.promotional
     return max(0.05, min(0.88, score))

@@ -58,6 +58,7 @@ _TITLES = word_set(
 _LEADING = word_set("Former Billionaire Crypto Spot Popular Quicktake Even Wall Authorities Market Analysts Experts BREAKING") | frozenset(
     MONTHS
 )
+_DAYS = word_set("Monday Tuesday Wednesday Thursday Friday Saturday Sunday") | frozenset(MONTHS)
 _HYPHENATED = re.compile(r"^[A-Z][\w.]*-[a-z]")
 _TAIL_WORDS = word_set("Jr Sr Jr. Sr.")
 
@@ -156,7 +157,7 @@ def _names_in(run: str) -> list[tuple[str, int]]:
     at = 0
     for raw in run.split(" "):
         word = raw if raw in ("U.S.", "U.K.", "Jr.") else _POSSESSIVE.sub("", raw).rstrip(".,'’&-")
-        if word in _TITLES:
+        if word in _TITLES or word in _DAYS:
             parts.append([])
         elif word and not _HYPHENATED.search(word):
             parts[-1].append((word, at))

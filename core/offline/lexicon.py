@@ -61,6 +61,7 @@ BOILERPLATE = re.compile(
         click\ here|
         editor['’]s\ note|about\ (?:the\ author|us)|contact|press\ release|sponsored|advertisement|share\ this|tags|don['’]t\ miss|
         check\ (?:out|price)|stay\ (?:tuned|updated|ahead|informed)|trending|latest\ news|watch)\b\s*[:–—.|-]
+    |^the\ post\b
     |\b(?:appeared\ first\ on|originally\ (?:published|appeared)|read\ more\ about|to\ learn\ more\ about|explore\ our\ article|
         (?:not|nor)\ (?:be\ (?:considered|taken\ as|construed\ as)\ |constitute\ |intended\ as\ |meant\ as\ |provide\ |
         an?\ )?(?:as\ )?(?:financial|investment|trading|legal)\ (?:or\ \w+\ )?advice|
@@ -174,7 +175,7 @@ NOT_NAMES = (
         Bank Banks Fund Funds Token Tokens Coin Coins Global Major Institutional Retail Users Developers Experts Japanese Chinese
         American Americans Russian Korean European British German French Indian Iranian Israeli Brazilian Canadian Australian
         Swiss Ukrainian Turkish Spanish Italian Nigerian Asian Western Section Title Schedule Release Chapter Appendix
-        Miscellaneous Note Notes Day Week Month Friday’s Old Young Democrats Republicans Democratic Republican Gen Internet
+        Miscellaneous Purchase Hedge Note Notes Day Week Month Friday’s Old Young Democrats Republicans Democratic Republican Gen Internet
         Government Fortune Vice Executive Authorities Act Trade Securities Public Analysts Officials Lawmakers Regulators Critics
         Supporters Sources Shares Stock Stocks Revenue Volume Support Resistance Outlook Impact Summary Conclusion Overview
         Introduction FAQs Yes No Alternatively Consequently Therefore Hence Regardless Amid Across Around Beyond Considering

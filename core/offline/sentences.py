@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from core.offline.lexicon import ABBREVIATIONS, BOILERPLATE, HEADING_LINKS, HEADING_OPENERS, SENTENCE_STARTERS, word_set
 
-MAX_SENTENCES = 500
+MAX_SENTENCES = 400
 MIN_QUOTE, MAX_QUOTE = 30, 600
 
 _STOP = re.compile(r"[.!?…]+[”’\")\]]*")
@@ -45,7 +45,7 @@ class Sentence:
 
 
 def split(text: str, title: str = "") -> list[Sentence]:
-    """The sentences of ``text`` in order, at most 500 of them. ``title`` is recognised where the body repeats it."""
+    """The sentences of ``text`` in order, at most 400 of them. ``title`` is recognised where the body repeats it."""
     ending = _ending_start(text)
     found: list[Sentence] = []
     for start, end in _spans(text):

@@ -46,7 +46,7 @@ class SentimentScore:
     net: float
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """A rough stem, enough to join "raises", "raised" and "raising"."""
     if len(word) <= 3:
         return word
@@ -64,7 +64,7 @@ def _stem(word: str) -> str:
 
 
 def _stems(text: str) -> list[str]:
-    return [_stem(word) for word in _WORD.findall(text.lower().replace("’", "").replace("'", ""))]
+    return [stem(word) for word in _WORD.findall(text.lower().replace("’", "").replace("'", ""))]
 
 
 def _index(phrases: str) -> list[tuple[str, ...]]:
@@ -212,7 +212,7 @@ def sentiment_of(title: str, body: SentimentScore) -> Sentiment:
     headline = 0.5 * score(title).net + 0.25 * classify_headline(title)
     balance = 0.7 * body.net + 0.5 * headline
     weaker, stronger = sorted((body.positive, body.negative))
-    if weaker >= 4 and weaker >= 0.55 * stronger and abs(balance) < 0.28:
+    if weaker >= 4 and weaker >= 0.5 * stronger and abs(balance) < 0.28:
         return Sentiment.MIXED
     if balance >= 0.17:
         return Sentiment.POSITIVE

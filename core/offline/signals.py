@@ -15,7 +15,7 @@ from core.offline.reading import Article, is_party, is_person, prepare, who
 from core.offline.wording import clause, content_set, is_person_pronoun, join, month, overlap, research_query, short_phrase
 
 MAX_FOUND = 8
-FLOOR = 0.40
+FLOOR = 0.38  # below this, reading thirty articles found more noise than news
 PER_KIND = 3
 _REPEATABLE = frozenset(("superlative", "unclear", "considering", "filing", "deed"))  # rules that may stand twice in one article
 
@@ -49,7 +49,8 @@ def find_signals(title: str, body: str, published_at: datetime | None, publisher
 def signals_of(article: Article, published_at: datetime | None) -> list[FoundSignal]:
     """As ``find_signals``, for an article already prepared."""
     scored = sorted(
-        ((strength(article, candidate), candidate) for candidate in candidates(article)), key=lambda pair: (-pair[0], pair[1].index)
+        ((strength(article, candidate), candidate) for candidate in candidates(article)),
+        key=lambda pair: (-pair[0], pair[1].index, pair[1].rule),
     )
     limit = 1 if article.promotional else MAX_FOUND
     kept: list[FoundSignal] = []
@@ -62,7 +63,7 @@ def signals_of(article: Article, published_at: datetime | None) -> list[FoundSig
         if candidate.index in used or kinds[candidate.kind] >= PER_KIND or rules[candidate.rule] >= 1 + (candidate.rule in _REPEATABLE):
             continue
         support = _supporting(article, candidate.index, used)
-        signal = _put_into_words(article, candidate, min(0.9, score + 0.04 * len(support)), support, month(published_at))
+        signal = _put_into_words(article, candidate, score + 0.04 * len(support), support, month(published_at))
         words = content_set(signal.description)
         if any(overlap(words, content_set(other.description)) > 0.5 for other in kept):
             continue
@@ -91,7 +92,7 @@ def _supporting(article: Article, index: int, used: set[int]) -> list[int]:
     return [other for _, other in sorted(found, key=lambda pair: (-pair[0], pair[1]))[:2]]
 
 
-def _put_into_words(article: Article, candidate: Candidate, confidence: float, support: list[int], when: str) -> FoundSignal:
+def _put_into_words(article: Article, candidate: Candidate, strength_found: float, support: list[int], when: str) -> FoundSignal:
     sentence, fact = article.sentences[candidate.index], article.facts[candidate.index]
     actor = who(article, candidate.index)
     what = short_phrase(candidate.what)
@@ -119,10 +120,15 @@ def _put_into_words(article: Article, candidate: Candidate, confidence: float, s
         description=join(core, reason)[:1_900],
         implications=(implication[:1].upper() + implication[1:])[:1_900],
         timeframe=_timeframe(sentence.text, candidate.timeframe),
-        confidence=round(confidence, 2),
+        confidence=_confidence(strength_found),
         evidence=[article.sentences[index].text for index in order],
         research_query=research_query(actor, core, fact, when),
     )
+
+
+def _confidence(strength_found: float) -> float:
+    """Strengths crowd between 0.38 and 0.8; spread them so that a bare match stays under 0.3 and only well-supported ones pass 0.7."""
+    return round(max(0.2, min(0.88, 0.25 + 1.25 * (strength_found - FLOOR))), 2)
 
 
 def _figure(candidate: Candidate, fact: Facts) -> str:

@@ -5,79 +5,16 @@ or the same doing of the same thing), contradicts when it gives another figure f
 merely on the subject. Sharing a subject is never support.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from core.agents.outputs import MAX_SOURCES, CitedSource, SignalVerdict, Stance, Verdict
-from core.offline.facts import Amount, Facts, extract
-from core.offline.lexicon import PUBLISHERS, word_set
+from core.offline.claims import Claim, Pair, claim_of, conflict_of, digits, sole_subject
 from core.offline.sentences import is_boilerplate, split
-from core.offline.wording import content_set
 
 MAX_TEXT = 20_000
-_EXACT, _NEAR = 0.025, 0.5  # relative difference: the same figure; still the same quantity, so a conflict and not another thing
-
-_DENIAL = re.compile(
-    r"\b(?:den(?:y|ies|ied)|no evidence|no plans? to|not (?:true|planning|considering|involved|correct|"
-    r"accurate|the case)|(?:did|does|do|has|have|had|was|were|is|are|will|would)(?: not|n[’']t)(?! "
-    r"(?:only|just|immediately|respond|yet|comment|disclose|specify|clear))|never|"
-    r"false|untrue|incorrect|inaccurate|debunk\w*|refut\w*|dismiss(?:ed|es) (?:the |these )?(?:claims?|"
-    r"rumou?rs?|reports?)|rejected (?:the |these )?(?:claims?|rumou?rs?|reports?)|hoax|fake news|"
-    r"misreport\w*|retract\w*)\b",
-    re.IGNORECASE,
-)
-_DIRECTIONS: dict[str, int] = {
-    **dict.fromkeys(
-        word_set(
-            "rose rise rises rising climbed climbs climb jumped jump surged surge soared grew grow growth "
-            "increased increase increases gained gain gains up higher record inflow inflows expanded doubled "
-            "tripled recovered rallied"
-        ),
-        1,
-    ),
-    **dict.fromkeys(
-        word_set(
-            "fell fall falls falling dropped drop drops declined decline declines decreased decrease slid "
-            "slipped sank tumbled plunged plummeted down lower outflow outflows shrank shrunk halved lost loses "
-            "slumped crashed"
-        ),
-        -1,
-    ),
-}
-_DOINGS: dict[str, str] = {
-    word: words.split()[0]
-    for words in (
-        "buy buys bought buying purchase purchased purchases acquire acquired acquires acquisition acquiring",
-        "sell sells sold selling sale offload offloaded",
-        "file filed files filing submit submitted applied",
-        "approve approved approves approval",
-        "reject rejected rejects rejection",
-        "launch launched launches launching unveiled introduced debuted debut",
-        "raise raised raises raising secured",
-        "sue sued sues lawsuit",
-        "move moved moves transferred transfer moving shifted",
-        "ban banned bans prohibit prohibited",
-        "hack hacked stolen stole exploited exploit breach breached drained",
-        "hire hired hires appointed appoints named",
-        "partner partnered partnership partners teamed",
-        "invest invested invests investment",
-        "delay delayed delays postponed",
-        "sign signed signs",
-        "test testing tested pilot trial piloting",
-        "expand expanded expands expansion",
-        "mine mined mines",
-        "charge charged charges indicted",
-        "plan plans planned planning consider considering considers exploring explore mulling",
-    )
-    for word in words.split()
-}
-_COMMON = word_set("""
-        bitcoin btc crypto cryptocurrency market price company firm million billion percent report article said year month week
-        time new digital asset assets exchange news announced usd according last first more than data information investors
-        trading trader analysts value based recent total number still also world
-    """)
+SNIPPET = 1_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +41,6 @@ class FoundResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a sentence asserts, in comparable form."""
-
-    names: frozenset[str]
-    rare: frozenset[str]
-    amounts: tuple[Amount, ...]
-    doings: frozenset[str]
-    direction: int
-    denies: bool
-    words: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class _Weighed:
     """The best sentence of one result: its stance and what decided it."""
 
@@ -133,114 +57,70 @@ def validate(signals: Sequence[SignalQuestion], results: Sequence[FoundResult]) 
     return [_verdict(signal, [weighed for result, claims in prepared if (weighed := _weigh(signal, result, claims))]) for signal in signals]
 
 
-def _sentences(result: FoundResult) -> list[tuple[str, _Claim]]:
+def _sentences(result: FoundResult) -> list[tuple[str, Claim]]:
     found = []
     for sentence in split(result.text[:MAX_TEXT], result.title):
         quote = sentence.text.strip()
-        if 25 <= len(quote) <= 900 and quote in result.text and not is_boilerplate(quote):
-            found.append((quote, _claim(quote)))
+        whole = sentence.quotable or len(result.text) < SNIPPET  # a search engine's snippet may hold no whole sentence
+        if whole and 25 <= len(quote) <= 900 and not is_boilerplate(quote):
+            found.append((quote, claim_of(quote)))
     return found
 
 
-def _claim(text: str) -> _Claim:
-    facts: Facts = extract(text, frozenset(re.findall(r"[A-Z][\w-]+", text)))
-    names = frozenset(
-        part.lower() for actor in facts.actors if actor.name.replace(" ", "_") not in PUBLISHERS for part in _name_keys(actor.name)
-    )
-    words = frozenset(content_set(text))
-    direction = sum(_DIRECTIONS.get(word, 0) for word in words)
-    doings = frozenset(_DOINGS[word] for word in words if word in _DOINGS)
-    rare = frozenset(
-        word
-        for word in words - _COMMON
-        if len(word) > 3 and word not in names and word not in _DIRECTIONS and word not in _DOINGS and not word[0].isdigit()
-    )
-    return _Claim(names, rare, facts.amounts, doings, (direction > 0) - (direction < 0), _DENIAL.search(text) is not None, words)
+def _weigh(signal: SignalQuestion, result: FoundResult, sentences: list[tuple[str, Claim]]) -> _Weighed | None:
+    """The stance of a result to a signal, by its most telling sentence; ``None`` if no sentence is on the subject.
 
-
-def _name_keys(name: str) -> list[str]:
-    """A name and, for one of several words, its last word: "Jason Les" is also met as "Les"."""
-    words = name.split()
-    return [name, words[0], words[-1]] if len(words) > 1 and len(words[-1]) > 2 else [name]
-
-
-def _weigh(signal: SignalQuestion, result: FoundResult, sentences: list[tuple[str, _Claim]]) -> _Weighed | None:
-    """The stance of a result to a signal, by its most telling sentence; ``None`` if no sentence is on the subject."""
-    facts = [_claim(quote) for quote in signal.evidence] or [_claim(signal.description)]
-    ours = facts[0]
-    names = (
-        frozenset().union(*(claim.names for claim in facts))
-        | _claim(signal.description.split(". ")[0] + ".").names
-        | _claim(f"In {signal.article_title}").names
-    )
-    about = _claim(result.title)
+    Any piece of evidence can be supported; only the first, on which the signal rests, can be contradicted.
+    """
+    ours = [claim_of(quote) for quote in signal.evidence] or [claim_of(signal.description)]
+    wider = claim_of(signal.description.split(". ")[0] + ".")
     best: _Weighed | None = None
-    order = {Stance.SUPPORTS: 2.0, Stance.CONTRADICTS: 2.0, Stance.NEUTRAL: 0.0}
     for quote, theirs in sentences:
-        shared_names = names & (theirs.names | about.names)
-        shared_words = ours.rare & theirs.rare
-        spoken = names & theirs.names
-        if not (len(shared_words) >= 4 or (shared_names and len(shared_words) >= 2) or (spoken and _same_figure(ours, theirs))):
-            continue
-        stance, ground, certainty = _stance(ours, theirs, bool(shared_names), bool(spoken), shared_words)
-        weight = order[stance] + certainty + 0.15 * len(spoken) + 0.08 * min(len(shared_words), 6)
-        if best is None or weight > best.weight:
-            best = _Weighed(result, stance, quote, ground, weight)
+        for place, claim in enumerate(ours):
+            pair = Pair(claim, theirs, wider.names | claim.names, wider.parties | claim.parties)
+            if not pair.on_subject:
+                continue
+            stance, ground, certainty = _stance(pair)
+            if stance is Stance.CONTRADICTS and place > 0:
+                stance, ground, certainty = Stance.NEUTRAL, "", 0.0
+            weight = (2.0 if stance is not Stance.NEUTRAL else 0.0) + certainty + 0.15 * len(pair.spoken) + 0.08 * min(len(pair.shared), 6)
+            if best is None or weight > best.weight:
+                best = _Weighed(result, stance, quote, ground, weight)
     return best
 
 
-def _stance(  # noqa: PLR0911 - one return a rule, in the order in which the rules are tried
-    ours: _Claim, theirs: _Claim, named: bool, spoken: bool, shared: frozenset[str]
-) -> tuple[Stance, str, float]:
-    """Stance, its ground in words, and how sure it is. ``named``: a name is shared with the sentence or its page's title; ``spoken``: with the sentence."""
-    doing = ours.doings & theirs.doings
-    if theirs.denies and not ours.denies and named and len(shared) >= 2 and (doing or len(shared) >= 3):
-        return Stance.CONTRADICTS, "a denial", 0.9
-    same = _same_figure(ours, theirs)
-    if same and named and (spoken or len(shared) >= 2) and ours.direction * theirs.direction >= 0:
-        return Stance.SUPPORTS, f"the same figure, {same.text}", 1.0
-    if same and len(shared) >= 4 and ours.direction * theirs.direction >= 0:
-        return Stance.SUPPORTS, f"the same figure, {same.text}", 0.7
-    conflict = _conflict(ours, theirs)
-    if conflict and named and len(shared) >= 3 and (doing or ours.direction == theirs.direction != 0 or len(shared) >= 5):
-        return Stance.CONTRADICTS, f"{conflict[1].text} against {conflict[0].text}", 0.8
-    if ours.direction * theirs.direction < 0 and spoken and len(shared) >= 4 and not same:
-        return Stance.CONTRADICTS, "the opposite direction", 0.5
-    if doing and spoken and len(shared) >= 4 and theirs.denies == ours.denies and not conflict:
-        return Stance.SUPPORTS, "the same step by the same party", 0.5
-    return Stance.NEUTRAL, "the subject only", 0.0
-
-
-def _same_figure(ours: _Claim, theirs: _Claim) -> Amount | None:
-    """A telling figure that both sentences state. Small percentages and round small counts are too common to tell."""
-    for mine in ours.amounts:
-        for other in theirs.amounts:
-            if (
-                mine.unit == other.unit
-                and _close(mine.value, other.value, _EXACT)
-                and (mine.unit != "%" or mine.value % 5 or mine.value > 40)
-            ):
-                return other
-    return None
-
-
-def _conflict(ours: _Claim, theirs: _Claim) -> tuple[Amount, Amount] | None:
-    """Two figures of one unit that cannot both be right, where each sentence gives one of that unit."""
-    for mine in ours.amounts:
-        same_unit = [amount for amount in theirs.amounts if amount.unit == mine.unit]
-        alone = sum(amount.unit == mine.unit for amount in ours.amounts) == 1 and len(same_unit) == 1
-        if (
-            alone
-            and mine.value > 0
-            and not _close(mine.value, same_unit[0].value, 2 * _EXACT)
-            and (_close(mine.value, same_unit[0].value, _NEAR) or mine.unit != "%")
-        ):
-            return mine, same_unit[0]
-    return None
-
-
-def _close(left: float, right: float, tolerance: float) -> bool:
-    return abs(left - right) <= tolerance * max(abs(left), abs(right), 1e-12)
+def _stance(pair: Pair) -> tuple[Stance, str, float]:
+    """Stance, its ground in words, and how sure it is."""
+    ours, theirs, common = pair.ours, pair.theirs, len(pair.shared)
+    stance: tuple[Stance, str, float] = (Stance.NEUTRAL, "the subject only", 0.0)
+    conflict = conflict_of(ours, theirs)
+    certain = common >= 2 or len(pair.spoken) >= 2
+    if pair.spoken and (
+        ((theirs.denied & ours.doings) - ours.denied and (common or certain)) or (theirs.refutes and not ours.refutes and common >= 2)
+    ):
+        stance = (Stance.CONTRADICTS, "a denial", 0.9)
+    elif pair.spoken and (common >= 3 or pair.same_unit) and (ours.denied & theirs.doings) - theirs.denied and pair.same_period:
+        stance = (Stance.CONTRADICTS, "the contrary of what was denied", 0.7)
+    elif (
+        pair.same
+        and not pair.opposed
+        and ((pair.spoken and (pair.doing or common >= 2 or (common and digits(pair.same.value) >= 3))) or common >= 4)
+    ):
+        stance = (Stance.SUPPORTS, f"the same figure, {pair.same.text}", 1.0 if pair.spoken else 0.7)
+    elif (
+        conflict
+        and pair.spoken
+        and pair.same_period
+        and not pair.opposed
+        and common >= 2
+        and (pair.doing or common >= 3 or sole_subject(pair))
+    ):
+        stance = (Stance.CONTRADICTS, f"{conflict[1].text} against {conflict[0].text}", 0.8)
+    elif pair.opposed and pair.spoken and common >= 3 and pair.same_period and not pair.same:
+        stance = (Stance.CONTRADICTS, "the opposite direction", 0.5)
+    elif pair.doing and pair.spoken and common >= 3 and not conflict and not theirs.denied and not theirs.refutes and pair.same_period:
+        stance = (Stance.SUPPORTS, "the same step by the same party", 0.5)
+    return stance
 
 
 def _verdict(signal: SignalQuestion, weighed: list[_Weighed]) -> SignalVerdict:

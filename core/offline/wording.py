@@ -10,7 +10,7 @@ from core.offline.lexicon import word_set
 MAX_WORDS = 30
 
 _LEAD_IN = re.compile(
-    r"^(?:(?:However|Meanwhile|Notably|Interestingly|Moreover|Furthermore|Additionally|In addition|Also|"
+    r"^(?:(?:However|Most notably|For the uninitiated|Meanwhile|Notably|Interestingly|Moreover|Furthermore|Additionally|In addition|Also|"
     r"Still|Yet|But|And|So|Indeed|In fact|Overall|Similarly|Consequently|Therefore|"
     r"Specifically|Ultimately|Finally|For instance|For example|For context|That said|On the other hand|In "
     r"contrast|At the time of (?:writing|publication)|At press time|"
@@ -30,11 +30,13 @@ _PRONOUN = re.compile(
     r"^(?:It|He|She|The (?:company|firm|exchange|miner|agency|bank|fund|platform|group|protocol|regulator|"
     r"organization|startup|project|watchdog|team)(?! (?:behind|of|that|which|led|in)\b))(?='s|’s|\s)"
 )
+_WE = re.compile(r"^We (\w+)")
+_SINGULAR = {"have": "has", "are": "is", "were": "was", "do": "does"}
 _FIRST_PERSON = re.compile(r"\b(?:we|our|us|I|my|me|I[’']m|we[’']re|we[’']ve|you|your)\b")
 _CUT = re.compile(
     r"(?:,? (?:which|while|whereas|although|as well as|so that|because|since|after|before|adding|noting|"
     r"citing|highlighting|underscoring|signaling|marking|reflecting|making|allowing)\b|: |; | – | — |, "
-    r"(?:and|but|with|as|in|where|who)\b|,)"
+    r"(?:and|but|with|as|in|where|who)\b|,(?!\d))"
 )
 _WEAK_CUT = re.compile(r" (?:to|by|with|from|for|as|and|at|after|through|on|in|that|amid|over|into|of)$")
 _DANGLING = re.compile(
@@ -70,16 +72,18 @@ def clause(text: str, subject: str = "", keep: str = "") -> str:
     A pronoun at its head is replaced by ``subject``. The first word of ``keep`` is not cut off, if 44 words can hold it.
     """
     core = " ".join(_PARENTHESES.sub("", text).split())
-    core = _LEAD_IN.sub("", core)
+    core = _LEAD_IN.sub("", re.sub(r"[“”\"]", "", core))
     core = _TAIL.sub("", core)
     core = _SAID_THAT.sub("", core)
-    core = re.sub(r"[“”\"]", "", core).strip(" .,;:–—…!'‘’")
+    core = core.strip(" .,;:–—…!'‘’")
     core = re.sub(r"\s+([,.;:])", r"\1", core)
     head, colon, rest = core.partition(": ")
     if colon and _INTRODUCES.search(head) and len(rest.split()) >= 7 and len(head.split()) <= 12:
         core = rest[:1].upper() + rest[1:]
     if subject:
         core = _PRONOUN.sub(lambda _: subject, core, count=1)
+        core = _WE.sub(lambda match: f"{subject} {_SINGULAR.get(match.group(1), match.group(1))}", core, count=1)
+    core = core.removeprefix("That ").removeprefix("that ")
     whole, core = core, shorten(core, MAX_WORDS)
     if keep and keep.split(maxsplit=1)[0].lower() not in core.lower():
         core = shorten(whole, 44)

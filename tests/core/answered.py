@@ -1,0 +1,74 @@
+"""What a model may have answered, and what the desk then keeps: values for tests that begin after content analysis."""
+
+from typing import Any
+
+from sqlalchemy import update
+
+from core import batches
+from core.agents.outputs import ContentAnalysis, FoundSignal
+from core.articles import get_article
+from core.configuration import Configuration, Desk
+from core.evidence import Text, ground
+from core.models import BatchRecord, RecordStatus
+from core.selection import Selection
+from core.settings import Settings
+from core.signals import complete_analysis, keep_analysis, signals_of
+from tests.conftest import NOW
+
+
+OPENING = "(the article's first words)"
+
+
+def a_signal(*evidence: str, **values: Any) -> FoundSignal:
+    """A signal as a model gives it; a keyword replaces a field. Without evidence, ``keep`` quotes the article's first words."""
+    usual: dict[str, Any] = {
+        "kind": "weak_signal",
+        "category": "mining",
+        "description": "A miner moves coins.",
+        "implications": "It may sell.",
+        "timeframe": "short-term",
+        "confidence": 0.6,
+        "evidence": list(evidence) or [OPENING],
+        "research_query": "Harbour Mining moved 4,100 BTC",
+    }
+    return FoundSignal(**(usual | values))
+
+
+def an_analysis(*signals: FoundSignal, **values: Any) -> ContentAnalysis:
+    """An analysis as a model gives it."""
+    usual: dict[str, Any] = {
+        "sentiment": "NEUTRAL",
+        "impact": 0.4,
+        "summary": "A miner moved coins.",
+        "context": "Miners sell to pay for power.",
+        "signal_strength": 0.5,
+        "uniqueness": 0.5,
+        "confidence": 0.7,
+        "signals": list(signals),
+    }
+    return ContentAnalysis(**(usual | values))
+
+
+def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings | None = None, completed: bool = True) -> list[int]:
+    """Launch the article, keep an analysis with these signals, end the record; returns the ids of the signals."""
+    settings = settings or desk.environment
+    with desk.database.session() as session:
+        article = get_article(session, article_id)
+        batch_id = batches.launch(session, Selection.of_ids([article_id]), settings, by="ada", now=NOW)
+        opening = {"evidence": [article.body[:40]]}
+        quoted = [signal.model_copy(update=opening) if signal.evidence == [OPENING] else signal for signal in signals]
+        analysis = an_analysis(*quoted)
+        analysis_id = keep_analysis(
+            session,
+            article_id=article_id,
+            content_hash=article.content_hash,
+            batch_id=batch_id,
+            configuration=Configuration.of(settings),
+            analysis=analysis,
+            grounding=ground(analysis, Text(article.body)),
+        )
+        if completed:
+            complete_analysis(session, analysis_id, now=NOW)
+        session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))
+        batches.finish_if_done(session, batch_id, now=NOW)
+        return [signal.id for signal in signals_of(session, analysis_id)]
