@@ -45,9 +45,15 @@ def filters() -> ArticleFilter:
         "Samples", value=True, key="samples", bind="query-params", help="The invented articles that come with the desk."
     )
     analysed = second.segmented_control(
-        "Analysed", list(Analysed), default=Analysed.ANY, required=True, key="analysed", bind="query-params", format_func=lambda one: one.value,
+        "Analysed",
+        list(Analysed),
+        default=Analysed.ANY,
+        required=True,
+        key="analysed",
+        bind="query-params",
+        format_func=lambda one: one.value,
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     order = second.selectbox(
         "Order", list(Order), key="order", bind="query-params", format_func=lambda one: one.value, label_visibility="collapsed", width=180
     )

@@ -7,6 +7,7 @@ of which carries every signal that it belongs to.
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from console.charts import KIND_COLOURS, KIND_NAMES
 from core.agents.outputs import SignalKind
@@ -27,7 +28,7 @@ def highlighted(body: str, marks: Sequence[Mark], *, chosen: int | None = None) 
     usable = [mark for mark in marks if 0 <= mark.start < mark.end <= len(body)]
     edges = sorted({0, len(body), *(mark.start for mark in usable), *(mark.end for mark in usable)})
     pieces = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         text = html.escape(body[start:end]).replace("\n\n", "</p><p>").replace("\n", "<br>")
         over = [mark for mark in usable if mark.start <= start and mark.end >= end]
         pieces.append(_marked(text, over, chosen) if over else text)
@@ -39,7 +40,8 @@ def _marked(text: str, over: Sequence[Mark], chosen: int | None) -> str:
     colour = KIND_COLOURS[first.kind]
     kinds = ", ".join(dict.fromkeys(KIND_NAMES[mark.kind] for mark in over))
     strength = "66" if first.signal_id == chosen else "2b"
-    tag = f'<mark style="background:{colour}{strength};border-bottom:2px solid {colour}" title="{html.escape(kinds)}" data-signal="{first.signal_id}">'
+    look = f"background:{colour}{strength};border-bottom:2px solid {colour}"
+    tag = f'<mark style="{look}" title="{html.escape(kinds)}" data-signal="{first.signal_id}">'
     # A mark that spans paragraphs is closed and opened again around the boundary.
     return tag + text.replace("</p><p>", f"</mark></p><p>{tag}") + "</mark>"
 

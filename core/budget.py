@@ -178,7 +178,7 @@ def settle(
     *,
     now: datetime,
     tokens: TokenUsage | None = None,
-    credits: Decimal = ZERO,  # noqa: A002
+    credits: Decimal = ZERO,
     error_kind: str | None = None,
     error_message: str | None = None,
 ) -> None:

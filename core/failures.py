@@ -69,7 +69,7 @@ class Failure:
     """Seconds that the provider asks to wait."""
 
 
-class CallFailed(Exception):  # noqa: N818 - carries a Failure, and is caught as one
+class CallFailed(Exception):
     """A call that ended in a failure."""
 
     def __init__(self, failure: Failure) -> None:
@@ -77,7 +77,7 @@ class CallFailed(Exception):  # noqa: N818 - carries a Failure, and is caught as
         super().__init__(failure.message)
 
 
-class ResearchRefused(Exception):  # noqa: N818
+class ResearchRefused(Exception):
     """A search provider's answer that is not a success."""
 
     def __init__(self, status: int, message: str, retry_after: float | None = None) -> None:
@@ -86,7 +86,7 @@ class ResearchRefused(Exception):  # noqa: N818
         super().__init__(message)
 
 
-def classify(error: BaseException) -> Failure:  # noqa: PLR0911 - one row of the table a return
+def classify(error: BaseException) -> Failure:  # noqa: PLR0911, PLR0912 - one row of the table a return
     """The row of the table that ``error`` falls under."""
     if isinstance(error, CallFailed):
         return error.failure

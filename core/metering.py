@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -44,7 +44,7 @@ class Bill(Generic[T]):
 
     answer: T
     usd: Decimal
-    tokens: TokenUsage = TokenUsage()
+    tokens: TokenUsage = field(default_factory=TokenUsage)
     credits: Decimal = Decimal(0)
 
 

@@ -51,7 +51,8 @@ def model_cost(model: str, usage: TokenUsage, prices: Mapping[str, ModelPrice]) 
     except LookupError:
         raise SettingsError(
             f"No price is known for the model '{model}', so it cannot be kept within a budget. "
-            f'Set SIGNALDESK_MODEL_PRICES to {{"{model}": {{"input": 0.30, "output": 2.50}}}} (USD per million tokens), or choose another model.'
+            f'Set SIGNALDESK_MODEL_PRICES to {{"{model}": {{"input": 0.30, "output": 2.50}}}} (USD per million tokens), '
+            "or choose another model."
         ) from None
     return _up(price.total_price)
 

@@ -36,9 +36,12 @@ TEXT_AT_MOST = 2_000
 BASIC_SEARCH_CREDITS = Decimal(1)
 
 _COMMON = frozenset(
-    "about after against also amid an and are article as at been before between bitcoin btc by can confirm confirmed could crypto did does for from"
-    " had has have how in into is it its may more most news new no not of on or other over price report reported reports said says"
-    " than that the their them they this to under up was were what when where which while who why will with would".split()
+    """
+    about after against also amid an and are article as at been before between bitcoin btc by can confirm
+    confirmed could crypto did does for from had has have how in into is it its may more most new news no not of
+    on or other over price report reported reports said says than that the their them they this to under up was
+    were what when where which while who why will with would
+    """.split()
 )
 
 

@@ -157,7 +157,10 @@ def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[Column
 
 
 def prefix_query(text: str) -> str:
-    """A ``to_tsquery`` text that finds articles with every word of ``text``, each also as the beginning of a longer word; empty, which finds none, without a word."""
+    """A ``to_tsquery`` text that finds what has every word of ``text``, each also as the beginning of a longer word.
+
+    Without a word it is empty, which finds nothing.
+    """
     return " & ".join(f"{word}:*" for word in re.findall(r"\w+", text))
 
 

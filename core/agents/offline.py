@@ -19,7 +19,6 @@ from core.offline.analysis import analyse
 from core.offline.validation import FoundResult, SignalQuestion, validate
 from core.settings import OFFLINE_MODEL
 
-
 # One thread: the rules are pure Python, so more would only fight over the interpreter lock, and with the pages' threads too.
 _rules = ThreadPoolExecutor(max_workers=1, thread_name_prefix="offline-rules")
 

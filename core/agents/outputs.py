@@ -111,7 +111,8 @@ class SignalVerdict(BaseModel):
 
     signal: int = Field(ge=1, description="The number of the signal, as given.")
     verdict: Verdict = Field(
-        description="VALIDATED, CONTRADICTED, INCONCLUSIVE (sources disagree or only touch on it) or INSUFFICIENT_DATA (nothing relevant found)."
+        description="VALIDATED, CONTRADICTED, INCONCLUSIVE (sources disagree or only touch on it) "
+        "or INSUFFICIENT_DATA (nothing relevant found)."
     )
     confidence_adjustment: Annotated[float, Field(ge=-1, le=1)] = Field(
         description="How much the research should move the confidence in the signal, -1 to +1."

@@ -65,7 +65,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.expanduser().resolve()
         self.shared_dir = shared_dir
         self._token = secrets.token_hex(4)
-        self._good_url = ""  # the last that a whole connection was made to
+        self._good_url = ""  # the last that a whole connection was made to: its password and database are right
 
     def __enter__(self) -> Self:
         self.start()
@@ -170,7 +170,7 @@ class EmbeddedPostgres:
                 continue
             address = f"postgresql://{USER}:{password}@127.0.0.1:{server.port}"
             url = f"{address}/{DATABASE}"
-            problem = _connection_problem(url, log_in=url != self._good_url)
+            problem = None if url == self._good_url and _asks_for_password(url) else _connection_problem(url)
             if problem is None:
                 self._good_url = url
                 return url
@@ -222,20 +222,24 @@ class EmbeddedPostgres:
 
 def advice(output: str) -> str:
     """What a person can do about the first cause that is known from ``output``; empty when none is."""
-    return next((advice for sign, advice in ADVICE.items() if sign in output), "")
+    return next((remedy for sign, remedy in ADVICE.items() if sign in output), "")
 
 
-def _connection_problem(url: str, *, log_in: bool) -> str | None:
-    """What a new connection fails with. Without ``log_in`` it is enough that the server asks for a password: most of the time
-    of a connection goes into proving that one knows it."""
-    fine = ["too many clients", "remaining connection slots"]
-    if not log_in:
-        url += "?require_auth=none"
-        fine.append("authentication method requirement")
+def _asks_for_password(url: str) -> bool:
+    """Does a server that accepts connections answer there? Most of the time of a connection goes into the password's proof."""
+    try:
+        psycopg.connect(url, require_auth="none", connect_timeout=5).close()
+    except psycopg.Error as error:
+        return "authentication method requirement" in str(error)
+    return True
+
+
+def _connection_problem(url: str) -> str | None:
     try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.OperationalError as error:
-        return None if any(sign in str(error) for sign in fine) else str(error)
+        full = ("too many clients", "remaining connection slots")
+        return None if any(sign in str(error) for sign in full) else str(error)
     return None
 
 

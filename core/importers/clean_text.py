@@ -44,6 +44,8 @@ _INVISIBLE = re.compile(  # C0 and C1 controls, soft hyphen, zero-width, bidi, a
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
+_MARK = f"[{''.join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(c))}]"
+_PILED_MARKS = re.compile(f"({_MARK}{{8}}){_MARK}+")  # no script needs more; NFC takes quadratic time to put a long pile in order
 _CHARACTERS = {
     **{ord(c): " " for c in "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"},
     **dict.fromkeys(map(ord, "\x0b\x0c\u2028\u2029"), "\n"),
@@ -94,7 +96,9 @@ def clean_characters(text: str) -> str:
     At most one blank line stands between two lines; none at either end.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CHARACTERS)
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    text = _INVISIBLE.sub("", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _PILED_MARKS.sub(r"\1", text))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n"))).strip()
 
 

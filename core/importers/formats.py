@@ -203,7 +203,7 @@ def api_error(answer: Mapping[str, Any]) -> str | None:
 
 def _csv_rows(source: str, lines: Iterator[str]) -> Iterator[_Row]:
     header_line = next((line for line in lines if line.strip()), "")
-    candidates = [next(csv.reader([header_line], delimiter=d), []) for d in _DELIMITERS if len(header_line) < 100_000]
+    candidates = [_columns(header_line, delimiter) for delimiter in _DELIMITERS if len(header_line) < 100_000]
     header = max(candidates, key=lambda c: (is_article_shaped(normalised_names(dict.fromkeys(c))), len(c)), default=[])
     if not is_article_shaped(normalised_names(dict.fromkeys(header))):
         columns = f" Its first line has the columns {_excerpt(', '.join(header), 150)}." if len(header) > 1 else ""
@@ -253,10 +253,15 @@ def _csv_records(lines: Iterator[str], delimiter: str, width: int) -> Iterator[t
 
 
 def _is_complete(line: str, delimiter: str, width: int) -> bool:
+    return len(_columns(line, delimiter)) == width
+
+
+def _columns(line: str, delimiter: str) -> list[str]:
+    """The fields of a line that is a record by itself; none for one that is not."""
     try:
-        return len(next(csv.reader([line], delimiter=delimiter, strict=True), [])) == width
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
-        return False
+        return []
 
 
 def _excerpt(text: str, length: int = 200) -> str:

@@ -15,7 +15,6 @@ from core.settings import Settings
 from core.signals import complete_analysis, keep_analysis, signals_of
 from tests.conftest import NOW
 
-
 OPENING = "(the article's first words)"
 
 

