@@ -96,20 +96,22 @@ def empty(message: str, page: str | None = None, label: str = "") -> None:
             st.page_link(to(page), label=label, icon=":material/arrow_forward:")
 
 
-def csv_download(table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None, key: str = "") -> None:
+def csv_download(
+    table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None, article_id: int | None = None, key: str = ""
+) -> None:
     """A button that makes the CSV when it is clicked, with exactly what the page shows."""
 
     def make() -> bytes:
-        return read(lambda session: to_csv(session, table, signal_filter=signal_filter, batch_id=batch_id))
+        return read(lambda session: to_csv(session, table, signal_filter=signal_filter, batch_id=batch_id, article_id=article_id))
 
-    part = f"-batch-{batch_id}" if batch_id else ""
+    part = f"-batch-{batch_id}" if batch_id else f"-article-{article_id}" if article_id else ""
     st.download_button(
         f"CSV of {table.value}",
         data=make,
         file_name=f"signaldesk-{table.value}{part}-{datetime.now(UTC):%Y%m%d-%H%M}.csv",
         mime="text/csv",
         icon=":material/download:",
-        key=f"csv-{table.value}-{batch_id}-{key}",
+        key=f"csv-{table.value}{part}-{key}",
         on_click="ignore",
     )
 

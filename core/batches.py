@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.budget import create_batch_budget, current_budgets, refuse_if_over
 from core.configuration import Configuration
 from core.database import LAUNCH_LOCK, among
-from core.errors import NotFound, NothingSelected, NotPossible
+from core.errors import NotFound, NothingSelected, NotPossible, SettingsError
 from core.estimate import Estimate, estimate, measure
 from core.models import Article, BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus
 from core.selection import Readiness, Selection, is_analysed, is_in_flight, resolve
@@ -117,7 +117,7 @@ def launch(
     Raises:
         NothingSelected: nothing was chosen, or every chosen article would be skipped (with the reasons).
         BudgetExceeded: the likely cost passes today's or this month's budget. (``budget`` is this batch's own limit, at which it pauses.)
-        SettingsError: the model has no known price.
+        SettingsError: a key is missing, or the model has no known price.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
     if idempotency_key is not None:
@@ -125,6 +125,8 @@ def launch(
         if existing is not None:
             return existing
     planned = plan(session, selection, settings)
+    if problem := settings.key_problem:
+        raise SettingsError(problem)
     if not planned.runnable:
         raise NothingSelected(f"Nothing to analyse: {reasons_in_words(planned.skipped)}.")
     refuse_if_over(current_budgets(session, settings, now), planned.estimate.usd)

@@ -53,19 +53,22 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
 
 
 def export_rows(
-    session: Session, table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None
+    session: Session, table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None, article_id: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The rows of an export, one dict a row, streamed from the database. Use it within the session's block."""
-    match table:
-        case Table.SIGNALS:
-            chosen = signal_filter or SignalFilter()
-            return _signals(session, chosen.model_copy(update={"batch_id": batch_id}) if batch_id else chosen)
-        case Table.ANALYSES:
-            return _analyses(session, batch_id)
-        case Table.RECORDS:
-            return _records(session, batch_id)
-        case Table.COSTS:
-            return _costs(session, batch_id)
+    """The rows of an export, one dict a row, streamed from the database. Use it within the session's block.
+
+    ``batch_id`` and ``article_id`` narrow every table; ``signal_filter`` narrows signals.
+    """
+    if table is Table.SIGNALS:
+        chosen = signal_filter or SignalFilter()
+        narrowed = {"batch_id": batch_id or chosen.batch_id, "article_id": article_id or chosen.article_id}
+        return _signals(session, chosen.model_copy(update=narrowed))
+    model, statement = {Table.ANALYSES: _analyses, Table.RECORDS: _records, Table.COSTS: _costs}[table]()
+    if batch_id is not None:
+        statement = statement.where(model.batch_id == batch_id)
+    if article_id is not None:
+        statement = statement.where(model.article_id == article_id)
+    return _named(session, table, statement)
 
 
 def csv_lines(table: Table, rows: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -81,9 +84,9 @@ def csv_lines(table: Table, rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     yield buffer.getvalue()
 
 
-def to_csv(session: Session, table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None) -> bytes:
-    """The whole export as bytes."""
-    return "".join(csv_lines(table, export_rows(session, table, signal_filter=signal_filter, batch_id=batch_id))).encode()
+def to_csv(session: Session, table: Table, **narrowed: Any) -> bytes:
+    """The whole export as bytes; ``narrowed`` as for ``export_rows``."""
+    return "".join(csv_lines(table, export_rows(session, table, **narrowed))).encode()
 
 
 def cell(value: Any) -> str:
@@ -162,7 +165,7 @@ def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[dict[str
     return _named(session, Table.SIGNALS, statement)
 
 
-def _analyses(session: Session, batch_id: int | None) -> Iterator[dict[str, Any]]:
+def _analyses() -> tuple[Any, Any]:
     signals = select(func.count()).where(Signal.analysis_id == Analysis.id).correlate(Analysis).scalar_subquery()
     statement = (
         select(
@@ -175,20 +178,20 @@ def _analyses(session: Session, batch_id: int | None) -> Iterator[dict[str, Any]
         .join(Publisher, Publisher.id == Article.publisher_id)
         .order_by(Analysis.id)
     )  # fmt: skip
-    return _named(session, Table.ANALYSES, statement.where(Analysis.batch_id == batch_id) if batch_id else statement)
+    return Analysis, statement
 
 
-def _records(session: Session, batch_id: int | None) -> Iterator[dict[str, Any]]:
+def _records() -> tuple[Any, Any]:
     statement = select(
         BatchRecord.id, BatchRecord.batch_id, BatchRecord.article_id, BatchRecord.article_title, BatchRecord.status, BatchRecord.attempts,
         BatchRecord.started_at, BatchRecord.finished_at, BatchRecord.error_kind, BatchRecord.error_message, BatchRecord.skip_reason,
     ).order_by(BatchRecord.batch_id, BatchRecord.position)  # fmt: skip
-    return _named(session, Table.RECORDS, statement.where(BatchRecord.batch_id == batch_id) if batch_id else statement)
+    return BatchRecord, statement
 
 
-def _costs(session: Session, batch_id: int | None) -> Iterator[dict[str, Any]]:
+def _costs() -> tuple[Any, Any]:
     statement = select(*[getattr(LedgerEntry, name) for name in COLUMNS[Table.COSTS]]).order_by(LedgerEntry.id)
-    return _named(session, Table.COSTS, statement.where(LedgerEntry.batch_id == batch_id) if batch_id else statement)
+    return LedgerEntry, statement
 
 
 def _named(session: Session, table: Table, statement: Any) -> Iterator[dict[str, Any]]:

@@ -131,6 +131,15 @@ class Settings(BaseSettings):
             return "tavily" if self.tavily_api_key else "archive"
         return self.research_provider
 
+    @property
+    def key_problem(self) -> str | None:
+        """What stands in the way of calling the model or the search provider, if a key is missing."""
+        if self.resolved_model.startswith("google") and self.gemini_api_key is None:
+            return f"The model '{self.resolved_model}' needs a key. Set GEMINI_API_KEY and start again, or choose the model 'offline'."
+        if self.resolved_research == "tavily" and self.tavily_api_key is None:
+            return "Research on the web needs a key. Set TAVILY_API_KEY and start again, or set Research to 'archive'."
+        return None
+
     def with_saved(self, saved: dict[str, Any]) -> Self:
         """These settings with the values saved on screen laid over the defaults; the environment keeps precedence.
 

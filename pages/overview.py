@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from console import charts
-from console.components import budget_meter, empty
+from console.components import budget_meter, csv_download, empty
 from console.navigation import to
 from console.resources import read, settings
 from console.words import money, plain
@@ -14,6 +14,7 @@ from core import reports, signals
 from core.batches import readiness
 from core.budget import current_budgets
 from core.clock import utc_now
+from core.exports import Table
 from core.signals import SignalFilter
 
 st.title("Overview")
@@ -54,7 +55,9 @@ with right:
     else:
         st.caption("Appears with the first signals.")
 
-st.subheader("Strongest signals")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.subheader("Strongest signals")
+    csv_download(Table.SIGNALS, key="overview")
 strongest = read(lambda session: signals.signal_page(session, SignalFilter(), offset=0, size=8))
 for row in strongest:
     line = f"**{row.confidence:.0%}** · {charts.KIND_NAMES[row.kind]} · {plain(row.description)}"

@@ -26,7 +26,7 @@ def build_model(name: str, settings: Settings) -> Model:
     provider, _, model = name.partition(":")
     if provider in ("google", "google-gla"):
         if settings.gemini_api_key is None:
-            raise SettingsError(f"The model '{name}' needs a key. Set GEMINI_API_KEY, or choose the model 'offline'.")
+            raise SettingsError(f"The model '{name}' needs a key. Set GEMINI_API_KEY and start again, or choose the model 'offline'.")
         return GoogleModel(
             model,
             provider=GoogleProvider(
@@ -39,15 +39,6 @@ def build_model(name: str, settings: Settings) -> Model:
         return infer_model(name)
     except (UserError, ImportError, ValueError) as error:
         raise SettingsError(f"The model '{name}' cannot be used: {error}") from error
-
-
-def check_model(name: str, settings: Settings) -> None:
-    """Refuse a model that could not be called, before anything is launched with it.
-
-    Raises:
-        SettingsError: as ``build_model``.
-    """
-    build_model(name, settings)
 
 
 def _http_client(settings: Settings) -> httpx2.AsyncClient:

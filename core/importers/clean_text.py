@@ -46,6 +46,7 @@ _INVISIBLE = re.compile(  # C0 and C1 controls, soft hyphen, zero-width, bidi, a
 )
 _MARK = f"[{''.join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(c))}]"
 _PILED_MARKS = re.compile(f"({_MARK}{{8}}){_MARK}+")  # no script needs more; NFC takes quadratic time to put a long pile in order
+_MAYBE_PILED = re.compile(r"[^\w\s\x00-\x7f]{9}")  # the quick look before the slow pattern
 _CHARACTERS = {
     **{ord(c): " " for c in "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"},
     **dict.fromkeys(map(ord, "\x0b\x0c\u2028\u2029"), "\n"),
@@ -98,7 +99,7 @@ def clean_characters(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_CHARACTERS)
     text = _INVISIBLE.sub("", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _PILED_MARKS.sub(r"\1", text))
+        text = unicodedata.normalize("NFC", _PILED_MARKS.sub(r"\1", text) if _MAYBE_PILED.search(text) else text)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(" ".join(line.split()) for line in text.split("\n"))).strip()
 
 

@@ -170,7 +170,7 @@ def test_without_room_in_the_budget_the_batch_pauses_and_says_what_it_needs(run:
 
 
 def test_an_article_deleted_while_queued_is_skipped(run: Any, articles: Any, database: Any, make_settings: Any) -> None:
-    first, second = articles(2)
+    first, _ = articles(2)
     desk = Desk(database, make_settings(model="offline", research_provider="archive"))
     with database.session() as session:
         batch_id = batches.launch(session, ALL, desk.settings(session), by="tester", now=utc_now())
