@@ -261,7 +261,7 @@ def export(
 def _import_one(desk: Desk, source: str, report: ImportReport, *, quiet: bool) -> None:
     if source.startswith(("http://", "https://")):
         feed = fetch_feed(source, allow_private=desk.environment.allow_private_feeds)
-        _import_rows(desk, source, read_articles(source, feed.content, now=utc_now()), report, quiet=quiet)
+        _import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report, quiet=quiet)
         return
     path = Path(source)
     if not path.is_file():

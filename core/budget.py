@@ -87,6 +87,8 @@ class NoRoom(DeskError):
 
 def usd(amount: Decimal) -> str:
     """``$1.97``, ``$0.0013``: cents, and more places where cents would show nothing."""
+    if amount and abs(amount) < Decimal("0.0001"):
+        return f"${amount.normalize():f}"
     if amount and abs(amount) < Decimal("0.1"):
         return f"${amount.quantize(Decimal('0.0001')):f}"
     return f"${amount.quantize(Decimal('0.01')):,f}"
@@ -213,9 +215,15 @@ def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind
 
 
 def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) -> int:
-    """End the reservations of dead workers as unknown. Returns how many there were."""
+    """End the reservations of dead workers as unknown. Returns how many there were.
+
+    All entries are locked before any budget is, as whoever ends a single call does: a worker that was only slow may be ending its own.
+    """
     entries = session.scalars(
-        select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.owner.in_(owners)).order_by(LedgerEntry.id)
+        select(LedgerEntry.id)
+        .where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.owner.in_(owners))
+        .order_by(LedgerEntry.id)
+        .with_for_update()
     ).all()
     for entry_id in entries:
         settle_unknown(session, entry_id, now=now, error_kind="worker_died", error_message="The worker died during this call.")
