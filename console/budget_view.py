@@ -45,10 +45,10 @@ def _save_limit(budget_id: int, limit: float) -> None:
 def spend(since: date, daily_limit: Decimal) -> None:
     """Charts and tables of what was spent."""
     rows = read(lambda session: reports.spend_by_day(session, since=since))
-    if not rows:
+    if not any(usd for _, _, usd in rows):
         empty("Nothing was spent in this time. The offline rules and the archive are free; their calls are in the ledger below.")
         return
-    st.plotly_chart(spend_by_day(rows, daily_limit))
+    st.plotly_chart(spend_by_day(rows, daily_limit, since=since))
     for place, (title, key) in zip(st.columns(3), (("By model", "model"), ("By agent", "agent"), ("By run", "batch_id")), strict=True):
         groups = read(partial(reports.spend_by, column=key, since=since))
         with place:

@@ -2,7 +2,7 @@
 (https://jfly.uni-koeln.de/color/)."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import plotly.graph_objects as go
@@ -61,7 +61,7 @@ def signals_by_day(rows: Sequence[tuple[date, SignalKind, int]]) -> go.Figure:
     return _plain(figure, "signals")
 
 
-def spend_by_day(rows: Sequence[tuple[date, str, Decimal]], limit: Decimal | None) -> go.Figure:
+def spend_by_day(rows: Sequence[tuple[date, str, Decimal]], limit: Decimal | None, *, since: date) -> go.Figure:
     """Stacked bars: USD by day and model, with the day's limit."""
     figure = go.Figure()
     for position, model in enumerate(sorted({model for _, model, _ in rows})):
@@ -71,8 +71,11 @@ def spend_by_day(rows: Sequence[tuple[date, str, Decimal]], limit: Decimal | Non
         )
     if limit and rows and max(usd for _, _, usd in rows) > limit / 10:
         figure.add_hline(y=float(limit), line_dash="dot", line_color="#D55E00", annotation_text="daily budget")
-    figure.update_yaxes(tickprefix="$")
-    return _plain(figure, "USD")
+    figure.update_yaxes(tickprefix="$", rangemode="tozero")
+    until = max(day for day, _, _ in rows)
+    figure = _plain(figure, "USD")
+    figure.update_xaxes(range=[since - timedelta(hours=12), until + timedelta(hours=12)])
+    return figure
 
 
 def _plain(figure: go.Figure, title: str) -> go.Figure:

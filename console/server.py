@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -71,6 +72,8 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 

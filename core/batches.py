@@ -202,7 +202,7 @@ def cancel(session: Session, batch_id: int, *, now: datetime) -> None:
         NotFound: there is no such batch.
         NotPossible: it has already ended.
     """
-    if not _move(session, batch_id, BatchStatus.open(), BatchStatus.CANCELLED, finished_at=now):
+    if not _move(session, batch_id, BatchStatus.open(), BatchStatus.CANCELLED, finished_at=now, pause_reason=None):
         _refuse_unless(session, batch_id, BatchStatus.CANCELLED, "cancelled")
     session.execute(
         update(BatchRecord)

@@ -187,8 +187,11 @@ def web_results(answer: dict[str, Any]) -> list[SearchResult]:
     """Tavily's answer as results: only http(s) addresses, text cleaned of characters that cannot be seen."""
     results = []
     for row in answer.get("results") or []:
-        url = str(row.get("url") or "").strip()
-        parts = urlsplit(url)
+        url = _visible(row.get("url") or "").strip()
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # such as a bracket left open
+            continue
         if parts.scheme not in ("http", "https") or not parts.hostname:
             continue
         results.append(
@@ -228,9 +231,9 @@ def _date(value: Any) -> datetime | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = parse(str(value))
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # no date, or one that is outside the calendar in UTC
             continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
 
 
