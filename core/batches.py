@@ -13,7 +13,7 @@ from sqlalchemy import Select, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.budget import create_batch_budget, current_budgets, refuse_if_over
+from core.budget import NoRoom, create_batch_budget, current_budgets, refuse_if_over, usd
 from core.configuration import Configuration
 from core.database import LAUNCH_LOCK, among
 from core.errors import NotFound, NothingSelected, NotPossible, SettingsError
@@ -55,6 +55,8 @@ class Progress:
     spent_usd: Decimal
     reserved_usd: Decimal
     limit_usd: Decimal | None
+    pause_budget_id: int | None = None
+    pause_needs_usd: Decimal | None = None
 
     @property
     def total(self) -> int:
@@ -184,6 +186,34 @@ def pause(session: Session, batch_id: int, reason: str) -> None:
         _refuse_unless(session, batch_id, BatchStatus.PAUSED, "paused")
 
 
+def pause_for_budget(session: Session, batch_id: int, refusal: NoRoom) -> None:
+    """Pause for want of room, and say about how much the rest needs. A batch that has ended or is paused stays as it is."""
+    state = progress(session, batch_id)
+    left = state.counts[RecordStatus.PENDING] + state.counts[RecordStatus.PROCESSING]
+    ran = state.counts[RecordStatus.COMPLETED] + state.counts[RecordStatus.FAILED]
+    each = state.spent_usd / ran if ran else state.estimated_usd / max(state.total, 1)
+    needs = max(each * left, refusal.asked) - refusal.budget.room
+    _move(
+        session,
+        batch_id,
+        BatchStatus.claimable(),
+        BatchStatus.PAUSED,
+        pause_reason=f"{refusal} It needs about {usd(needs)} more to finish {left} {'article' if left == 1 else 'articles'}.",
+        pause_budget_id=refusal.budget.id,
+        pause_needs_usd=needs,
+    )
+
+
+def pause_now(session: Session, batch_id: int, reason: str) -> None:
+    """As ``pause``, and what is in flight stops at once; a call that was under way is entered at its worst case.
+
+    Raises:
+        NotFound, NotPossible: as ``pause``.
+    """
+    pause(session, batch_id, reason)
+    session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(interrupt=True))
+
+
 def resume(session: Session, batch_id: int) -> None:
     """Claim again. Resuming a running batch changes nothing.
 
@@ -191,7 +221,8 @@ def resume(session: Session, batch_id: int) -> None:
         NotFound: there is no such batch.
         NotPossible: it has already ended.
     """
-    if not _move(session, batch_id, {BatchStatus.PAUSED}, BatchStatus.PROCESSING, pause_reason=None):
+    cleared = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
+    if not _move(session, batch_id, {BatchStatus.PAUSED}, BatchStatus.PROCESSING, **cleared):
         _refuse_unless(session, batch_id, BatchStatus.PROCESSING, "resumed", also={BatchStatus.INITIATED})
 
 
@@ -212,24 +243,40 @@ def cancel(session: Session, batch_id: int, *, now: datetime) -> None:
 
 
 def retry_failed(session: Session, batch_id: int) -> int:
-    """Queue the failed articles of a batch again and reopen it. Returns how many there were.
+    """Queue the failed articles of a batch again and reopen it, but for those that another batch has in flight. Returns how many.
 
     Raises:
         NotFound: there is no such batch.
-        NotPossible: none failed, or the batch was cancelled.
+        NotPossible: none failed, all that failed are in flight elsewhere, or the batch was cancelled.
     """
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
     state = progress(session, batch_id)
     if state.status is BatchStatus.CANCELLED:
         raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
+    failed = dict(
+        session.execute(
+            select(BatchRecord.article_id, BatchRecord.id).where(
+                BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.FAILED, BatchRecord.article_id.is_not(None)
+            )
+        ).all()
+    )
+    if not failed:
+        raise NotPossible(f"No article of batch {batch_id} failed.")
+    elsewhere = set(
+        session.scalars(select(Article.id).where(among(Article.id, [article_id for article_id in failed if article_id]), is_in_flight()))
+    )
+    free = [record_id for article_id, record_id in failed.items() if article_id not in elsewhere]
+    if not free:
+        raise NotPossible(f"The failed articles of batch {batch_id} are {IN_FLIGHT}.")
     retried = session.scalars(
         update(BatchRecord)
-        .where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.FAILED, BatchRecord.article_id.is_not(None))
+        .where(among(BatchRecord.id, free), BatchRecord.status == RecordStatus.FAILED)
         .values(status=RecordStatus.PENDING, attempts=0, error_kind=None, error_message=None, finished_at=None)
         .returning(BatchRecord.id)
     ).all()
-    if not retried:
-        raise NotPossible(f"No article of batch {batch_id} failed.")
-    _move(session, batch_id, set(BatchStatus) - {BatchStatus.CANCELLED}, BatchStatus.PROCESSING, pause_reason=None, finished_at=None)
+    reopened = set(BatchStatus) - {BatchStatus.CANCELLED}
+    if not _move(session, batch_id, reopened, BatchStatus.PROCESSING, pause_reason=None, finished_at=None):
+        raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
     return len(retried)
 
 
@@ -311,6 +358,8 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             spent_usd=spent.get(batch.id) or Decimal(0),
             reserved_usd=reserved.get(batch.id) or Decimal(0),
             limit_usd=limits.get(str(batch.id)),
+            pause_budget_id=batch.pause_budget_id,
+            pause_needs_usd=batch.pause_needs_usd,
         )
         for batch in found
     ]

@@ -1,7 +1,7 @@
 """The ledger and the budgets: reserve before a paid call, settle after it.
 
-A reservation is one ledger entry, held against every budget that applies (its batch's, today's, this month's) in one short
-transaction with the budget rows locked in the order of their ids. So ``spent + reserved <= limit`` holds at every moment,
+A reservation is one ledger entry, held against every budget that applies (its batch's, today's, this month's) in one
+statement (``core.ledger``) that locks the budget rows. So ``spent + reserved <= limit`` holds at every moment,
 whoever else is calling. After the call the entry ends in one of three ways: ``settle`` (the provider's own count),
 ``release`` (certainly not billed), ``settle_unknown`` (it may have been billed: the worst case is counted as spent).
 Free calls are entered too, without touching a budget.
@@ -13,10 +13,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import Row, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import ledger
 from core.errors import BudgetExceeded, DeskError, NotFound
 from core.models import Budget, BudgetEvent, BudgetEventKind, BudgetScope, LedgerEntry, LedgerKind, LedgerStatus
 from core.pricing import TokenUsage
@@ -41,6 +42,10 @@ class Call:
     batch_id: int | None = None
     record_id: int | None = None
     article_id: int | None = None
+    ceiling_usd: Decimal | None = None
+    """What its batch may spend on its article at most."""
+    leased: bool = False
+    """Whether the call may only be made while its record is held by its worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,14 @@ class NoRoom(DeskError):
         )
 
 
+class CeilingReached(DeskError):
+    """A call would take its article over the ceiling."""
+
+
+class LeaseLost(DeskError):
+    """A record is not its worker's any more: it was cancelled, or its lease ran out."""
+
+
 def usd(amount: Decimal) -> str:
     """``$1.97``, ``$0.0013``: cents, and more places where cents would show nothing."""
     if amount and abs(amount) < Decimal("0.0001"):
@@ -115,7 +128,7 @@ def create_batch_budget(session: Session, batch_id: int, limit: Decimal) -> None
 
 def budget_states(session: Session, keys: Iterable[tuple[BudgetScope, str]]) -> list[BudgetState]:
     """The budgets with these keys, those that exist."""
-    return _states(session, list(keys), lock=False)
+    return _states(session, list(keys))
 
 
 def current_budgets(session: Session, settings: Settings, now: datetime) -> list[BudgetState]:
@@ -139,38 +152,28 @@ def reserve(session: Session, call: Call, settings: Settings, *, owner: str, now
     """Enter a call and hold its worst case against every budget that applies. Returns the entry's id.
 
     Raises:
-        NoRoom: a budget has no room; nothing was entered.
+        NoRoom: a budget has no room.
+        CeilingReached: the call would take its article over the ceiling.
+        LeaseLost: the call's record is not its worker's any more.
+        In each case nothing was entered.
     """
-    if call.worst_case_usd > 0:
-        keys = budget_keys(now, call.batch_id)
-        states = _states(session, keys, lock=True)
-        if not {BudgetScope.DAY, BudgetScope.MONTH} <= {state.scope for state in states}:
-            ensure_budgets(session, settings, now)
-            states = _states(session, keys, lock=True)
-        for state in states:
-            if call.worst_case_usd > state.room:
-                raise NoRoom(state, call.worst_case_usd)
-        session.execute(
-            update(Budget)
-            .where(Budget.id.in_([state.id for state in states]))
-            .values(reserved_usd=Budget.reserved_usd + call.worst_case_usd)
-        )
-    entry = insert(LedgerEntry).values(
-        status=LedgerStatus.RESERVED,
-        kind=call.kind,
-        agent=call.agent,
-        provider=call.provider,
-        model=call.model,
-        batch_id=call.batch_id,
-        record_id=call.record_id,
-        article_id=call.article_id,
-        attempt=call.attempt,
-        reserved_usd=call.worst_case_usd,
-        owner=owner,
-        created_at=now,
-        day=now.astimezone(UTC).date(),
+    rows = _enter(session, call, owner, now)
+    if not rows[0].complete:
+        ensure_budgets(session, settings, now)
+        rows = _enter(session, call, owner, now)
+    first = rows[0]
+    if first.entry is not None:
+        return int(first.entry)
+    if not first.is_ours:
+        raise LeaseLost("The article was taken over or cancelled.")
+    for row in rows:
+        state = BudgetState(row.id, BudgetScope(row.scope), row.key, row.limit_usd, row.spent_usd, row.reserved_usd)
+        if call.worst_case_usd > state.room:
+            raise NoRoom(state, call.worst_case_usd)
+    raise CeilingReached(
+        f"The ceiling per article is {usd(call.ceiling_usd or ZERO)}; {usd(first.spent)} is spent on this one "
+        f"and up to {usd(call.worst_case_usd)} was asked for."
     )
-    return session.execute(entry.returning(LedgerEntry.id)).scalar_one()
 
 
 def settle(
@@ -185,33 +188,17 @@ def settle(
     error_message: str | None = None,
 ) -> None:
     """The call was answered: its true cost takes the place of the reservation."""
-    tokens = tokens or TokenUsage()
-    _end(
-        session,
-        entry_id,
-        LedgerStatus.SETTLED,
-        cost,
-        now,
-        {
-            "input_tokens": tokens.input,
-            "cached_tokens": tokens.cached,
-            "output_tokens": tokens.output,
-            "thinking_tokens": tokens.thinking,
-            "search_credits": credits,
-            "error_kind": error_kind,
-            "error_message": error_message,
-        },
-    )
+    _end(session, entry_id, LedgerStatus.SETTLED, cost, now, error_kind, error_message, tokens or TokenUsage(), credits)
 
 
 def release(session: Session, entry_id: int, *, now: datetime, error_kind: str | None, error_message: str | None) -> None:
     """The call was refused or never made: nothing is owed."""
-    _end(session, entry_id, LedgerStatus.RELEASED, ZERO, now, {"error_kind": error_kind, "error_message": error_message})
+    _end(session, entry_id, LedgerStatus.RELEASED, ZERO, now, error_kind, error_message)
 
 
 def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind: str, error_message: str) -> None:
     """No answer came, and the provider may have billed the call: the worst case counts as spent, and is shown as such."""
-    _end(session, entry_id, LedgerStatus.UNKNOWN, None, now, {"error_kind": error_kind, "error_message": error_message})
+    _end(session, entry_id, LedgerStatus.UNKNOWN, None, now, error_kind, error_message)
 
 
 def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) -> int:
@@ -250,44 +237,72 @@ def spent_of_article(session: Session, batch_id: int, article_id: int) -> Decima
     return session.scalar(total.where(LedgerEntry.batch_id == batch_id, LedgerEntry.article_id == article_id)) or ZERO
 
 
-def _end(session: Session, entry_id: int, status: LedgerStatus, cost: Decimal | None, now: datetime, values: dict[str, Any]) -> None:
-    """Move an entry out of RESERVED; a second end of the same entry changes nothing. ``cost`` None: what was reserved."""
-    ended = session.execute(
-        update(LedgerEntry)
-        .where(LedgerEntry.id == entry_id, LedgerEntry.status == LedgerStatus.RESERVED)
-        .values(status=status, settled_at=now, owner=None, usd=LedgerEntry.reserved_usd if cost is None else cost, **values)
-        .returning(LedgerEntry.usd, LedgerEntry.reserved_usd, LedgerEntry.created_at, LedgerEntry.batch_id)
-    ).one_or_none()
-    if ended is None or (not ended.usd and not ended.reserved_usd):
-        return
-    states = _states(session, budget_keys(ended.created_at, ended.batch_id), lock=True)
-    session.execute(
-        update(Budget)
-        .where(Budget.id.in_([state.id for state in states]))
-        .values(spent_usd=Budget.spent_usd + ended.usd, reserved_usd=Budget.reserved_usd - ended.reserved_usd)
+def _enter(session: Session, call: Call, owner: str, now: datetime) -> list[Row[Any]]:
+    return ledger.enter(
+        session,
+        now=now,
+        worst=call.worst_case_usd,
+        ceiling=call.ceiling_usd,
+        leased=call.leased,
+        owner=owner,
+        kind=call.kind.value,
+        agent=call.agent,
+        provider=call.provider,
+        model=call.model,
+        attempt=call.attempt,
+        batch_id=call.batch_id,
+        record_id=call.record_id,
+        article_id=call.article_id,
     )
-    if ended.usd:
-        _raise_alerts(session, states, ended.usd)
 
 
-def _raise_alerts(session: Session, states: Sequence[BudgetState], added: Decimal) -> None:
+def _end(
+    session: Session,
+    entry_id: int,
+    status: LedgerStatus,
+    cost: Decimal | None,
+    now: datetime,
+    error_kind: str | None,
+    error_message: str | None,
+    tokens: TokenUsage = TokenUsage(),  # noqa: B008 - frozen
+    credits_used: Decimal = ZERO,
+) -> None:
+    """Move an entry out of RESERVED; a second end of the same entry changes nothing. ``cost`` None: what was reserved."""
+    budgets = ledger.end(
+        session,
+        entry_id,
+        status=status.value,
+        cost=cost,
+        now=now,
+        input=tokens.input,
+        cached=tokens.cached,
+        output=tokens.output,
+        thinking=tokens.thinking,
+        credits=credits_used,
+        error_kind=error_kind,
+        error_message=error_message,
+    )
     rows = [
-        {"budget_id": state.id, "kind": BudgetEventKind.ALERT, "threshold": threshold, "made_by": "desk"}
-        for state in states
-        for threshold in ALERT_THRESHOLDS
-        if state.limit and state.spent * 100 < threshold * state.limit <= (state.spent + added) * 100
+        {"budget_id": row.id, "kind": BudgetEventKind.ALERT, "threshold": threshold, "made_by": "desk"}
+        for row in budgets
+        for threshold in thresholds_passed(row.limit_usd, row.spent_usd - row.added, row.spent_usd)
     ]
     if rows:
         session.execute(insert(BudgetEvent).values(rows).on_conflict_do_nothing())
 
 
-def _states(session: Session, keys: list[tuple[BudgetScope, str]], *, lock: bool) -> list[BudgetState]:
+def thresholds_passed(limit: Decimal, before: Decimal, after: Decimal) -> list[int]:
+    """The alert thresholds (percent of ``limit``) that spending from ``before`` to ``after`` passes."""
+    return [threshold for threshold in ALERT_THRESHOLDS if limit and before * 100 < threshold * limit <= after * 100]
+
+
+def _states(session: Session, keys: list[tuple[BudgetScope, str]]) -> list[BudgetState]:
     statement = (
         select(Budget.id, Budget.scope, Budget.key, Budget.limit_usd, Budget.spent_usd, Budget.reserved_usd)
         .where(tuple_(Budget.scope, Budget.key).in_(keys))
         .order_by(Budget.id)
     )
-    return [BudgetState(*row) for row in session.execute(statement.with_for_update() if lock else statement)]
+    return [BudgetState(*row) for row in session.execute(statement)]
 
 
 def utc_day(now: datetime) -> date:

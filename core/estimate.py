@@ -119,7 +119,10 @@ def recent_averages(session: Session, model: str) -> Averages:
         return Averages(seconds_per_call=0.05) if is_free(model) else defaults
     searches = session.scalar(
         select(func.count()).where(
-            LedgerEntry.kind == LedgerKind.SEARCH, LedgerEntry.provider == "tavily", LedgerEntry.article_id.in_(select(newest.c.article_id))
+            LedgerEntry.kind == LedgerKind.SEARCH,
+            LedgerEntry.provider == "tavily",
+            LedgerEntry.status == LedgerStatus.SETTLED,
+            LedgerEntry.article_id.in_(select(newest.c.article_id)),
         )
     )
     return Averages(

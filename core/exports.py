@@ -10,12 +10,13 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
 from core.models import Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
@@ -114,6 +115,8 @@ def as_json(value: Any) -> Any:
     match value:
         case datetime() | Decimal() | Enum():
             return cell(value)
+        case date():
+            return value.isoformat()
         case dict():
             return {str(as_json(key)): as_json(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -128,19 +131,27 @@ def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[dict[str
     quotes = (
         select(
             func.json_agg(
-                func.json_build_object("quote", Evidence.quote, "start", Evidence.start, "end", Evidence.end, "match", Evidence.match)
+                aggregate_order_by(
+                    func.json_build_object("quote", Evidence.quote, "start", Evidence.start, "end", Evidence.end, "match", Evidence.match),
+                    Evidence.start,
+                    Evidence.id,
+                )
             )
         )
         .where(Evidence.signal_id == Signal.id)
         .correlate(Signal)
         .scalar_subquery()
     )
+    published = func.to_char(func.timezone("UTC", Source.published_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')  # whatever the server's own zone
     sources = (
         select(
             func.json_agg(
-                func.json_build_object(
-                    "url", Source.url, "title", Source.title, "publisher", Source.publisher, "published_at", Source.published_at,
-                    "stance", Source.stance, "authority", Source.authority, "quote", Source.quote,
+                aggregate_order_by(
+                    func.json_build_object(
+                        "url", Source.url, "title", Source.title, "publisher", Source.publisher, "published_at", published,
+                        "stance", Source.stance, "authority", Source.authority, "quote", Source.quote,
+                    ),
+                    Source.id,
                 )
             )
         )

@@ -10,22 +10,22 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
-from sqlalchemy.orm import Session
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from core import budget
-from core.budget import Call, NoRoom
+from core.budget import Call, CeilingReached, NoRoom
 from core.clock import utc_now
 from core.configuration import Desk
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, classify
 from core.models import LedgerKind
+from core.pace import Pace
 from core.pricing import TokenUsage, input_tokens_at_most, is_free, model_cost
 from core.settings import Settings
 
@@ -54,6 +54,7 @@ class Meter:
 
     desk: Desk
     settings: Settings
+    pace: Pace
     owner: str
     batch_id: int
     record_id: int
@@ -77,12 +78,26 @@ class Meter:
         async for attempt in attempts:
             with attempt:
                 call = Call(
-                    kind, agent, provider, model, worst, attempt.retry_state.attempt_number, self.batch_id, self.record_id, self.article_id
+                    kind,
+                    agent,
+                    provider,
+                    model,
+                    worst,
+                    attempt=attempt.retry_state.attempt_number,
+                    batch_id=self.batch_id,
+                    record_id=self.record_id,
+                    article_id=self.article_id,
+                    ceiling_usd=self.settings.cost_ceiling_per_article if worst else None,
+                    leased=True,
                 )
                 return await self._attempt(call, make)
         raise AssertionError("tenacity reraises the last failure")
 
     async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
+        async with self.pace:
+            return await self._call(call, make)
+
+    async def _call(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
         entry = await self._reserve(call)
         try:
             async with asyncio.timeout(self.settings.call_timeout_seconds):
@@ -96,7 +111,9 @@ class Meter:
             if failure.kind is FailureKind.INTERNAL:
                 logger.exception("call failed for an unknown reason", extra={"record_id": self.record_id})
             await self._end_failed(entry, failure)
+            self._slow_down(failure)
             raise CallFailed(failure) from error
+        self.pace.succeeded()
         await asyncio.shield(
             self.desk.offload(
                 lambda session: budget.settle(session, entry, bill.usd, now=utc_now(), tokens=bill.tokens, credits=bill.credits)
@@ -107,27 +124,19 @@ class Meter:
     async def _reserve(self, call: Call) -> int:
         while True:
             try:
-                return await self.desk.offload(lambda session: self._reserve_now(session, call))
+                return await self.desk.offload(partial(budget.reserve, call=call, settings=self.settings, owner=self.owner, now=utc_now()))
+            except CeilingReached as refusal:
+                raise CallFailed(Failure(FailureKind.CEILING, Action.FAIL, Billed.NO, str(refusal))) from refusal
             except NoRoom as refusal:
                 if not refusal.may_free:
                     raise
                 await asyncio.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
-    def _reserve_now(self, session: Session, call: Call) -> int:
-        if call.worst_case_usd > 0:
-            spent = budget.spent_of_article(session, self.batch_id, self.article_id)
-            ceiling = self.settings.cost_ceiling_per_article
-            if spent + call.worst_case_usd > ceiling:
-                raise CallFailed(
-                    Failure(
-                        FailureKind.CEILING,
-                        Action.FAIL,
-                        Billed.NO,
-                        f"The ceiling per article is {budget.usd(ceiling)}; {budget.usd(spent)} is spent on this one "
-                        f"and up to {budget.usd(call.worst_case_usd)} was asked for.",
-                    )
-                )
-        return budget.reserve(session, call, self.settings, owner=self.owner, now=utc_now())
+    def _slow_down(self, failure: Failure) -> None:
+        if failure.kind is FailureKind.RATE_LIMIT:
+            self.pace.rate_limited()
+        elif failure.action is Action.RETRY:
+            self.pace.overloaded()
 
     async def _end_failed(self, entry: int, failure: Failure) -> None:
         end = budget.release if failure.billed is Billed.NO else budget.settle_unknown

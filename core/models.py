@@ -7,7 +7,7 @@ what they need. Status enums state one meaning a member; sets such as ``BatchSta
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     String,
+    Table,
     Text,
     UniqueConstraint,
     func,
@@ -147,6 +148,11 @@ class Base(DeclarativeBase):
     }
 
 
+def table_of(model: type[Base]) -> Table:
+    """The table itself, for writes on the hot path that need none of the ORM's bookkeeping."""
+    return cast(Table, model.__table__)
+
+
 # --- import and articles ---------------------------------------------------------------------------------------------
 
 
@@ -250,6 +256,12 @@ class BatchSession(Base):
     finished_at: Mapped[Moment | None]
     pause_reason: Mapped[str | None]
     """Set while PAUSED: what happened and what to change, or who paused it."""
+    pause_budget_id: Mapped[int | None] = mapped_column(ForeignKey("budgets.id", ondelete="SET NULL"))
+    """Set while PAUSED for want of room in a budget: that budget."""
+    pause_needs_usd: Mapped[Money | None]
+    """With it: about how much the rest of the batch needs."""
+    interrupt: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Set to have what is in flight stop at once, too."""
 
 
 class BatchRecord(Base):
@@ -367,6 +379,8 @@ class Validation(Base):
     searches: Mapped[Json]
     """The queries sent, each with its number of results, or why there were none."""
     dropped_sources: Mapped[int] = mapped_column(server_default=text("0"))
+    failed: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Research failed, rather than found nothing; ``reason`` says how. It can be tried again alone."""
     created_at: Mapped[Created]
 
 

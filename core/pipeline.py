@@ -5,26 +5,28 @@ crash repeats at most the call that was in flight. Runs on a batch's event loop;
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from sqlalchemy.orm import Session
 
+from core import records
 from core.agents import content_analysis, signal_validation
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial
 from core.agents.signal_validation import validate_signals
 from core.articles import ArticleText, get_article
-from core.budget import NoRoom
+from core.budget import LeaseLost
 from core.clock import utc_now
 from core.configuration import Configuration
-from core.failures import Action, CallFailed, classify
+from core.errors import DeskError
+from core.failures import Action, CallFailed, FailureKind, classify
 from core.metering import Meter, MeteredModel
 from core.research import Search, SearchResult, WebSearch, search_archive
 from core.signals import SignalDetail, complete_analysis, find_analysis, keep_analysis, signals_of
-from core.validations import keep_insufficient, keep_validation, validated_signals
+from core.validations import NOTHING_FOUND, Finding, keep_validations, validated_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,35 +38,60 @@ class Tools:
     web: WebSearch | None
 
 
+@dataclass(frozen=True, slots=True)
+class Research:
+    """What was searched for and found: results by their address, searches by signal, and what went wrong for good, if anything."""
+
+    results: Mapping[str, SearchResult]
+    searches: Mapping[int, Sequence[Search]]
+    trouble: str | None = None
+
+
 async def run_article(meter: Meter, tools: Tools) -> None:
-    """Take one article all the way.
+    """Take one article all the way, and complete its record.
 
     Raises:
         NotFound: the article was deleted.
         CallFailed: with what a person can do about it.
         NoRoom: a budget has no room.
+        LeaseLost: the record was cancelled or taken over.
     """
-    article = await meter.desk.offload(lambda session: get_article(session, meter.article_id))
-    analysis_id = await analyse(article, meter, tools)
-    await research_and_validate(article, analysis_id, meter, tools)
-    await meter.desk.offload(lambda session: complete_analysis(session, analysis_id, now=utc_now()))
-
-
-async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> int:
-    """Content analysis and evidence check; returns the id of the kept analysis."""
     configuration = tools.configuration
-    existing = await meter.desk.offload(lambda session: find_analysis(session, article.id, configuration.hash, article.content_hash))
-    if existing is not None:
-        return existing.id
+
+    def begin(session: Session) -> tuple[ArticleText, int | None]:
+        article = get_article(session, meter.article_id)
+        return article, find_analysis(session, article.id, configuration.hash, article.content_hash)
+
+    article, analysis_id = await meter.desk.offload(begin)
+    if analysis_id is None:
+        analysis_id, signals = await analyse(article, meter, tools)
+    else:
+        kept = analysis_id
+        signals = await meter.desk.offload(lambda session: open_signals(session, kept, configuration.minimum_confidence))
+    findings, results = await research_and_validate(article, signals, meter, tools) if signals else ([], {})
+
+    def finish(session: Session) -> None:
+        keep_validations(session, findings, results, configuration)
+        complete_analysis(session, analysis_id, now=utc_now())
+        if not records.complete(session, meter.record_id, owner=meter.owner, now=utc_now()):
+            raise LeaseLost("The article was taken over by another worker; what it found is kept by that one.")
+
+    await meter.desk.offload(finish)
+
+
+async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int, list[SignalDetail]]:
+    """Content analysis and evidence check; returns the id of the kept analysis and its signals worth researching."""
+    configuration = tools.configuration
     model = MeteredModel(tools.model, meter, agent=content_analysis.NAME, name=configuration.model)
     try:
         analysis, grounding = await analyse_content(_material(article), model, _model_settings(configuration))
-    except (CallFailed, NoRoom):
+    except (CallFailed, DeskError):
         raise
     except Exception as error:
         raise CallFailed(classify(error)) from error
-    return await meter.desk.offload(
-        lambda session: keep_analysis(
+
+    def keep(session: Session) -> tuple[int, list[SignalDetail]]:
+        analysis_id = find_analysis(session, article.id, configuration.hash, article.content_hash) or keep_analysis(
             session,
             article_id=article.id,
             content_hash=article.content_hash,
@@ -72,94 +99,89 @@ async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> int:
             configuration=configuration,
             analysis=analysis,
             grounding=grounding,
-        ),
-    )
+        )
+        return analysis_id, open_signals(session, analysis_id, configuration.minimum_confidence)
+
+    return await meter.desk.offload(keep)
 
 
-async def research_and_validate(article: ArticleText, analysis_id: int, meter: Meter, tools: Tools) -> None:
-    """Research the signals that are worth it and have no validation yet, and keep a verdict for each."""
-    signals = await meter.desk.offload(lambda session: _open_signals(session, analysis_id, tools.configuration.minimum_confidence))
-    if not signals:
-        return
-    results, searches, trouble = await research(article, signals, meter, tools)
-    if not results:
-        reason = trouble or "The searches found nothing that bears on this signal."
-        await meter.desk.offload(lambda session: _keep_all_insufficient(session, signals, reason, searches, tools.configuration))
-        return
-    model = MeteredModel(tools.model, meter, agent=signal_validation.NAME, name=tools.configuration.model)
-    questions = [
-        SignalMaterial(number, signal.description, tuple(evidence.quote for evidence in signal.evidence))
-        for number, signal in enumerate(signals, start=1)
-    ]
-    materials = [ResultMaterial(result.url, result.title, result.publisher, result.published_at, result.text) for result in results]
-    try:
-        verdicts = await validate_signals(_material(article), questions, materials, model, _model_settings(tools.configuration))
-    except NoRoom:
-        raise
-    except Exception as error:
-        failure = classify(error)
-        if failure.action is Action.STOP:
-            raise CallFailed(failure) from error
-        reason = f"The signal could not be validated. {failure.message}"
-        await meter.desk.offload(lambda session: _keep_all_insufficient(session, signals, reason, searches, tools.configuration))
-        return
-
-    def keep(session: Session) -> None:
-        for signal, verdict in zip(signals, verdicts, strict=True):
-            keep_validation(session, signal.id, verdict, results, searches[signal.id], tools.configuration)
-
-    await meter.desk.offload(keep)
-
-
-async def research(
-    article: ArticleText, signals: Sequence[SignalDetail], meter: Meter, tools: Tools
-) -> tuple[list[SearchResult], dict[int, list[Search]], str | None]:
-    """Search for every signal, the archive first.
-
-    Returns the distinct results, the searches made for each signal, and what went wrong if a search failed for good.
-
-    Raises:
-        CallFailed: the search provider refuses every call, so the batch must stop.
-        NoRoom: a budget has no room.
-    """
-    results: dict[str, SearchResult] = {}
-    searches: dict[int, list[Search]] = {signal.id: [] for signal in signals}
-
-    def look_up(session: Session) -> None:
-        for signal in signals:
-            found = search_archive(session, signal.research_query, article_id=article.id, around=article.published_at)
-            searches[signal.id].append(Search("archive", signal.research_query, len(found)))
-            results.update((result.url, result) for result in found if result.url not in results)
-
-    await meter.desk.offload(look_up)
-    if tools.web is None:
-        return list(results.values()), searches, None
-    worth_a_search = signals[: tools.configuration.searches_per_article]
-    answers = await asyncio.gather(*(tools.web.search(signal.research_query, meter) for signal in worth_a_search), return_exceptions=True)
-    trouble = None
-    for signal, answer in zip(worth_a_search, answers, strict=True):
-        if isinstance(answer, list):
-            searches[signal.id].append(Search(tools.web.provider, signal.research_query, len(answer)))
-            results.update((result.url, result) for result in answer if result.url not in results)
-        elif isinstance(answer, CallFailed) and answer.failure.action is not Action.STOP:
-            trouble = f"The search failed. {answer.failure.message}"
-        else:
-            raise answer
-    return list(results.values()), searches, trouble
-
-
-def _open_signals(session: Session, analysis_id: int, minimum_confidence: float) -> list[SignalDetail]:
-    """The signals to research, strongest first."""
+def open_signals(session: Session, analysis_id: int, minimum_confidence: float) -> list[SignalDetail]:
+    """The signals of an analysis that are worth researching and were not yet, strongest first."""
     strong = [signal for signal in signals_of(session, analysis_id) if signal.confidence >= minimum_confidence]
     done = validated_signals(session, [signal.id for signal in strong])
     return sorted((signal for signal in strong if signal.id not in done), key=lambda signal: -signal.confidence)
 
 
-def _keep_all_insufficient(
-    session: Session, signals: Sequence[SignalDetail], reason: str, searches: dict[int, list[Search]], configuration: Configuration
-) -> None:
-    for signal in signals:
-        keep_insufficient(session, signal.id, reason, searches[signal.id], configuration)
+async def research_and_validate(
+    article: ArticleText, signals: Sequence[SignalDetail], meter: Meter, tools: Tools
+) -> tuple[list[Finding], Mapping[str, SearchResult]]:
+    """Research signals and ask the validation agent; returns a finding for each, and the results they rest on.
+
+    Raises:
+        CallFailed: every call of the batch would fail the same way, so it must stop.
+        NoRoom, LeaseLost: as ``run_article``.
+    """
+    found = await research(article, signals, meter, tools)
+    if not found.results:
+        words = found.trouble or NOTHING_FOUND
+        failed = found.trouble is not None
+        return [Finding(signal.id, tuple(found.searches[signal.id]), reason=words, failed=failed) for signal in signals], {}
+    model = MeteredModel(tools.model, meter, agent=signal_validation.NAME, name=tools.configuration.model)
+    questions = [
+        SignalMaterial(number, signal.description, tuple(evidence.quote for evidence in signal.evidence))
+        for number, signal in enumerate(signals, start=1)
+    ]
+    materials = [
+        ResultMaterial(result.url, result.title, result.publisher, result.published_at, result.text) for result in found.results.values()
+    ]
+    try:
+        verdicts = await validate_signals(_material(article), questions, materials, model, _model_settings(tools.configuration))
+    except DeskError:
+        raise
+    except Exception as error:
+        failure = classify(error)
+        if failure.action is Action.STOP or failure.kind is FailureKind.INTERNAL:
+            raise CallFailed(failure) from error
+        reason = f"The signal could not be validated. {failure.message}"
+        return [Finding(signal.id, tuple(found.searches[signal.id]), reason=reason, failed=True) for signal in signals], {}
+    return [
+        Finding(signal.id, tuple(found.searches[signal.id]), verdict) for signal, verdict in zip(signals, verdicts, strict=True)
+    ], found.results
+
+
+async def research(article: ArticleText, signals: Sequence[SignalDetail], meter: Meter, tools: Tools) -> Research:
+    """Search for every signal, the archive first.
+
+    Raises:
+        CallFailed: the search provider refuses every call, so the batch must stop.
+        NoRoom, LeaseLost: as ``run_article``.
+    """
+    results: dict[str, SearchResult] = {}
+    searches: dict[int, list[Search]] = {signal.id: [] for signal in signals}
+
+    def look_up(session: Session) -> list[list[SearchResult]]:
+        return [search_archive(session, signal.research_query, article_id=article.id, around=article.published_at) for signal in signals]
+
+    def add(signal: SignalDetail, provider: str, found: Sequence[SearchResult]) -> None:
+        searches[signal.id].append(Search(provider, signal.research_query, len(found)))
+        for result in found:
+            results.setdefault(result.url, result)
+
+    for signal, found in zip(signals, await meter.desk.offload(look_up), strict=True):
+        add(signal, "archive", found)
+    if tools.web is None:
+        return Research(results, searches)
+    worth_a_search = signals[: tools.configuration.searches_per_article]
+    answers = await asyncio.gather(*(tools.web.search(signal.research_query, meter) for signal in worth_a_search), return_exceptions=True)
+    trouble = None
+    for signal, answer in zip(worth_a_search, answers, strict=True):
+        if isinstance(answer, list):
+            add(signal, tools.web.provider, answer)
+        elif isinstance(answer, CallFailed) and answer.failure.action is not Action.STOP:
+            trouble = f"The search failed. {answer.failure.message}"
+        else:
+            raise answer
+    return Research(results, searches, trouble)
 
 
 def _material(article: ArticleText) -> ArticleMaterial:

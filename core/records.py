@@ -17,6 +17,7 @@ from core.budget import settle_orphans
 from core.database import among
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker
+from core.settings import Settings
 
 HEARTBEAT_SECONDS = 10
 LEASE = timedelta(seconds=40)
@@ -63,10 +64,11 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
         .order_by(BatchRecord.position)
         .limit(most)
         .with_for_update(of=BatchRecord, skip_locked=True)
+        .cte("next_ones")  # run once, whatever the plan: as a subquery it may be run again for each row, and claim more than asked for
     )
     claimed = session.execute(
         update(BatchRecord)
-        .where(BatchRecord.id.in_(next_ones.scalar_subquery()))
+        .where(BatchRecord.id == next_ones.c.id)
         .values(
             status=RecordStatus.PROCESSING,
             attempts=BatchRecord.attempts + 1,
@@ -74,9 +76,16 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
             lease_expires_at=now + LEASE,
             started_at=now,
         )
-        .returning(BatchRecord.id, BatchRecord.batch_id, BatchRecord.article_id, BatchRecord.article_title, BatchRecord.attempts)
+        .returning(
+            BatchRecord.position,
+            BatchRecord.id,
+            BatchRecord.batch_id,
+            BatchRecord.article_id,
+            BatchRecord.article_title,
+            BatchRecord.attempts,
+        )
     )
-    claims = [Claim(*row) for row in claimed]
+    claims = [Claim(*row[1:]) for row in sorted(claimed)]
     if claims:
         session.execute(
             update(BatchSession)
@@ -169,6 +178,13 @@ def failures(session: Session, batch_id: int) -> tuple[int, int]:
         )
     ).all()
     return statuses.count(RecordStatus.FAILED), len(statuses)
+
+
+def too_many_failed(failed: int, ran: int, settings: Settings) -> bool:
+    """Whether a batch should stop: more than so many failed, or more than a share of those that ran once enough have."""
+    if settings.failure_most is not None and failed > settings.failure_most:
+        return True
+    return ran >= settings.failure_minimum and failed > settings.failure_share * ran
 
 
 def rows(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), offset: int = 0, size: int = 100) -> list[RecordRow]:

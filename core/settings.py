@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     )
     failure_minimum: int = on_screen(10, "Failures counted from", "Articles finished before the tolerance applies.", ge=1, le=10_000)
 
+    failure_most: int | None = on_screen(None, "Failures at most", "A batch also pauses when more articles than this failed.", ge=0)
+
     # Money
     cost_ceiling_per_article: USD = on_screen(Decimal("0.25"), "Ceiling per article ($)", "An article whose calls would cost more fails.")
     daily_budget: USD = on_screen(Decimal("5"), "Daily budget ($)", "Spend of one day (UTC) at most.")

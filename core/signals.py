@@ -9,14 +9,14 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
 from core.configuration import Configuration
 from core.errors import NotFound
 from core.evidence import Grounding
-from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal
+from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, table_of
 from core.selection import COUNT_BOUND, Count, S, day_after, day_start, prefix_query
 
 
@@ -126,10 +126,10 @@ class AnalysisRow:
     completed_at: datetime | None
 
 
-def find_analysis(session: Session, article_id: int, configuration_hash: str, content_hash: str) -> Analysis | None:
-    """The analysis of this text with this configuration, finished or not: the checkpoint of an article in work."""
+def find_analysis(session: Session, article_id: int, configuration_hash: str, content_hash: str) -> int | None:
+    """The id of the analysis of this text with this configuration, finished or not: the checkpoint of an article in work."""
     return session.scalar(
-        select(Analysis).where(
+        select(Analysis.id).where(
             Analysis.article_id == article_id,
             Analysis.configuration_hash == configuration_hash,
             Analysis.content_hash == content_hash,
@@ -148,43 +148,39 @@ def keep_analysis(
     grounding: Grounding,
 ) -> int:
     """Keep an analysis with the signals whose evidence holds. Returns its id."""
-    row = Analysis(
-        article_id=article_id,
-        batch_id=batch_id,
-        configuration_hash=configuration.hash,
-        content_hash=content_hash,
-        model=configuration.model,
-        prompt_version=configuration.content_prompt,
-        ungrounded_signals=grounding.ungrounded,
-        dropped_quotes=len(grounding.missing),
-        **analysis.model_dump(exclude={"signals"}),
-    )
-    session.add(row)
-    session.flush()
-    signals = [
-        Signal(
-            analysis_id=row.id,
-            article_id=article_id,
-            position=position,
-            **grounded.signal.model_dump(exclude={"evidence"}),
-        )
-        for position, grounded in enumerate(grounding.signals)
-    ]
-    session.add_all(signals)
-    session.flush()
-    session.add_all(
-        Evidence(signal_id=signal.id, quote=span.quote, start=span.start, end=span.end, match=span.match)
-        for signal, grounded in zip(signals, grounding.signals, strict=True)
-        for span in grounded.spans
-    )
-    return row.id
+    analysis_id = session.execute(
+        insert(table_of(Analysis)).returning(Analysis.id),
+        {
+            "article_id": article_id,
+            "batch_id": batch_id,
+            "configuration_hash": configuration.hash,
+            "content_hash": content_hash,
+            "model": configuration.model,
+            "prompt_version": configuration.content_prompt,
+            "ungrounded_signals": grounding.ungrounded,
+            "dropped_quotes": len(grounding.missing),
+            **analysis.model_dump(exclude={"signals"}),
+        },
+    ).scalar_one()
+    if grounding.signals:
+        signals = [
+            {"analysis_id": analysis_id, "article_id": article_id, "position": position, **found.signal.model_dump(exclude={"evidence"})}
+            for position, found in enumerate(grounding.signals)
+        ]
+        ids = session.scalars(insert(table_of(Signal)).returning(Signal.id, sort_by_parameter_order=True), signals).all()
+        evidence = [
+            {"signal_id": signal_id, "quote": span.quote, "start": span.start, "end": span.end, "match": span.match}
+            for signal_id, found in zip(ids, grounding.signals, strict=True)
+            for span in found.spans
+        ]
+        session.execute(insert(table_of(Evidence)), evidence)
+    return analysis_id
 
 
 def complete_analysis(session: Session, analysis_id: int, *, now: datetime) -> None:
     """The analysis is validated too: the article is done with this configuration."""
-    analysis = session.get(Analysis, analysis_id)
-    if analysis is not None and analysis.completed_at is None:
-        analysis.completed_at = now
+    table = table_of(Analysis)
+    session.execute(update(table).where(table.c.id == analysis_id, table.c.completed_at.is_(None)).values(completed_at=now))
 
 
 def signals_of(session: Session, analysis_id: int) -> list[SignalDetail]:

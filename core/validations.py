@@ -1,19 +1,20 @@
 """Validations: keeping what research made of a signal, with its sources, and reading it back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Stance, Verdict
-from core.agents.signal_validation import CheckedVerdict
+from core.agents.signal_validation import CheckedSource, CheckedVerdict
 from core.configuration import Configuration
-from core.models import Authority, Signal, Source, Validation
+from core.models import Authority, Signal, Source, Validation, table_of
 from core.research import Search, SearchResult
 
+NOTHING_FOUND = "The searches found nothing that bears on this signal."
 HIGH_AUTHORITY = (
     "sec.gov",
     "federalreserve.gov",
@@ -53,6 +54,7 @@ class ValidationRow:
     prompt_version: str
     searches: list[dict[str, Any]]
     dropped_sources: int
+    failed: bool
     created_at: datetime
     sources: tuple[SourceRow, ...]
 
@@ -67,50 +69,42 @@ def authority_of(publisher: str, *, in_archive: bool) -> Authority:
     return Authority.LOW
 
 
-def keep_validation(
-    session: Session,
-    signal_id: int,
-    checked: CheckedVerdict,
-    results: Sequence[SearchResult],
-    searches: Sequence[Search],
-    configuration: Configuration,
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What research made of one signal: a checked verdict, or the reason why there is none."""
+
+    signal_id: int
+    searches: tuple[Search, ...]
+    verdict: CheckedVerdict | None = None
+    reason: str = NOTHING_FOUND
+    failed: bool = False
+    """Whether research failed, rather than found nothing: it can be tried again."""
+
+
+def keep_validations(
+    session: Session, findings: Sequence[Finding], results: Mapping[str, SearchResult], configuration: Configuration
 ) -> None:
-    """Keep a verdict with the sources that hold."""
-    by_url = {result.url: result for result in results}
-    validation = _keep(
-        session,
-        signal_id,
-        checked.answer.verdict,
-        checked.answer.confidence_adjustment,
-        checked.answer.reason,
-        configuration,
-        searches,
-        checked.dropped,
-    )
-    session.add_all(
-        Source(
-            validation_id=validation.id,
-            article_id=(result := by_url[source.url]).article_id,
-            url=result.url,
-            title=result.title,
-            publisher=result.publisher,
-            published_at=result.published_at,
-            stance=source.stance,
-            authority=authority_of(result.publisher, in_archive=result.article_id is not None),
-            quote=source.quote,
-        )
-        for source in checked.sources
-    )
-
-
-def keep_insufficient(session: Session, signal_id: int, reason: str, searches: Sequence[Search], configuration: Configuration) -> None:
-    """Nothing could be found out: say so, and why."""
-    _keep(session, signal_id, Verdict.INSUFFICIENT_DATA, 0.0, reason, configuration, searches, 0)
+    """Keep what was found out about signals, with the sources that hold. ``results`` are by their address."""
+    if not findings:
+        return
+    rows = [_columns(finding, configuration) for finding in findings]
+    ids = session.scalars(insert(table_of(Validation)).returning(Validation.id, sort_by_parameter_order=True), rows).all()
+    sources = [
+        _source_columns(validation_id, source, results[source.url])
+        for validation_id, finding in zip(ids, findings, strict=True)
+        if finding.verdict is not None
+        for source in finding.verdict.sources
+    ]
+    if sources:
+        session.execute(insert(table_of(Source)), sources)
+    table = table_of(Signal)
+    verdicts = [{"signal": row["signal_id"], "made": row["verdict"]} for row in rows]
+    session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(verdict=bindparam("made")), verdicts)
 
 
 def validated_signals(session: Session, signal_ids: Sequence[int]) -> set[int]:
-    """Those of the signals that have a validation: the checkpoint of an article in work."""
-    return set(session.scalars(select(Validation.signal_id).where(Validation.signal_id.in_(signal_ids))))
+    """Those of the signals whose research did not fail: the checkpoint of an article in work."""
+    return set(session.scalars(select(Validation.signal_id).where(Validation.signal_id.in_(signal_ids), ~Validation.failed)))
 
 
 def validations_of(session: Session, signal_id: int) -> list[ValidationRow]:
@@ -142,6 +136,7 @@ def validations_of(session: Session, signal_id: int) -> list[ValidationRow]:
             validation.prompt_version,
             validation.searches["made"],
             validation.dropped_sources,
+            validation.failed,
             validation.created_at,
             tuple(sources.get(validation.id, ())),
         )
@@ -149,28 +144,31 @@ def validations_of(session: Session, signal_id: int) -> list[ValidationRow]:
     ]
 
 
-def _keep(
-    session: Session,
-    signal_id: int,
-    verdict: Verdict,
-    adjustment: float,
-    reason: str,
-    configuration: Configuration,
-    searches: Sequence[Search],
-    dropped: int,
-) -> Validation:
-    validation = Validation(
-        signal_id=signal_id,
-        verdict=verdict,
-        confidence_adjustment=adjustment,
-        reason=reason,
-        model=configuration.model,
-        research_provider=configuration.research_provider,
-        prompt_version=configuration.validation_prompt,
-        searches={"made": [search.as_json() for search in searches]},
-        dropped_sources=dropped,
-    )
-    session.add(validation)
-    session.flush()
-    session.execute(update(Signal).where(Signal.id == signal_id).values(verdict=verdict))
-    return validation
+def _columns(finding: Finding, configuration: Configuration) -> dict[str, Any]:
+    answer = finding.verdict.answer if finding.verdict else None
+    return {
+        "signal_id": finding.signal_id,
+        "verdict": answer.verdict if answer else Verdict.INSUFFICIENT_DATA,
+        "confidence_adjustment": answer.confidence_adjustment if answer else 0.0,
+        "reason": answer.reason if answer else finding.reason,
+        "failed": finding.failed,
+        "model": configuration.model,
+        "research_provider": configuration.research_provider,
+        "prompt_version": configuration.validation_prompt,
+        "searches": {"made": [search.as_json() for search in finding.searches]},
+        "dropped_sources": finding.verdict.dropped if finding.verdict else 0,
+    }
+
+
+def _source_columns(validation_id: int, source: CheckedSource, result: SearchResult) -> dict[str, Any]:
+    return {
+        "validation_id": validation_id,
+        "article_id": result.article_id,
+        "url": result.url,
+        "title": result.title,
+        "publisher": result.publisher,
+        "published_at": result.published_at,
+        "stance": source.stance,
+        "authority": authority_of(result.publisher, in_archive=result.article_id is not None),
+        "quote": source.quote,
+    }

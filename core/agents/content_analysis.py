@@ -5,14 +5,16 @@ quotes named; what is still missing then is dropped by ``core.evidence.ground`` 
 """
 
 from dataclasses import dataclass
+from functools import cache
 
-from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from core.agents.materials import ArticleMaterial, content_analysis_material
 from core.agents.outputs import ContentAnalysis
 from core.agents.prompts import prompt
+from core.agents.providers import has_native_output
 from core.evidence import Grounding, Text, ground
 
 NAME = "content_analysis"
@@ -23,17 +25,21 @@ class Deps:
     article: Text
 
 
-agent = Agent(
-    name=NAME,
-    output_type=ContentAnalysis,
-    deps_type=Deps,
-    instructions=prompt(NAME).text,
-    retries={"output": 1},
-    defer_model_check=True,
-)
+@cache
+def agent_for(native: bool) -> Agent[Deps, ContentAnalysis]:
+    """The agent, asking for its answer by the model's own structured output where it has one, else through a tool."""
+    agent: Agent[Deps, ContentAnalysis] = Agent(
+        name=NAME,
+        output_type=NativeOutput(ContentAnalysis) if native else ContentAnalysis,
+        deps_type=Deps,
+        instructions=prompt(NAME).text,
+        retries={"output": 1},
+        defer_model_check=True,
+    )
+    agent.output_validator(quotes_stand_in_the_article)
+    return agent
 
 
-@agent.output_validator
 def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnalysis) -> ContentAnalysis:
     """Send an answer with made-up quotes back, once."""
     if context.partial_output or context.last_attempt:
@@ -51,5 +57,6 @@ async def analyse_content(article: ArticleMaterial, model: Model, settings: Mode
         Whatever the model's client raises; ``core.failures.classify`` says what it means.
     """
     text = Text(article.body)
+    agent = agent_for(has_native_output(model))
     result = await agent.run(content_analysis_material(article), deps=Deps(text), model=model, model_settings=settings)
     return result.output, ground(result.output, text)

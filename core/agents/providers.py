@@ -41,6 +41,11 @@ def build_model(name: str, settings: Settings) -> Model:
         raise SettingsError(f"The model '{name}' cannot be used: {error}") from error
 
 
+def has_native_output(model: Model) -> bool:
+    """Whether a model can be held to a JSON schema without a tool: cheaper, and on Gemini less often malformed."""
+    return bool(model.profile.get("supports_json_schema_output"))
+
+
 def _http_client(settings: Settings) -> httpx2.AsyncClient:
     timeout = httpx2.Timeout(settings.call_timeout_seconds, connect=10.0)
     limits = httpx2.Limits(max_connections=CONNECTIONS_AT_MOST, max_keepalive_connections=CONNECTIONS_AT_MOST)

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial, signal_validation_material
 from core.agents.outputs import SignalValidation, SignalVerdict, Stance, signal_validation_for
 from core.agents.prompts import prompt
+from core.agents.providers import has_native_output
 from core.evidence import Text
 
 NAME = "signal_validation"
@@ -45,11 +46,12 @@ class Deps:
 
 
 @cache
-def agent_for(count: int) -> Agent[Deps, SignalValidation]:
+def agent_for(count: int, native: bool) -> Agent[Deps, SignalValidation]:
     """The agent for ``count`` signals: its output schema asks for exactly that many verdicts."""
+    answer = signal_validation_for(count)
     agent: Agent[Deps, SignalValidation] = Agent(
         name=NAME,
-        output_type=signal_validation_for(count),
+        output_type=NativeOutput(answer) if native else answer,
         deps_type=Deps,
         instructions=prompt(NAME).text,
         retries={"output": 1},
@@ -87,7 +89,7 @@ async def validate_signals(
         Whatever the model's client raises; ``core.failures.classify`` says what it means.
     """
     texts = {result.url: Text(result.text) for result in results}
-    run = await agent_for(len(signals)).run(
+    run = await agent_for(len(signals), has_native_output(model)).run(
         signal_validation_material(article, signals, results),
         deps=Deps(texts),
         model=model,

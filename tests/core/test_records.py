@@ -116,7 +116,8 @@ def test_only_the_asked_batch_is_claimed_from(desk: Desk, batch: Any) -> None:
 
 
 def test_what_another_transaction_is_claiming_is_skipped_not_waited_for(desk: Desk, batch: Any) -> None:
-    batch_id = batch(3)
+    batch_id = batch(4)
+    claim(desk, batch_id)  # the first claim of all also starts the batch, which others wait for
     with desk.database.session() as session:
         first = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
         second = claim(desk, batch_id, 5, owner="w2")  # w1's transaction is still open

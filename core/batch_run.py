@@ -1,0 +1,231 @@
+"""One batch on one event loop, until nothing is left to claim.
+
+Workers take claims from a queue; the feeder keeps the queue filled with a few claims more than there are idle workers, and looks
+every second whether the batch was paused, cancelled or interrupted. Not to be shared between threads, but for ``held`` and the
+two events, which the process's supervisor reads and sets.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import batches, records
+from core.agents.providers import build_model
+from core.budget import LeaseLost, NoRoom
+from core.clock import utc_now
+from core.configuration import Configuration, Desk
+from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
+from core.failures import Action, CallFailed, FailureKind
+from core.metering import Meter
+from core.models import BatchSession, BatchStatus
+from core.pace import Pace
+from core.pipeline import Tools, run_article
+from core.records import Claim
+from core.research import WebSearch
+from core.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+DATABASE_THREADS = 6
+LOOK_SECONDS = 1.0
+DELETED = "the article was deleted"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a process's batches share with its supervisor. Setting an event and changing the set are atomic."""
+
+    owner: str
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Claim nothing more; what is in flight finishes."""
+    aborting: threading.Event = field(default_factory=threading.Event)
+    """The grace time is over: stop what is in flight."""
+    held: set[int] = field(default_factory=set)
+    """Ids of the records held in this process, whose leases the supervisor renews."""
+
+
+class BatchRun:
+    """Runs one batch. ``run`` returns when it has ended, was paused, or this process is stopping."""
+
+    def __init__(self, desk: Desk, batch_id: int, shared: Shared) -> None:
+        self.desk = desk
+        self.batch_id = batch_id
+        self.shared = shared
+        self._queue: asyncio.Queue[Claim] = asyncio.Queue()
+        self._in_work: dict[int, asyncio.Task[None]] = {}
+        self._freed = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix=f"batch-{self.batch_id}"))
+        settings, configuration, width = await self.desk.offload(self._read_batch)
+        async with AsyncExitStack() as stack:
+            try:
+                model = await stack.enter_async_context(build_model(configuration.model, settings))
+                web = WebSearch(settings) if configuration.research_provider == "tavily" else None
+            except SettingsError as error:
+                await self._pause(str(error))
+                return
+            if web is not None:
+                await stack.enter_async_context(web)
+            tools, pace = Tools(configuration, model, web), Pace(width)
+            workers = [asyncio.create_task(self._work(settings, pace, tools)) for _ in range(width)]
+            try:
+                await self._feed(width)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+                await self._give_back_queue()
+        await self.desk.offload(lambda session: batches.finish_if_done(session, self.batch_id, now=utc_now()))
+
+    def _read_batch(self, session: Session) -> tuple[Settings, Configuration, int]:
+        batch = session.get_one(BatchSession, self.batch_id)
+        return self.desk.settings(session), Configuration.from_json(batch.configuration), batch.concurrency
+
+    # --- the feeder --------------------------------------------------------------------------------------------------
+
+    async def _feed(self, width: int) -> None:
+        """Keep the queue filled until nothing is left to claim and nothing is in work."""
+        ahead = max(width // 8, 1)
+        exhausted_at = float("-inf")
+        clock = asyncio.get_running_loop().time
+        looked_at = clock()
+        while True:
+            if clock() - looked_at >= LOOK_SECONDS or self.shared.stopping.is_set():
+                looked_at = clock()
+                if not await self._may_go_on():
+                    await self._give_back_queue()
+                    if not self._in_work:
+                        return
+            wanted = width - len(self._in_work) + ahead - self._queue.qsize()
+            if wanted >= ahead and not self.shared.stopping.is_set() and clock() - exhausted_at >= LOOK_SECONDS:
+                claims = await self.desk.offload(
+                    lambda session, most=wanted: records.claim(  # type: ignore[misc]
+                        session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now()
+                    )
+                )
+                self.shared.held.update(claim.record_id for claim in claims)
+                for claim in claims:
+                    self._queue.put_nowait(claim)
+                if not claims:
+                    exhausted_at = clock()
+                    if not self._in_work and self._queue.empty():
+                        return
+            self._freed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS / 2 if exhausted_at > looked_at - LOOK_SECONDS else LOOK_SECONDS):
+                    await self._freed.wait()
+            if exhausted_at > float("-inf") and not self._in_work and self._queue.empty():
+                return
+
+    async def _may_go_on(self) -> bool:
+        """Whether to claim more; stops what is in work when the batch was interrupted or the grace time is over."""
+        if self.shared.aborting.is_set():
+            self._stop_work()
+            return False
+        status, interrupt = await self.desk.offload(self._read_status)
+        if interrupt and status not in BatchStatus.claimable():
+            self._stop_work()
+        return status in BatchStatus.claimable() and not self.shared.stopping.is_set()
+
+    def _read_status(self, session: Session) -> tuple[BatchStatus, bool]:
+        row = session.execute(select(BatchSession.status, BatchSession.interrupt).where(BatchSession.id == self.batch_id)).one_or_none()
+        return (row[0], row[1]) if row else (BatchStatus.CANCELLED, True)
+
+    def _stop_work(self) -> None:
+        for task in self._in_work.values():
+            task.cancel()
+
+    async def _give_back_queue(self) -> None:
+        while not self._queue.empty():
+            await self._give_back(self._queue.get_nowait())
+
+    # --- the workers -------------------------------------------------------------------------------------------------
+
+    async def _work(self, settings: Settings, pace: Pace, tools: Tools) -> None:
+        """Take claims and run them, each as a task of its own, so that one can be stopped without its worker."""
+        while True:
+            claim = await self._queue.get()
+            task = asyncio.create_task(self._hold(claim, settings, pace, tools))
+            self._in_work[claim.record_id] = task
+            try:
+                await asyncio.wait([task])
+            finally:
+                self._in_work.pop(claim.record_id, None)
+                self._freed.set()
+
+    async def _hold(self, claim: Claim, settings: Settings, pace: Pace, tools: Tools) -> None:
+        """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
+        try:
+            await self._run_and_end(claim, settings, pace, tools)
+        except DatabaseUnavailable as error:
+            logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
+        finally:
+            self.shared.held.discard(claim.record_id)
+
+    async def _run_and_end(self, claim: Claim, settings: Settings, pace: Pace, tools: Tools) -> None:
+        """Run one article and write down how it ended."""
+        if claim.article_id is None:
+            await self._end(records.skip, claim, DELETED)
+            return
+        meter = Meter(self.desk, settings, pace, self.shared.owner, self.batch_id, claim.record_id, claim.article_id)
+        try:
+            await run_article(meter, tools)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back(claim))
+        except NotFound:
+            await self._end(records.skip, claim, DELETED)
+        except LeaseLost as error:
+            logger.info("record %d stops: %s", claim.record_id, error)
+            await self._give_back(claim)
+        except NoRoom as refusal:
+            await self._give_back(claim)
+            await self.desk.offload(lambda session, refusal=refusal: batches.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
+        except CallFailed as error:
+            if error.failure.action is Action.STOP:
+                await self._give_back(claim)
+                await self._pause(error.failure.message)
+            else:
+                await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
+                await self._stop_if_too_many_failed(settings)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            logger.exception("article failed", extra={"record_id": claim.record_id, "batch_id": self.batch_id})
+            words = str(error) if isinstance(error, DeskError) else f"{type(error).__name__}: {error}"
+            await self._end(records.fail, claim, FailureKind.INTERNAL.value, words[:500])
+
+    async def _end(self, end: Callable[..., bool], claim: Claim, *words: str) -> None:
+        kept = await self.desk.offload(lambda session: end(session, claim.record_id, *words, owner=self.shared.owner, now=utc_now()))
+        if not kept:
+            logger.warning("record %d was taken over by another worker", claim.record_id)
+
+    async def _give_back(self, claim: Claim) -> None:
+        self.shared.held.discard(claim.record_id)
+        await self.desk.offload(lambda session: records.give_back(session, claim.record_id, owner=self.shared.owner, now=utc_now()))
+
+    async def _pause(self, reason: str) -> None:
+        def pause(session: Session) -> None:
+            try:
+                batches.pause(session, self.batch_id, reason)
+            except DeskError as error:
+                logger.info("not paused: %s", error)
+
+        await self.desk.offload(pause)
+
+    async def _stop_if_too_many_failed(self, settings: Settings) -> None:
+        failed, ran = await self.desk.offload(lambda session: records.failures(session, self.batch_id))
+        if records.too_many_failed(failed, ran, settings):
+            await self._pause(
+                f"{failed} of {ran} articles failed, more than is tolerated ({settings.failure_share:.0%} after {settings.failure_minimum}"
+                + (f", or {settings.failure_most}" if settings.failure_most else "")
+                + "). Look at their reasons, then resume or cancel."
+            )
