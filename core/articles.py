@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
 from core.database import among
@@ -89,38 +89,36 @@ def get_article(session: Session, article_id: int) -> ArticleText:
     Raises:
         NotFound: it was deleted, or never existed.
     """
-    row = (
-        session.execute(
-            select(
-                Article.id,
-                Article.title,
-                Article.subtitle,
-                Article.authors,
-                Publisher.name.label("publisher"),
-                Article.url,
-                Article.published_at,
-                Article.language,
-                Article.body,
-                Article.content_hash,
-                Article.is_active,
-                Article.is_sample,
-                Article.provider_sentiment,
-            )
-            .join(Publisher, Publisher.id == Article.publisher_id)
-            .where(Article.id == article_id)
-        )
-        .mappings()
-        .one_or_none()
+    categories = (
+        select(func.array_agg(aggregate_order_by(Category.name, Category.name)))
+        .join(ArticleCategory, ArticleCategory.category_id == Category.id)
+        .where(ArticleCategory.article_id == Article.id)
+        .correlate(Article)
+        .scalar_subquery()
     )
+    row = session.execute(
+        select(
+            Article.id,
+            Article.title,
+            Article.subtitle,
+            Article.authors,
+            Publisher.name,
+            Article.url,
+            Article.published_at,
+            Article.language,
+            Article.body,
+            Article.content_hash,
+            Article.is_active,
+            Article.is_sample,
+            Article.provider_sentiment,
+            categories,
+        )
+        .join(Publisher, Publisher.id == Article.publisher_id)
+        .where(Article.id == article_id)
+    ).one_or_none()
     if row is None:
         raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
-    names = session.scalars(
-        select(Category.name)
-        .join(ArticleCategory, ArticleCategory.category_id == Category.id)
-        .where(ArticleCategory.article_id == article_id)
-        .order_by(Category.name)
-    )
-    return ArticleText(**row, categories=tuple(names))
+    return ArticleText(*row[:-1], tuple(row[-1] or ()))
 
 
 def delete_articles(session: Session, ids: list[int]) -> int:

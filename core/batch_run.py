@@ -33,7 +33,7 @@ from core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-DATABASE_THREADS = 6
+DATABASE_THREADS = 2
 LOOK_SECONDS = 1.0
 DELETED = "the article was deleted"
 

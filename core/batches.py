@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Select, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +27,8 @@ ALREADY_ANALYSED = "already analysed with this configuration"
 IN_FLIGHT = "in flight in another batch"
 TOO_SHORT = "shorter than the analysis-ready length"
 INACTIVE = "not active"
+
+_NOT_PAUSED: dict[str, Any] = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +224,7 @@ def resume(session: Session, batch_id: int) -> None:
         NotFound: there is no such batch.
         NotPossible: it has already ended.
     """
-    cleared = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
-    if not _move(session, batch_id, {BatchStatus.PAUSED}, BatchStatus.PROCESSING, **cleared):
+    if not _move(session, batch_id, {BatchStatus.PAUSED}, BatchStatus.PROCESSING, **_NOT_PAUSED):
         _refuse_unless(session, batch_id, BatchStatus.PROCESSING, "resumed", also={BatchStatus.INITIATED})
 
 
@@ -233,7 +235,7 @@ def cancel(session: Session, batch_id: int, *, now: datetime) -> None:
         NotFound: there is no such batch.
         NotPossible: it has already ended.
     """
-    if not _move(session, batch_id, BatchStatus.open(), BatchStatus.CANCELLED, finished_at=now, pause_reason=None):
+    if not _move(session, batch_id, BatchStatus.open(), BatchStatus.CANCELLED, finished_at=now, **_NOT_PAUSED):
         _refuse_unless(session, batch_id, BatchStatus.CANCELLED, "cancelled")
     session.execute(
         update(BatchRecord)
@@ -275,7 +277,7 @@ def retry_failed(session: Session, batch_id: int) -> int:
         .returning(BatchRecord.id)
     ).all()
     reopened = set(BatchStatus) - {BatchStatus.CANCELLED}
-    if not _move(session, batch_id, reopened, BatchStatus.PROCESSING, pause_reason=None, finished_at=None):
+    if not _move(session, batch_id, reopened, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED):
         raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
     return len(retried)
 
@@ -290,7 +292,7 @@ def finish_if_done(session: Session, batch_id: int, *, now: datetime) -> bool:
         return False
     done = counts.get(RecordStatus.COMPLETED, 0) or not counts.get(RecordStatus.FAILED, 0)
     end = BatchStatus.COMPLETED if done else BatchStatus.FAILED
-    _move(session, batch_id, BatchStatus.open(), end, finished_at=now, pause_reason=None)
+    _move(session, batch_id, BatchStatus.open(), end, finished_at=now, **_NOT_PAUSED)
     return True
 
 

@@ -6,6 +6,7 @@ transaction pooler such as PgBouncer or Neon's works.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +19,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.embedded_postgres import EmbeddedPostgres
 from core.errors import DatabaseUnavailable
@@ -28,6 +30,7 @@ from core.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 CONNECT = {"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk"}
+TRUSTED_IDLE_SECONDS = 2.0
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 
@@ -115,10 +118,11 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
         pool_size=pool_size,
         max_overflow=20,
         pool_timeout=15,
-        pool_pre_ping=True,
         pool_recycle=300,  # pooled services drop idle connections
         connect_args=CONNECT,
     )
+    event.listen(engine, "checkin", _note_checkin)
+    event.listen(engine, "checkout", _refuse_dead)
     if revive is not None:
 
         @event.listens_for(engine, "do_connect")
@@ -131,6 +135,21 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
                 return psycopg.connect(*arguments, **{**parameters, "port": _driver_url(revive()).port})
 
     return engine
+
+
+def _note_checkin(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """A connection that was idle for a while is tried before it is used; a busy one needs no round trip for that."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < TRUSTED_IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
 
 
 def _driver_url(url: str) -> URL:

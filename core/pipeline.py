@@ -25,7 +25,7 @@ from core.errors import DeskError
 from core.failures import Action, CallFailed, FailureKind, classify
 from core.metering import Meter, MeteredModel
 from core.research import Search, SearchResult, WebSearch, search_archive
-from core.signals import SignalDetail, complete_analysis, find_analysis, keep_analysis, signals_of
+from core.signals import OpenSignal, complete_analysis, find_analysis, keep_analysis, signals_of
 from core.validations import NOTHING_FOUND, Finding, keep_validations, validated_signals
 
 
@@ -64,10 +64,11 @@ async def run_article(meter: Meter, tools: Tools) -> None:
 
     article, analysis_id = await meter.desk.offload(begin)
     if analysis_id is None:
-        analysis_id, signals = await analyse(article, meter, tools)
+        analysis_id, found = await analyse(article, meter, tools)
     else:
         kept = analysis_id
-        signals = await meter.desk.offload(lambda session: open_signals(session, kept, configuration.minimum_confidence))
+        found = await meter.desk.offload(lambda session: not_yet_researched(session, kept))
+    signals = worth_researching(found, configuration.minimum_confidence)
     findings, results = await research_and_validate(article, signals, meter, tools) if signals else ([], {})
 
     def finish(session: Session) -> None:
@@ -79,8 +80,8 @@ async def run_article(meter: Meter, tools: Tools) -> None:
     await meter.desk.offload(finish)
 
 
-async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int, list[SignalDetail]]:
-    """Content analysis and evidence check; returns the id of the kept analysis and its signals worth researching."""
+async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int, list[OpenSignal]]:
+    """Content analysis and evidence check; returns the id of the kept analysis and its signals."""
     configuration = tools.configuration
     model = MeteredModel(tools.model, meter, agent=content_analysis.NAME, name=configuration.model)
     try:
@@ -90,8 +91,11 @@ async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int
     except Exception as error:
         raise CallFailed(classify(error)) from error
 
-    def keep(session: Session) -> tuple[int, list[SignalDetail]]:
-        analysis_id = find_analysis(session, article.id, configuration.hash, article.content_hash) or keep_analysis(
+    def keep(session: Session) -> tuple[int, list[OpenSignal]]:
+        kept = find_analysis(session, article.id, configuration.hash, article.content_hash)
+        if kept is not None:  # by this very transaction, if the connection broke at its end
+            return kept, not_yet_researched(session, kept)
+        return keep_analysis(
             session,
             article_id=article.id,
             content_hash=article.content_hash,
@@ -100,20 +104,24 @@ async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int
             analysis=analysis,
             grounding=grounding,
         )
-        return analysis_id, open_signals(session, analysis_id, configuration.minimum_confidence)
 
     return await meter.desk.offload(keep)
 
 
-def open_signals(session: Session, analysis_id: int, minimum_confidence: float) -> list[SignalDetail]:
-    """The signals of an analysis that are worth researching and were not yet, strongest first."""
-    strong = [signal for signal in signals_of(session, analysis_id) if signal.confidence >= minimum_confidence]
-    done = validated_signals(session, [signal.id for signal in strong])
-    return sorted((signal for signal in strong if signal.id not in done), key=lambda signal: -signal.confidence)
+def not_yet_researched(session: Session, analysis_id: int) -> list[OpenSignal]:
+    """The signals of a kept analysis that have no finding yet, or one that failed."""
+    found = signals_of(session, analysis_id)
+    done = validated_signals(session, [signal.id for signal in found])
+    return [signal for signal in found if signal.id not in done]
+
+
+def worth_researching(found: Sequence[OpenSignal], minimum_confidence: float) -> list[OpenSignal]:
+    """The signals with enough confidence, strongest first."""
+    return sorted((signal for signal in found if signal.confidence >= minimum_confidence), key=lambda signal: -signal.confidence)
 
 
 async def research_and_validate(
-    article: ArticleText, signals: Sequence[SignalDetail], meter: Meter, tools: Tools
+    article: ArticleText, signals: Sequence[OpenSignal], meter: Meter, tools: Tools
 ) -> tuple[list[Finding], Mapping[str, SearchResult]]:
     """Research signals and ask the validation agent; returns a finding for each, and the results they rest on.
 
@@ -127,10 +135,7 @@ async def research_and_validate(
         failed = found.trouble is not None
         return [Finding(signal.id, tuple(found.searches[signal.id]), reason=words, failed=failed) for signal in signals], {}
     model = MeteredModel(tools.model, meter, agent=signal_validation.NAME, name=tools.configuration.model)
-    questions = [
-        SignalMaterial(number, signal.description, tuple(evidence.quote for evidence in signal.evidence))
-        for number, signal in enumerate(signals, start=1)
-    ]
+    questions = [SignalMaterial(number, signal.description, signal.quotes) for number, signal in enumerate(signals, start=1)]
     materials = [
         ResultMaterial(result.url, result.title, result.publisher, result.published_at, result.text) for result in found.results.values()
     ]
@@ -149,7 +154,7 @@ async def research_and_validate(
     ], found.results
 
 
-async def research(article: ArticleText, signals: Sequence[SignalDetail], meter: Meter, tools: Tools) -> Research:
+async def research(article: ArticleText, signals: Sequence[OpenSignal], meter: Meter, tools: Tools) -> Research:
     """Search for every signal, the archive first.
 
     Raises:
@@ -162,7 +167,7 @@ async def research(article: ArticleText, signals: Sequence[SignalDetail], meter:
     def look_up(session: Session) -> list[list[SearchResult]]:
         return [search_archive(session, signal.research_query, article_id=article.id, around=article.published_at) for signal in signals]
 
-    def add(signal: SignalDetail, provider: str, found: Sequence[SearchResult]) -> None:
+    def add(signal: OpenSignal, provider: str, found: Sequence[SearchResult]) -> None:
         searches[signal.id].append(Search(provider, signal.research_query, len(found)))
         for result in found:
             results.setdefault(result.url, result)

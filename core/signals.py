@@ -3,6 +3,7 @@
 An analysis is kept in one transaction with its signals and their evidence, so a crash leaves all of it or nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -105,6 +106,17 @@ class SignalDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenSignal:
+    """A signal on its way to research: what the search and the validation agent are told of it."""
+
+    id: int
+    description: str
+    confidence: float
+    research_query: str
+    quotes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisRow:
     """One analysis of an article."""
 
@@ -146,8 +158,8 @@ def keep_analysis(
     configuration: Configuration,
     analysis: ContentAnalysis,
     grounding: Grounding,
-) -> int:
-    """Keep an analysis with the signals whose evidence holds. Returns its id."""
+) -> tuple[int, list[OpenSignal]]:
+    """Keep an analysis with the signals whose evidence holds. Returns its id and those signals."""
     analysis_id = session.execute(
         insert(table_of(Analysis)).returning(Analysis.id),
         {
@@ -162,6 +174,7 @@ def keep_analysis(
             **analysis.model_dump(exclude={"signals"}),
         },
     ).scalar_one()
+    ids: Sequence[int] = ()
     if grounding.signals:
         signals = [
             {"analysis_id": analysis_id, "article_id": article_id, "position": position, **found.signal.model_dump(exclude={"evidence"})}
@@ -174,7 +187,16 @@ def keep_analysis(
             for span in found.spans
         ]
         session.execute(insert(table_of(Evidence)), evidence)
-    return analysis_id
+    return analysis_id, [
+        OpenSignal(
+            signal_id,
+            found.signal.description,
+            found.signal.confidence,
+            found.signal.research_query,
+            tuple(span.quote for span in found.spans),
+        )
+        for signal_id, found in zip(ids, grounding.signals, strict=True)
+    ]
 
 
 def complete_analysis(session: Session, analysis_id: int, *, now: datetime) -> None:
@@ -183,9 +205,12 @@ def complete_analysis(session: Session, analysis_id: int, *, now: datetime) -> N
     session.execute(update(table).where(table.c.id == analysis_id, table.c.completed_at.is_(None)).values(completed_at=now))
 
 
-def signals_of(session: Session, analysis_id: int) -> list[SignalDetail]:
-    """The signals of one analysis, in the order found."""
-    return _details(session, Signal.analysis_id == analysis_id)
+def signals_of(session: Session, analysis_id: int) -> list[OpenSignal]:
+    """The signals of a kept analysis, in the order found."""
+    return [
+        OpenSignal(row.id, row.description, row.confidence, row.research_query, tuple(evidence.quote for evidence in row.evidence))
+        for row in _details(session, Signal.analysis_id == analysis_id)
+    ]
 
 
 def signals_in_article(session: Session, article_id: int) -> list[SignalDetail]:
@@ -228,7 +253,7 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
         (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
         (signal_filter.publishers, Article.publisher_id.in_(signal_filter.publishers)),
         (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
-        (signal_filter.text.strip(), own_words.op("@@")(words) | Article.search.op("@@")(words)),
+        (signal_filter.text.strip(), own_words.bool_op("@@")(words) | Article.search.bool_op("@@")(words)),
         (signal_filter.batch_id, Analysis.batch_id == signal_filter.batch_id),
         (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
     ]

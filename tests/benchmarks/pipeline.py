@@ -44,7 +44,9 @@ def an_article(number: int, chars: int) -> ParsedArticle:
         body += SENTENCES[line % len(SENTENCES)].format(n=number * 100 + line) + ("\n\n" if line % 4 == 3 else " ")
         line += 1
     published = datetime(2026, 11, 20, tzinfo=UTC) - timedelta(minutes=number)
-    return ParsedArticle(f"Miner {number} moves coins again", body, f"Publisher {number % 7}", published, url=f"https://news.example/{number}")
+    return ParsedArticle(
+        f"Miner {number} moves coins again", body, f"Publisher {number % 7}", published, url=f"https://news.example/{number}"
+    )
 
 
 def main(

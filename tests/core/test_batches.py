@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from core import batches, budget, records
 from core.articles import delete_articles
 from core.batches import ALREADY_ANALYSED, IN_FLIGHT, INACTIVE, TOO_SHORT
-from core.budget import Call
+from core.budget import Call, NoRoom
 from core.configuration import Configuration, Desk
 from core.database import Database
 from core.errors import BudgetExceeded, NotFound, NothingSelected, NotPossible, SettingsError
@@ -90,7 +90,12 @@ def test_a_launched_batch_says_who_with_what_and_at_which_likely_cost(desk: Desk
     ids = articles(2)
     batch_id = launch(desk, ids, settings)
     found = progress(desk, batch_id)
-    assert (found.status, found.launched_by, found.model, found.research) == (BatchStatus.INITIATED, "ada", "google:gemini-2.5-flash", "archive")
+    assert (found.status, found.launched_by, found.model, found.research) == (
+        BatchStatus.INITIATED,
+        "ada",
+        "google:gemini-2.5-flash",
+        "archive",
+    )
     assert (found.total, found.ended, found.share, found.spent_usd, found.limit_usd) == (2, 0, 0.0, 0, None)
     assert found.estimated_usd > 0
     with desk.database.session() as session:
@@ -110,7 +115,7 @@ def test_what_cannot_run_is_recorded_as_skipped_with_its_reason(desk: Desk, arti
     (inactive,) = articles(1, active=False)
     batch_id = launch(desk, [short, analysed, ready, inactive, in_flight, 10**9])
     assert queued(desk, batch_id)[0] == (ready, P, None)
-    assert {row for row in queued(desk, batch_id)[1:]} == {
+    assert set(queued(desk, batch_id)[1:]) == {
         (analysed, S, ALREADY_ANALYSED),
         (in_flight, S, IN_FLIGHT),
         (short, S, TOO_SHORT),
@@ -182,17 +187,17 @@ def test_two_launches_of_the_same_articles_at_once_make_no_article_run_twice(des
     ids = articles(9)
     together = threading.Barrier(3)
 
-    def attempt(share: list[int]) -> int | None:
+    def attempt(share: list[int]) -> int | str:
         together.wait(30)
         try:
             return launch(desk, share)
         except NothingSelected as refusal:
-            assert IN_FLIGHT in str(refusal)
-            return None
+            return str(refusal)
 
     with ThreadPoolExecutor(3) as pool:
         made = list(pool.map(attempt, [ids[:6], ids[:6], ids[3:]]))
-    rows = [row for batch_id in made if batch_id is not None for row in queued(desk, batch_id)]
+    assert {refusal for refusal in made if isinstance(refusal, str)} == {f"Nothing to analyse: 6 {IN_FLIGHT}."}
+    rows = [row for batch_id in made if isinstance(batch_id, int) for row in queued(desk, batch_id)]
     assert sorted(article for article, status, _ in rows if status is P) == ids
     assert {reason for _, status, reason in rows if status is S} <= {IN_FLIGHT}
 
@@ -380,6 +385,44 @@ def test_a_batch_that_does_not_exist_is_not_found(desk: Desk, action: str) -> No
         desk.transaction(lambda session: batches.retry_failed(session, 7))
 
 
+def test_a_batch_paused_at_once_is_marked_until_it_goes_on(desk: Desk, articles: Any) -> None:
+    batch_id = launch(desk, articles(2))
+
+    def interrupted() -> bool:
+        with desk.database.session() as session:
+            return session.get_one(BatchSession, batch_id).interrupt
+
+    run(desk, batch_id, F)
+    for goes_on in (lambda: do(desk, "resumed", batch_id), lambda: retry(desk, batch_id)):
+        desk.transaction(lambda session: batches.pause_now(session, batch_id, "Stop."))
+        assert (status(desk, batch_id), interrupted()) == (BatchStatus.PAUSED, True)
+        goes_on()
+        do(desk, "paused", batch_id)
+        assert (status(desk, batch_id), interrupted()) == (BatchStatus.PAUSED, False)
+        do(desk, "resumed", batch_id)
+
+
+def test_a_batch_paused_for_want_of_room_says_how_much_the_rest_needs(desk: Desk, articles: Any) -> None:
+    batch_id = launch(desk, articles(4), budget=Decimal("0.50"))
+    run(desk, batch_id, C)
+    call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.40"), batch_id=batch_id)
+    entry = desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
+    desk.transaction(lambda session: budget.settle(session, entry, Decimal("0.40"), now=NOW))
+    with pytest.raises(NoRoom) as refused:
+        desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
+    desk.transaction(lambda session: batches.pause_for_budget(session, batch_id, refused.value))
+    found = progress(desk, batch_id)
+    assert found.status is BatchStatus.PAUSED
+    assert found.pause_needs_usd == Decimal("1.10")  # three articles at $0.40 each, less the $0.10 of room
+    assert found.pause_budget_id == refused.value.budget.id
+    assert found.pause_reason == (
+        f"Budget for batch {batch_id} is $0.50; $0.40 is spent and $0.40 was asked for. It needs about $1.10 more to finish 3 articles."
+    )
+    do(desk, "cancelled", batch_id)
+    ended = progress(desk, batch_id)
+    assert (ended.pause_reason, ended.pause_budget_id, ended.pause_needs_usd) == (None, None, None)
+
+
 # The end
 
 
@@ -511,15 +554,16 @@ def test_two_consoles_that_act_at_once_leave_one_consistent_batch(desk: Desk, ar
     run(desk, batch_id, C)
     together = threading.Barrier(2)
 
-    def attempt(action: str) -> None:
+    def attempt(action: str) -> str:
         together.wait(30)
         try:
             do(desk, action, batch_id)
         except NotPossible as refusal:
-            assert "CANCELLED" in str(refusal)
+            return str(refusal)
+        return "done: CANCELLED or not"
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(attempt, [first, second]))
+        assert all("CANCELLED" in answer for answer in pool.map(attempt, [first, second]))
     found = progress(desk, batch_id)
     waiting = queued(desk, batch_id)[1][1]
     assert (found.status is BatchStatus.CANCELLED) == ("cancelled" in (first, second)) == (waiting is X)

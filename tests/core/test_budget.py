@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core import budget
-from core.budget import BudgetState, Call, NoRoom, usd
+from core import batches, budget, records
+from core.budget import BudgetState, Call, CeilingReached, LeaseLost, NoRoom, usd
 from core.configuration import Desk
 from core.errors import BudgetExceeded, NotFound
 from core.models import (
@@ -29,6 +30,7 @@ from core.models import (
     LedgerStatus,
 )
 from core.pricing import TokenUsage
+from core.selection import Selection
 from core.settings import Settings
 from tests.conftest import NOW
 from tests.core.locks import wait_until_blocked
@@ -122,7 +124,13 @@ def test_a_released_call_costs_nothing_and_says_why(desk: Desk) -> None:
     entry = reserve(desk, a_call())
     release(desk, entry)
     row = entry_of(desk, entry)
-    assert (row.status, row.usd, row.owner, row.error_kind, row.error_message) == (LedgerStatus.RELEASED, ZERO, None, "rate_limit", "Slower.")
+    assert (row.status, row.usd, row.owner, row.error_kind, row.error_message) == (
+        LedgerStatus.RELEASED,
+        ZERO,
+        None,
+        "rate_limit",
+        "Slower.",
+    )
     assert (today(desk).spent, today(desk).reserved) == (ZERO, ZERO)
 
 
@@ -145,7 +153,11 @@ def test_a_call_ends_once(desk: Desk, first: Callable[[Desk, int], None], second
     kept, row = today(desk), entry_of(desk, entry)
     second(desk, entry)
     assert today(desk) == kept
-    assert (entry_of(desk, entry).status, entry_of(desk, entry).usd, entry_of(desk, entry).error_kind) == (row.status, row.usd, row.error_kind)
+    assert (entry_of(desk, entry).status, entry_of(desk, entry).usd, entry_of(desk, entry).error_kind) == (
+        row.status,
+        row.usd,
+        row.error_kind,
+    )
 
 
 def test_a_free_call_is_entered_without_a_budget(desk: Desk) -> None:
@@ -189,6 +201,69 @@ def test_a_refusal_gives_the_figures_and_says_whether_waiting_may_help(desk: Des
     assert not refused.value.may_free
 
 
+def test_a_call_that_would_take_its_article_over_the_ceiling_is_refused_with_the_figures(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1)
+    batch_id = a_batch(desk, limit="1")
+    known = {"batch_id": batch_id, "article_id": article, "ceiling_usd": D("0.25")}
+    settle(desk, reserve(desk, a_call("0.10", **known)), "0.05")
+    reserve(desk, a_call("0.12", **known))
+    with pytest.raises(
+        CeilingReached, match=r"ceiling per article is \$0\.25; \$0\.17 is spent on this one and up to \$0\.0801 was asked for"
+    ):
+        reserve(desk, a_call("0.0801", **known))
+    assert today(desk).reserved == D("0.12")
+    reserve(desk, a_call("0.08", **known))
+    reserve(desk, a_call("0.90", batch_id=a_batch(desk), article_id=article, ceiling_usd=D("0.90")))
+
+
+def test_a_batch_without_a_ceiling_for_its_articles_has_none(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1)
+    assert reserve(desk, a_call("4", batch_id=a_batch(desk), article_id=article))
+
+
+@pytest.fixture
+def held(desk: Desk, articles: Any) -> Call:
+    """A call for a record that w1 has claimed."""
+    chosen = Selection.of_ids(articles(1))
+    with desk.database.session() as session:
+        batch_id = batches.launch(session, chosen, desk.environment, by="ada", now=NOW)
+        (claim,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
+    return a_call(batch_id=batch_id, record_id=claim.record_id, article_id=claim.article_id, leased=True)
+
+
+def test_the_worker_that_holds_a_record_may_pay_for_it_and_no_other(desk: Desk, held: Call) -> None:
+    assert reserve(desk, held, owner="w1")
+    with pytest.raises(LeaseLost):
+        reserve(desk, held, owner="w2")
+    assert today(desk).reserved == D("0.10")
+
+
+@pytest.mark.parametrize("worst", ["0.10", "0"])
+@pytest.mark.parametrize("lost", ["ended", "recovered", "cancelled", "unknown"])
+def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held: Call, lost: str, worst: str) -> None:
+    call = replace(held, worst_case_usd=D(worst), record_id=10**6 if lost == "unknown" else held.record_id)
+    assert held.record_id is not None
+    assert held.batch_id is not None
+    with desk.database.session() as session:
+        if lost == "ended":
+            records.complete(session, held.record_id, owner="w1", now=NOW)
+        if lost == "recovered":
+            records.recover(session, ["w1"], now=NOW)
+        if lost == "cancelled":
+            batches.cancel(session, held.batch_id, now=NOW)
+    with pytest.raises(LeaseLost, match="taken over or cancelled"):
+        reserve(desk, call, owner="w1")
+    with desk.database.session() as session:
+        assert session.scalars(select(LedgerEntry.id)).all() == []
+    assert all(state.reserved == 0 for state in states(desk).values())
+
+
+def test_a_paused_batchs_articles_in_work_may_finish(desk: Desk, held: Call) -> None:
+    assert held.batch_id is not None
+    desk.transaction(lambda session: batches.pause(session, held.batch_id or 0, "Ada paused it."))
+    assert reserve(desk, held, owner="w1")
+
+
 # Days and months
 
 
@@ -213,7 +288,9 @@ def test_the_day_is_utcs_whatever_the_clocks_zone(desk: Desk) -> None:
     assert entry_of(desk, entry).day == budget.utc_day(tokyo) == date(2026, 11, 24)
 
 
-def test_a_days_limit_is_taken_from_the_settings_when_the_day_begins_and_changed_on_the_budget_after(desk: Desk, make_settings: Any) -> None:
+def test_a_days_limit_is_taken_from_the_settings_when_the_day_begins_and_changed_on_the_budget_after(
+    desk: Desk, make_settings: Any
+) -> None:
     reserve(desk, a_call(), settings=make_settings(daily_budget="1"))
     with desk.database.session() as session:
         day, month = budget.current_budgets(session, make_settings(daily_budget="9"), NOW)
@@ -301,7 +378,9 @@ def test_what_an_article_has_cost_is_what_is_spent_and_reserved_on_it_in_that_ba
 def test_a_launch_over_a_budget_is_refused_with_the_figures_and_what_to_do() -> None:
     room = BudgetState(1, BudgetScope.DAY, "2026-11-24", D(2), D("1.50"), D("0.25"))
     budget.refuse_if_over([room], D("0.25"))
-    with pytest.raises(BudgetExceeded, match=r"Budget for today is \$2\.00; \$1\.50 is spent, \$0\.25 reserved and \$0\.26 .* raise the budget"):
+    with pytest.raises(
+        BudgetExceeded, match=r"Budget for today is \$2\.00; \$1\.50 is spent, \$0\.25 reserved and \$0\.26 .* raise the budget"
+    ):
         budget.refuse_if_over([room], D("0.26"))
 
 
@@ -349,17 +428,18 @@ def test_thirty_two_threads_share_a_budget_with_room_for_ten(desk: Desk, make_se
     settings = make_settings(daily_budget="1.00")
     together = threading.Barrier(32)
 
-    def attempt(number: int) -> int | None:
+    def attempt(number: int) -> int | NoRoom:
         together.wait(30)
         try:
             return reserve(desk, a_call("0.10"), owner=f"w{number}", settings=settings)
         except NoRoom as refusal:
-            assert refusal.may_free
-            return None
+            return refusal
 
     with ThreadPoolExecutor(32) as pool:
-        let_through = [entry for entry in pool.map(attempt, range(32)) if entry is not None]
+        answers = list(pool.map(attempt, range(32)))
+    let_through = [answer for answer in answers if isinstance(answer, int)]
     assert len(let_through) == 10
+    assert all(answer.may_free for answer in answers if isinstance(answer, NoRoom))
     assert (today(desk).spent, today(desk).reserved) == (ZERO, D(1))
     with desk.database.session() as session:
         assert sorted(session.scalars(select(LedgerEntry.id))) == sorted(let_through)
@@ -466,14 +546,16 @@ class Ledger(RuleBasedStateMachine):
             self.limits.setdefault(key, limit)
         fits = all(self.used(key) + worst <= self.limits[key] for key in keys)
         call = a_call(worst, batch_id=self.batches[batch])
+        refused: NoRoom | None = None
         try:
             entry = self.within(lambda session: budget.reserve(session, call, self.settings, owner=owner, now=moment))
         except NoRoom as refusal:
-            assert not fits
-            assert refusal.budget.room < worst
+            refused = refusal
+        assert (refused is None) == fits
+        if refused is not None:
+            assert refused.budget.room < worst
             self.limits = before  # the refusal takes back the budgets that it made
             return multiple()
-        assert fits
         self.held[entry] = (owner, worst, keys)
         return entry
 

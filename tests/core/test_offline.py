@@ -1,7 +1,5 @@
 """The offline rules: sentiment against labelled headlines, sentences, quotes and variety on real articles, research stances."""
 
-
-
 import csv
 import gzip
 import json

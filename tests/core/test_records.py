@@ -163,7 +163,10 @@ def test_a_heartbeat_registers_the_worker_once(desk: Desk) -> None:
     heartbeat(desk, "w1", [], NOW + timedelta(seconds=10))
     heartbeat(desk, "w2", [], NOW + timedelta(seconds=20))
     with desk.database.session() as session:
-        assert [(worker.owner, worker.started_at) for worker in records.workers(session)] == [("w2", NOW + timedelta(seconds=20)), ("w1", NOW)]
+        assert [(worker.owner, worker.started_at) for worker in records.workers(session)] == [
+            ("w2", NOW + timedelta(seconds=20)),
+            ("w1", NOW),
+        ]
         assert [worker.owner for worker in records.workers_on(session, "elsewhere")] == []
         records.sign_off(session, "w1")
         assert [worker.owner for worker in records.workers_on(session, "here")] == ["w2"]

@@ -232,4 +232,3 @@ def test_a_filter_with_an_unknown_or_malformed_field_is_refused(wrong: dict[str,
 def test_a_selection_is_read_back_from_its_json() -> None:
     chosen = Selection.of_filter(ArticleFilter(text="a", since=date(2026, 1, 2), order=Order.LONGEST), limit=5)
     assert Selection.model_validate(chosen.model_dump(mode="json")) == chosen
-

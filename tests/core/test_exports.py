@@ -1,0 +1,294 @@
+"""Exports: what is read back from the CSV is what is in the database, and no spreadsheet runs any of it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+
+from core import batches, budget, exports, records, reviews
+from core.agents.outputs import CitedSource, SignalKind, SignalVerdict, Stance, Verdict
+from core.agents.signal_validation import CheckedSource, CheckedVerdict
+from core.budget import BudgetState, Call
+from core.configuration import Configuration, Desk
+from core.exports import COLUMNS, Table, as_json, cell, csv_lines, export_rows, to_csv
+from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordStatus
+from core.pricing import TokenUsage
+from core.research import Search, SearchResult
+from core.selection import Selection
+from core.signals import Reviewed, SignalFilter
+from core.validations import Finding, keep_validations
+from tests.conftest import NOW
+from tests.core.answered import a_signal, keep
+
+AWKWARD = 'A "quoted", comma\r\nand a second line; then a third\nand ünïcode 比特币'
+
+
+def read(data: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV, read strictly."""
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+
+
+def exported(desk: Desk, table: Table, **narrowed: Any) -> list[dict[str, str]]:
+    with desk.database.session() as session:
+        return read(to_csv(session, table, **narrowed))
+
+
+def validated(desk: Desk, signal_id: int, published_at: datetime | None = NOW) -> None:
+    found = SearchResult("https://a.example/1", "Confirmed", "a.example", published_at, "The company confirmed the transfer.")
+    source = CitedSource(url=found.url, stance=Stance.SUPPORTS, quote="confirmed the transfer")
+    answer = SignalVerdict(signal=1, verdict=Verdict.VALIDATED, confidence_adjustment=-0.25, reason="They say so.", sources=[source])
+    verdict = CheckedVerdict(answer, (CheckedSource(found.url, Stance.SUPPORTS, "confirmed the transfer"),), 0)
+    finding = Finding(signal_id, (Search("archive", "query", 1),), verdict)
+    desk.transaction(lambda session: keep_validations(session, [finding], {found.url: found}, Configuration.of(desk.environment)))
+
+
+# The format
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+
+
+@given(st.lists(st.tuples(texts, texts), max_size=5))
+@example([("a\rb", "c\nd"), ("\r\n", '"'), (",", "'=1+1"), ("", " ")])
+def test_any_text_is_read_back_as_it_was(rows: list[tuple[str, str]]) -> None:
+    names = ("category", "description")
+    lines = "".join(csv_lines(Table.SIGNALS, (dict(zip(names, row, strict=True)) for row in rows)))
+    assert [(row["category"], row["description"]) for row in read(lines.encode())] == [(cell(one), cell(two)) for one, two in rows]
+
+
+def test_lines_end_as_rfc_4180_says_and_an_empty_export_is_a_header() -> None:
+    (header,) = csv_lines(Table.RECORDS, iter([]))
+    assert header == ",".join(COLUMNS[Table.RECORDS]) + "\r\n"
+    lines = "".join(csv_lines(Table.RECORDS, iter([{"record_id": 1}, {"record_id": 2}])))
+    assert lines.count("\r\n") == lines.count("\n") == 3
+
+
+def test_rows_are_written_as_they_come() -> None:
+    drawn = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number in range(3):
+            drawn.append(number)
+            yield {"record_id": number}
+
+    lines = csv_lines(Table.RECORDS, rows())
+    assert next(lines).endswith("\r\n0,,,,,,,,,,\r\n")
+    assert drawn == [0]
+
+
+@pytest.mark.parametrize(
+    "formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("https://evil.example")', "=cmd|' /C calc'!A0"]
+)
+def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(formula: str) -> None:
+    assert cell(formula) == f"'{formula}"
+
+
+@given(texts)
+def test_no_text_begins_as_a_formula_and_nothing_but_the_apostrophe_is_added(value: str) -> None:
+    written = cell(value)
+    assert not written.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert written in (value, f"'{value}")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (None, ""),
+        (-0.25, "-0.25"),
+        (-3, "-3"),
+        (True, "True"),
+        (Decimal("-0.00000001"), "-0.00000001"),
+        (Decimal("0E-8"), "0.00000000"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("1234567.10000000"), "1234567.10000000"),
+        (Decision.ACCEPTED, "accepted"),
+        (SignalKind.NARRATIVE_GAP, "narrative_gap"),
+        (datetime(2026, 11, 24, 12, 0, tzinfo=UTC), "2026-11-24T12:00:00Z"),
+        (datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=9))), "2026-11-24T03:00:00.000005Z"),
+        (date(2026, 11, 24), "2026-11-24"),
+        ([{"quote": "é", "usd": Decimal("0.10")}], '[{"quote": "é", "usd": "0.10"}]'),
+        ("plain - text", "plain - text"),
+    ],
+)
+def test_each_kind_of_value_has_one_form(value: Any, written: str) -> None:
+    assert cell(value) == written
+
+
+def test_the_same_values_as_json() -> None:
+    state = BudgetState(1, BudgetScope.DAY, "2026-11-24", Decimal(5), Decimal("0.10"), Decimal(0))
+    value = {"state": state, "day": date(2026, 11, 24), "when": NOW, "counts": {RecordStatus.PENDING: 2}, "ids": (1, 2), "note": "=1"}
+    assert json.loads(json.dumps(as_json(value))) == {
+        "state": {"id": 1, "scope": "day", "key": "2026-11-24", "limit": "5", "spent": "0.10", "reserved": "0"},
+        "day": "2026-11-24",
+        "when": "2026-11-24T12:00:00Z",
+        "counts": {"PENDING": 2},
+        "ids": [1, 2],
+        "note": "=1",
+    }
+
+
+# Signals
+
+
+def test_a_signal_is_exported_with_its_evidence_validation_sources_and_decision(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1, title="=Miners, again", publisher="CoinDesk", published_at=datetime(2026, 11, 20, 8, 30, tzinfo=UTC))
+    (signal_id,) = keep(desk, article, a_signal(description=AWKWARD, implications="-5% by spring", confidence=0.61))
+    validated(desk, signal_id)
+    desk.transaction(lambda session: reviews.review(session, signal_id, Decision.ACCEPTED, by="ida", note="@desk: run it"))
+    (row,) = exported(desk, Table.SIGNALS)
+    assert tuple(row) == COLUMNS[Table.SIGNALS]
+    told = ("signal_id", "kind", "description", "implications", "confidence", "verdict", "confidence_adjustment", "decision", "review_note")
+    assert {name: row[name] for name in told} == {
+        "signal_id": str(signal_id),
+        "kind": "weak_signal",
+        "description": AWKWARD,
+        "implications": "'-5% by spring",
+        "confidence": "0.61",
+        "verdict": "VALIDATED",
+        "confidence_adjustment": "-0.25",
+        "decision": "accepted",
+        "review_note": "'@desk: run it",
+    }
+    assert (row["article_title"], row["publisher"], row["published_at"]) == ("'=Miners, again", "CoinDesk", "2026-11-20T08:30:00Z")
+    assert row["reviewed_at"].endswith("Z")
+    assert row["created_at"].endswith("Z")
+    (evidence,) = json.loads(row["evidence"])
+    assert (evidence["start"], evidence["end"], evidence["match"]) == (0, len(evidence["quote"]), "exact")
+    (source,) = json.loads(row["sources"])
+    assert (source["url"], source["stance"], source["published_at"]) == ("https://a.example/1", "supports", "2026-11-24T12:00:00Z")
+
+
+def test_a_signal_without_validation_or_review_has_empty_cells(desk: Desk, articles: Any) -> None:
+    keep(desk, articles(1)[0], a_signal())
+    (row,) = exported(desk, Table.SIGNALS)
+    assert {
+        row[name] for name in ("verdict", "confidence_adjustment", "sources", "decision", "review_note", "reviewer", "reviewed_at")
+    } == {""}
+
+
+def test_only_the_newest_validation_and_review_are_exported(desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1)[0], a_signal())
+    nothing = Finding(signal_id, ())
+    desk.transaction(lambda session: keep_validations(session, [nothing], {}, Configuration.of(desk.environment)))
+    validated(desk, signal_id, published_at=None)
+    for decision, note in ((Decision.ACCEPTED, "first"), (Decision.REJECTED, "second")):
+        desk.transaction(lambda session, d=decision, n=note: reviews.review(session, signal_id, d, by="ada", note=n))
+    (row,) = exported(desk, Table.SIGNALS)
+    assert (row["verdict"], row["decision"], row["review_note"]) == ("VALIDATED", "rejected", "second")
+    assert json.loads(row["sources"])[0]["published_at"] is None
+
+
+def test_evidence_is_listed_as_it_stands_in_the_article(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1, body="Alpha begins here. Bravo follows it. Charlie ends it all. " * 60)
+    keep(desk, article, a_signal("Charlie ends it all", "Alpha begins here", "Bravo follows it"))
+    (row,) = exported(desk, Table.SIGNALS)
+    assert [quote["quote"] for quote in json.loads(row["evidence"])] == ["Alpha begins here", "Bravo follows it", "Charlie ends it all"]
+
+
+def test_times_are_utc_whatever_the_servers_zone(desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1, published_at=NOW)[0], a_signal())
+    validated(desk, signal_id)
+    with desk.database.session() as session:
+        session.execute(text("SET LOCAL TIME ZONE 'Asia/Tokyo'"))
+        (row,) = read(to_csv(session, Table.SIGNALS))
+    assert row["published_at"] == "2026-11-24T12:00:00Z"
+    assert json.loads(row["sources"])[0]["published_at"] == "2026-11-24T12:00:00Z"
+
+
+def test_what_is_exported_is_what_the_filter_lets_through_in_its_order(desk: Desk, articles: Any) -> None:
+    first, second = articles(2)
+    weak, strong = keep(desk, first, a_signal(confidence=0.2), a_signal(confidence=0.9, kind="narrative_gap"))
+    (middle,) = keep(desk, second, a_signal(confidence=0.5, category="flows"))
+    desk.transaction(lambda session: reviews.review(session, middle, Decision.ACCEPTED, by="ada"))
+
+    def found(**values: Any) -> list[int]:
+        return [int(row["signal_id"]) for row in exported(desk, Table.SIGNALS, signal_filter=SignalFilter(**values))]
+
+    assert found() == [strong, middle, weak]
+    assert found(minimum_confidence=0.5) == [strong, middle]
+    assert found(reviewed=Reviewed.ACCEPTED) == [middle]
+    assert found(reviewed=Reviewed.OPEN) == [strong, weak]
+    assert found(kinds=(SignalKind.NARRATIVE_GAP,)) == [strong]
+    assert found(categories=("flows",)) == [middle]
+    assert found(article_id=first) == [strong, weak]
+    assert found(article_id=10**9) == []
+    assert found(text="flow") == [middle]
+    assert found(text="flow sell") == [middle]
+    assert found(text="flow zebra") == []
+
+
+def test_a_batch_narrows_every_export(desk: Desk, articles: Any) -> None:
+    ids = articles(2)
+    signals = [keep(desk, article, a_signal())[0] for article in ids]
+    with desk.database.session() as session:
+        made = list(session.scalars(select(BatchRecord.batch_id).order_by(BatchRecord.batch_id)))
+        for batch_id in made:
+            call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.10"), batch_id=batch_id)
+            budget.reserve(session, call, desk.environment, owner="w1", now=NOW)
+    assert [row["signal_id"] for row in exported(desk, Table.SIGNALS, batch_id=made[1])] == [str(signals[1])]
+    for table in (Table.ANALYSES, Table.RECORDS, Table.COSTS):
+        assert [row["batch_id"] for row in exported(desk, table)] == [str(batch_id) for batch_id in made]
+        assert [row["batch_id"] for row in exported(desk, table, batch_id=made[1])] == [str(made[1])]
+
+
+# The other tables
+
+
+def test_costs_are_exported_to_the_last_decimal(desk: Desk) -> None:
+    call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.12345678"))
+    entry = desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
+    usage = TokenUsage(1_000, 100, 20, 30)
+    desk.transaction(
+        lambda session: budget.settle(session, entry, Decimal("0.00000001"), now=NOW, tokens=usage, error_message="=HYPERLINK()")
+    )
+    (row,) = exported(desk, Table.COSTS)
+    assert tuple(row) == COLUMNS[Table.COSTS]
+    told = ("usd", "reserved_usd", "input_tokens", "cached_tokens", "output_tokens", "thinking_tokens", "status", "settled_at")
+    assert [row[name] for name in told] == ["0.00000001", "0.12345678", "1000", "100", "20", "30", "SETTLED", "2026-11-24T12:00:00Z"]
+    assert row["error_message"] == "'=HYPERLINK()"
+
+
+def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk, articles: Any) -> None:
+    ids = articles(2)
+    (short,) = articles(1, body="x" * 100)
+    chosen = Selection.of_ids([*ids, short])
+    batch_id = desk.transaction(lambda session: batches.launch(session, chosen, desk.environment, by="ada", now=NOW))
+    with desk.database.session() as session:
+        first, second = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
+        records.complete(session, first.record_id, owner="w1", now=NOW)
+        records.fail(session, second.record_id, "blocked", "The filter, it said.", owner="w1", now=NOW)
+    rows = exported(desk, Table.RECORDS, batch_id=batch_id)
+    assert [(row["article_id"], row["status"], row["error_message"], row["skip_reason"]) for row in rows] == [
+        (str(first.article_id), "COMPLETED", "", ""),
+        (str(second.article_id), "FAILED", "The filter, it said.", ""),
+        (str(short), "SKIPPED", "", batches.TOO_SHORT),
+    ]
+    assert rows[0]["finished_at"] == "2026-11-24T12:00:00Z"
+
+
+def test_an_analysis_is_exported_with_its_scores_and_the_number_of_its_signals(desk: Desk, articles: Any) -> None:
+    keep(desk, articles(1)[0], a_signal(), a_signal(description="Another."), a_signal("made up words"))
+    (row,) = exported(desk, Table.ANALYSES)
+    told = ("sentiment", "impact", "confidence", "signals", "ungrounded_signals", "dropped_quotes", "completed_at")
+    assert [row[name] for name in told] == ["NEUTRAL", "0.4", "0.7", "2", "1", "1", "2026-11-24T12:00:00Z"]
+
+
+@pytest.mark.parametrize("table", list(Table))
+def test_every_export_of_an_empty_desk_is_its_header(desk: Desk, table: Table) -> None:
+    with desk.database.session() as session:
+        assert to_csv(session, table).decode() == ",".join(COLUMNS[table]) + "\r\n"
+
+
+def test_an_export_longer_than_one_fetch_is_whole(desk: Desk, monkeypatch: pytest.MonkeyPatch, articles: Any) -> None:
+    monkeypatch.setattr(exports, "FETCH", 2)
+    ids = keep(desk, articles(1)[0], *[a_signal(description=f"Signal {number}.") for number in range(5)])
+    with desk.database.session() as session:
+        assert sorted(row["signal_id"] for row in export_rows(session, Table.SIGNALS)) == sorted(ids)
