@@ -1,8 +1,10 @@
 """Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
@@ -118,7 +120,8 @@ def get_article(session: Session, article_id: int) -> ArticleText:
     ).one_or_none()
     if row is None:
         raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
-    return ArticleText(*row[:-1], tuple(row[-1] or ()))
+    fields: Sequence[Any] = row
+    return ArticleText(*fields[:-1], tuple(fields[-1] or ()))
 
 
 def delete_articles(session: Session, ids: list[int]) -> int:
