@@ -1,7 +1,6 @@
 """Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,13 +97,13 @@ def get_article(session: Session, article_id: int) -> ArticleText:
         .correlate(Article)
         .scalar_subquery()
     )
-    row = session.execute(
+    found = session.execute(
         select(
             Article.id,
             Article.title,
             Article.subtitle,
             Article.authors,
-            Publisher.name,
+            Publisher.name.label("publisher"),
             Article.url,
             Article.published_at,
             Article.language,
@@ -113,15 +112,16 @@ def get_article(session: Session, article_id: int) -> ArticleText:
             Article.is_active,
             Article.is_sample,
             Article.provider_sentiment,
-            categories,
+            categories.label("categories"),
         )
         .join(Publisher, Publisher.id == Article.publisher_id)
         .where(Article.id == article_id)
-    ).one_or_none()
+    )
+    row = found.mappings().one_or_none()
     if row is None:
         raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
-    fields: Sequence[Any] = row
-    return ArticleText(*fields[:-1], tuple(fields[-1] or ()))
+    fields: dict[str, Any] = dict(row)
+    return ArticleText(**fields | {"categories": tuple(fields["categories"] or ())})
 
 
 def delete_articles(session: Session, ids: list[int]) -> int:

@@ -23,7 +23,7 @@ from core.clock import utc_now
 from core.configuration import Configuration, Desk
 from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
 from core.failures import Action, CallFailed, FailureKind
-from core.metering import Meter
+from core.metering import Habits, Meter
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
 from core.pipeline import Tools, run_article
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 DATABASE_THREADS = 2
 LOOK_SECONDS = 1.0
 DELETED = "the article was deleted"
+NO_ARTICLE = 0
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class BatchRun:
                 return
             if web is not None:
                 await stack.enter_async_context(web)
-            tools, pace = Tools(configuration, model, web), Pace(width)
-            workers = [asyncio.create_task(self._work(settings, pace, tools)) for _ in range(width)]
+            tools, pace, habits = Tools(configuration, model, web), Pace(width), Habits()
+            workers = [asyncio.create_task(self._work(settings, pace, habits, tools)) for _ in range(width)]
             try:
                 await self._feed(width)
             finally:
@@ -150,11 +151,17 @@ class BatchRun:
 
     # --- the workers -------------------------------------------------------------------------------------------------
 
-    async def _work(self, settings: Settings, pace: Pace, tools: Tools) -> None:
+    async def _work(self, settings: Settings, pace: Pace, habits: Habits, tools: Tools) -> None:
         """Take claims and run them, each as a task of its own, so that one can be stopped without its worker."""
         while True:
             claim = await self._queue.get()
-            task = asyncio.create_task(self._hold(claim, settings, pace, tools))
+            task = asyncio.create_task(
+                self._hold(
+                    claim,
+                    Meter(self.desk, settings, pace, habits, self.shared.owner, self.batch_id, claim.record_id, claim.article_id or 0),
+                    tools,
+                )
+            )
             self._in_work[claim.record_id] = task
             try:
                 await asyncio.wait([task])
@@ -162,21 +169,20 @@ class BatchRun:
                 self._in_work.pop(claim.record_id, None)
                 self._freed.set()
 
-    async def _hold(self, claim: Claim, settings: Settings, pace: Pace, tools: Tools) -> None:
+    async def _hold(self, claim: Claim, meter: Meter, tools: Tools) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
         try:
-            await self._run_and_end(claim, settings, pace, tools)
+            await self._run_and_end(claim, meter, tools)
         except DatabaseUnavailable as error:
             logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
         finally:
             self.shared.held.discard(claim.record_id)
 
-    async def _run_and_end(self, claim: Claim, settings: Settings, pace: Pace, tools: Tools) -> None:
+    async def _run_and_end(self, claim: Claim, meter: Meter, tools: Tools) -> None:
         """Run one article and write down how it ended."""
         if claim.article_id is None:
             await self._end(records.skip, claim, DELETED)
             return
-        meter = Meter(self.desk, settings, pace, self.shared.owner, self.batch_id, claim.record_id, claim.article_id)
         try:
             await run_article(meter, tools)
         except asyncio.CancelledError:
@@ -195,7 +201,7 @@ class BatchRun:
                 await self._pause(error.failure.message)
             else:
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
-                await self._stop_if_too_many_failed(settings)
+                await self._stop_if_too_many_failed(meter.settings)
         except DatabaseUnavailable:
             raise
         except Exception as error:

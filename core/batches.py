@@ -14,12 +14,24 @@ from sqlalchemy import Select, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.budget import NoRoom, create_batch_budget, current_budgets, refuse_if_over, usd
+from core.budget import NoRoom, create_batch_budget, current_budgets, refuse_if_over, top_up, usd
 from core.configuration import Configuration
 from core.database import LAUNCH_LOCK, among
 from core.errors import NotFound, NothingSelected, NotPossible, SettingsError
 from core.estimate import Estimate, estimate, measure
-from core.models import Article, BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus
+from core.models import (
+    Analysis,
+    Article,
+    BatchRecord,
+    BatchSession,
+    BatchStatus,
+    Budget,
+    BudgetScope,
+    LedgerEntry,
+    RecordStatus,
+    Signal,
+    Validation,
+)
 from core.selection import Readiness, Selection, is_analysed, is_in_flight, resolve
 from core.settings import Settings
 
@@ -280,6 +292,93 @@ def retry_failed(session: Session, batch_id: int) -> int:
     if not _move(session, batch_id, reopened, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED):
         raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
     return len(retried)
+
+
+def retry_research(session: Session, batch_id: int, article_id: int | None = None) -> int:
+    """Research again what failed to be researched, keeping the analyses; of one article, or of the whole batch.
+
+    Returns how many articles were queued.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: no research of it failed, or the batch was cancelled.
+    """
+    if progress(session, batch_id).status is BatchStatus.CANCELLED:
+        raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
+    newest = select(func.max(Validation.id)).group_by(Validation.signal_id).scalar_subquery()
+    unresearched = (
+        select(Analysis.id)
+        .join(Signal, Signal.analysis_id == Analysis.id)
+        .join(Validation, Validation.signal_id == Signal.id)
+        .where(Analysis.batch_id == batch_id, Validation.failed, Validation.id.in_(newest))
+    )
+    if article_id is not None:
+        unresearched = unresearched.where(Analysis.article_id == article_id)
+    articles = session.scalars(
+        update(Analysis).where(Analysis.id.in_(unresearched)).values(completed_at=None).returning(Analysis.article_id)
+    ).all()
+    queued = session.scalars(
+        update(BatchRecord)
+        .where(BatchRecord.batch_id == batch_id, BatchRecord.article_id.in_(articles), BatchRecord.status == RecordStatus.COMPLETED)
+        .values(status=RecordStatus.PENDING, attempts=0, finished_at=None)
+        .returning(BatchRecord.id)
+    ).all()
+    if not queued:
+        raise NotPossible("No research of it failed.")
+    reopen(session, batch_id)
+    return len(queued)
+
+
+def requeue(session: Session, record_id: int) -> None:
+    """Run one article of a batch again: a failed or cancelled one, or one in work whose worker seems stuck.
+
+    Raises:
+        NotFound: there is no such record, or its article was deleted.
+        NotPossible: it waits already, is done, or its batch was cancelled.
+    """
+    found = session.execute(
+        select(BatchRecord.batch_id, BatchRecord.status, BatchRecord.article_id).where(BatchRecord.id == record_id).with_for_update()
+    ).one_or_none()
+    if found is None or found.article_id is None:
+        raise NotFound("The article does not exist any more.")
+    if progress(session, found.batch_id).status is BatchStatus.CANCELLED:
+        raise NotPossible(f"Batch {found.batch_id} was cancelled; launch its articles again instead.")
+    if found.status not in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING):
+        raise NotPossible(f"The article can't be queued again: it is {found.status.value}.")
+    session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.id == record_id)
+        .values(
+            status=RecordStatus.PENDING,
+            attempts=0,
+            lease_owner=None,
+            lease_expires_at=None,
+            finished_at=None,
+            error_kind=None,
+            error_message=None,
+        )
+    )
+    reopen(session, found.batch_id)
+
+
+def reopen(session: Session, batch_id: int) -> None:
+    """Let an ended batch run again; a paused one stays paused."""
+    _move(session, batch_id, {BatchStatus.COMPLETED, BatchStatus.FAILED}, BatchStatus.PROCESSING, finished_at=None)
+
+
+def top_up_and_resume(session: Session, batch_id: int, *, by: str) -> Decimal:
+    """Add to the budget that paused a batch what the rest of it needs, and resume. Returns the USD added.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: it is not paused for want of budget.
+    """
+    state = progress(session, batch_id)
+    if state.status is not BatchStatus.PAUSED or state.pause_budget_id is None or state.pause_needs_usd is None:
+        raise NotPossible(f"Batch {batch_id} is not paused for want of budget.")
+    top_up(session, state.pause_budget_id, state.pause_needs_usd, by=by)
+    resume(session, batch_id)
+    return state.pause_needs_usd
 
 
 def finish_if_done(session: Session, batch_id: int, *, now: datetime) -> bool:

@@ -229,6 +229,66 @@ def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -
     session.add(BudgetEvent(budget_id=budget_id, kind=BudgetEventKind.LIMIT, amount_usd=limit, made_by=by))
 
 
+def top_up(session: Session, budget_id: int, amount: Decimal, *, by: str) -> None:
+    """Add to a budget's limit, on the record.
+
+    Raises:
+        NotFound: there is no such budget.
+    """
+    added = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=Budget.limit_usd + amount).returning(Budget.id))
+    if added.first() is None:
+        raise NotFound(f"There is no budget {budget_id}.")
+    session.add(BudgetEvent(budget_id=budget_id, kind=BudgetEventKind.TOP_UP, amount_usd=amount, made_by=by))
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A threshold that a budget passed."""
+
+    scope: BudgetScope
+    key: str
+    threshold: int
+    limit: Decimal
+    spent: Decimal
+
+    def __str__(self) -> str:
+        reached = "has reached its limit" if self.threshold >= 100 else f"has passed {self.threshold} % of its limit"
+        return f"The budget of {self.scope.value} {self.key} {reached}: {usd(self.spent)} of {usd(self.limit)} is spent."
+
+
+def take_alerts(session: Session, now: datetime) -> list[Alert]:
+    """Alerts that nobody was told of yet; each is returned once, whoever asks."""
+    fresh = (
+        select(BudgetEvent.id)
+        .where(BudgetEvent.kind == BudgetEventKind.ALERT, BudgetEvent.told_at.is_(None))
+        .with_for_update(skip_locked=True)
+    )
+    taken = session.execute(
+        update(BudgetEvent)
+        .where(BudgetEvent.id.in_(fresh.scalar_subquery()))
+        .values(told_at=now)
+        .returning(BudgetEvent.budget_id, BudgetEvent.threshold)
+    ).all()
+    budgets = {row.id: row for row in session.scalars(select(Budget).where(Budget.id.in_([row[0] for row in taken])))}
+    return [
+        Alert(budget.scope, budget.key, row[1] or 0, budget.limit_usd, budget.spent_usd)
+        for row in taken
+        if (budget := budgets.get(row[0])) is not None
+    ]
+
+
+def current_alerts(session: Session, now: datetime) -> list[Alert]:
+    """The highest alert of today's and of this month's budget, for the console."""
+    rows = session.execute(
+        select(Budget.scope, Budget.key, func.max(BudgetEvent.threshold), Budget.limit_usd, Budget.spent_usd)
+        .join(BudgetEvent, BudgetEvent.budget_id == Budget.id)
+        .where(BudgetEvent.kind == BudgetEventKind.ALERT, tuple_(Budget.scope, Budget.key).in_(budget_keys(now, None)))
+        .group_by(Budget.id)
+    ).all()
+    alerts = [Alert(row[0], row[1], row[2] or 0, row[3], row[4]) for row in rows]
+    return [alert for alert in alerts if alert.spent * 100 >= alert.threshold * alert.limit]  # a raised limit takes an alert back
+
+
 def spent_of_article(session: Session, batch_id: int, article_id: int) -> Decimal:
     """USD that a batch has spent or reserved on one article."""
     held = func.sum(LedgerEntry.usd).filter(LedgerEntry.status != LedgerStatus.RESERVED)

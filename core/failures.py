@@ -40,6 +40,7 @@ class FailureKind(StrEnum):
     BAD_ANSWER = "bad_answer"
     BLOCKED = "blocked"
     CUT_OFF = "cut_off"
+    EMPTY = "empty"
     BUDGET = "budget"
     CEILING = "ceiling"
     CANCELLED = "cancelled"

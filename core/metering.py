@@ -27,7 +27,7 @@ from core.failures import Action, Billed, CallFailed, Failure, FailureKind, clas
 from core.models import LedgerKind
 from core.pace import Pace
 from core.pricing import TokenUsage, input_tokens_at_most, is_free, model_cost
-from core.settings import Settings
+from core.settings import ModelPrice, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_MOST_SECONDS = 60.0
+ROUNDED_TO = 256  # input tokens, so that worst cases repeat and are reckoned once
 ROOM_POLL_SECONDS = 0.5  # while others' reservations hold the room
 
 
@@ -48,6 +49,22 @@ class Bill(Generic[T]):
     credits: Decimal = Decimal(0)
 
 
+@dataclass(slots=True)
+class Habits:
+    """What answers of this batch have taken so far, by agent: the basis for asking for less output than the setting allows."""
+
+    largest: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+
+    def note(self, agent: str, output_tokens: int) -> None:
+        self.largest[agent] = max(self.largest.get(agent, 0), output_tokens)
+        self.calls[agent] = self.calls.get(agent, 0) + 1
+
+    def enough_output(self, agent: str) -> float:
+        """Output tokens with which an answer is very likely whole: half as many again as the largest of at least three."""
+        return self.largest[agent] * 1.5 if self.calls.get(agent, 0) >= 3 else float("inf")
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """Who pays for the calls of one record."""
@@ -55,6 +72,7 @@ class Meter:
     desk: Desk
     settings: Settings
     pace: Pace
+    habits: Habits
     owner: str
     batch_id: int
     record_id: int
@@ -161,19 +179,43 @@ class MeteredModel(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
+        most_output = (model_settings or {}).get("max_tokens") or self._meter.settings.max_output_tokens
+        try:
+            response = await self._pay(messages, model_settings, model_request_parameters, most_output)
+        except NoRoom as refusal:
+            # The worst case does not fit, but what answers really take may: ask for no more output than the room pays for.
+            affordable = self._affordable_output(refusal, most_output)
+            if affordable < self._meter.habits.enough_output(self._agent):
+                raise
+            response = await self._pay(messages, model_settings, model_request_parameters, min(affordable, most_output))
+        self._meter.habits.note(self._agent, response.usage.output_tokens)
+        if not response.parts and response.finish_reason not in ("content_filter", "length"):
+            raise CallFailed(Failure(FailureKind.EMPTY, Action.FAIL, Billed.MAYBE, "The provider's answer was empty."))
+        return response
+
+    async def _pay(
+        self, messages: list[ModelMessage], model_settings: ModelSettings | None, parameters: ModelRequestParameters, most_output: int
+    ) -> ModelResponse:
         prices = self._meter.settings.model_prices
+        capped = ModelSettings(**{**(model_settings or {}), "max_tokens": most_output})
 
         async def make() -> Bill[ModelResponse]:
-            response = await self.wrapped.request(messages, model_settings, model_request_parameters)
+            response = await self.wrapped.request(messages, capped, parameters)
             tokens = tokens_of(response)
             return Bill(response, model_cost(self._name, tokens, prices), tokens)
 
-        if is_free(self._name):
-            worst = Decimal(0)
-        else:
-            most_output = (model_settings or {}).get("max_tokens") or self._meter.settings.max_output_tokens
-            worst = model_cost(self._name, TokenUsage(request_tokens_at_most(messages, model_request_parameters), 0, most_output), prices)
+        worst = Decimal(0)
+        if not is_free(self._name):
+            read = -(-request_tokens_at_most(messages, parameters) // ROUNDED_TO) * ROUNDED_TO
+            worst = _worst_case(self._name, read, most_output, tuple(prices.items()))
         return await self._meter.pay(self._agent, self.wrapped.system, self._name, LedgerKind.MODEL, worst, make)
+
+    def _affordable_output(self, refusal: NoRoom, most_output: int) -> int:
+        """Output tokens that the room left pays for, once the input of the refused call is taken off."""
+        prices = tuple(self._meter.settings.model_prices.items())
+        per_token = _worst_case(self._name, 0, 1_000_000, prices) / 1_000_000
+        read = refusal.asked - per_token * most_output
+        return int((refusal.budget.room - read) / per_token)
 
 
 def tokens_of(response: ModelResponse) -> TokenUsage:
@@ -188,6 +230,11 @@ def request_tokens_at_most(messages: list[ModelMessage], parameters: ModelReques
     schemas = "".join(str(tool.parameters_json_schema) + (tool.description or "") for tool in parameters.output_tools)
     texts = ModelMessagesTypeAdapter.dump_json(messages, exclude={"__all__": {"usage", "timestamp", "run_id"}}).decode()
     return input_tokens_at_most(texts) + _schema_tokens_at_most(schemas)
+
+
+@lru_cache(maxsize=4_096)
+def _worst_case(model: str, read: int, written: int, prices: tuple[tuple[str, ModelPrice], ...]) -> Decimal:
+    return model_cost(model, TokenUsage(input=read, output=written), dict(prices))
 
 
 _schema_tokens_at_most = lru_cache(maxsize=64)(input_tokens_at_most)

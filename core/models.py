@@ -490,6 +490,8 @@ class BudgetEvent(Base):
     """For a top-up: what was added. For a change of limit: the new limit."""
     made_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[Created]
+    told_at: Mapped[Moment | None]
+    """When an alert went to the log and the webhook; null until then."""
 
 
 # --- the desk itself -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import psutil
 from sqlalchemy import select
 
 from core import batches, records
+from core.alerts import tell_alerts
 from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
 from core.configuration import Desk
@@ -79,6 +80,7 @@ class Orchestrator:
                 if now.timestamp() - last_heartbeat >= records.HEARTBEAT_SECONDS:
                     self._heartbeat(now, dead=self._dead_neighbours() if first else [])
                     last_heartbeat, first = now.timestamp(), False
+                tell_alerts(self.desk, now)
                 self._take_open_batches()
             except DatabaseUnavailable as error:
                 logger.warning("the database is away: %s", error)

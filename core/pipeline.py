@@ -5,9 +5,11 @@ crash repeats at most the call that was in flight. Runs on a batch's event loop;
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from pydantic_ai.exceptions import OutputTokenLimitExceeded
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from sqlalchemy.orm import Session
@@ -27,6 +29,10 @@ from core.metering import Meter, MeteredModel
 from core.research import Search, SearchResult, WebSearch, search_archive
 from core.signals import OpenSignal, complete_analysis, find_analysis, keep_analysis, signals_of
 from core.validations import NOTHING_FOUND, Finding, keep_validations, validated_signals
+
+T = TypeVar("T")
+
+TEMPERATURE = 0.2  # near enough to the evidence, without repeating one answer for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int
     configuration = tools.configuration
     model = MeteredModel(tools.model, meter, agent=content_analysis.NAME, name=configuration.model)
     try:
-        analysis, grounding = await analyse_content(_material(article), model, _model_settings(configuration))
+        analysis, grounding = await with_more_room(lambda room: analyse_content(_material(article), model, room), configuration)
     except (CallFailed, DeskError):
         raise
     except Exception as error:
@@ -140,7 +146,9 @@ async def research_and_validate(
         ResultMaterial(result.url, result.title, result.publisher, result.published_at, result.text) for result in found.results.values()
     ]
     try:
-        verdicts = await validate_signals(_material(article), questions, materials, model, _model_settings(tools.configuration))
+        verdicts = await with_more_room(
+            lambda room: validate_signals(_material(article), questions, materials, model, room), tools.configuration
+        )
     except DeskError:
         raise
     except Exception as error:
@@ -193,5 +201,9 @@ def _material(article: ArticleText) -> ArticleMaterial:
     return ArticleMaterial(article.title, article.publisher, article.published_at, article.body)
 
 
-def _model_settings(configuration: Configuration) -> ModelSettings:
-    return ModelSettings(max_tokens=configuration.max_output_tokens, temperature=0.2)
+async def with_more_room(ask: Callable[[ModelSettings], Awaitable[T]], configuration: Configuration) -> T:
+    """Ask, and once more with twice the output tokens when the answer was cut off."""
+    try:
+        return await ask(ModelSettings(max_tokens=configuration.max_output_tokens, temperature=TEMPERATURE))
+    except OutputTokenLimitExceeded:
+        return await ask(ModelSettings(max_tokens=2 * configuration.max_output_tokens, temperature=TEMPERATURE))

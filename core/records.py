@@ -208,15 +208,15 @@ def rows(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = 
 
 
 def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:
-    """Take one waiting article out of its batch.
+    """Take one article out of its batch: one that waits, or one in work, which stops with the call it is in.
 
     Raises:
         NotPossible: it is not waiting any more.
     """
     taken = session.execute(
         update(BatchRecord)
-        .where(BatchRecord.id == record_id, BatchRecord.status == RecordStatus.PENDING)
-        .values(status=RecordStatus.CANCELLED, finished_at=now)
+        .where(BatchRecord.id == record_id, BatchRecord.status.in_(RecordStatus.open()))
+        .values(status=RecordStatus.CANCELLED, finished_at=now, lease_owner=None, lease_expires_at=None)
         .returning(BatchRecord.id)
     )
     if taken.first() is None:

@@ -31,7 +31,7 @@ def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:
     return Field(default, title=label, description=help_text, json_schema_extra={"on_screen": True}, **limits)
 
 
-class ModelPrice(BaseModel):
+class ModelPrice(BaseModel, frozen=True):
     """USD per million tokens, for a model whose price the bundled table does not know."""
 
     input: Decimal = Field(ge=0)
@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     cost_ceiling_per_article: USD = on_screen(Decimal("0.25"), "Ceiling per article ($)", "An article whose calls would cost more fails.")
     daily_budget: USD = on_screen(Decimal("5"), "Daily budget ($)", "Spend of one day (UTC) at most.")
     monthly_budget: USD = on_screen(Decimal("100"), "Monthly budget ($)", "Spend of one month (UTC) at most.")
+    alert_webhook_url: SecretStr | None = Field(None, description="Budget alerts are posted here as JSON.")
     tavily_usd_per_credit: USD = on_screen(Decimal("0.008"), "Tavily credit ($)", "Price of one search credit; pay-as-you-go is $0.008.")
     model_prices: dict[str, ModelPrice] = Field(
         default_factory=dict, description="USD per million tokens for models without a known price."

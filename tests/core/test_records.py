@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from core import batches, budget, records
 from core.articles import delete_articles
@@ -120,7 +120,9 @@ def test_what_another_transaction_is_claiming_is_skipped_not_waited_for(desk: De
     claim(desk, batch_id)  # the first claim of all also starts the batch, which others wait for
     with desk.database.session() as session:
         first = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
-        second = claim(desk, batch_id, 5, owner="w2")  # w1's transaction is still open
+        with desk.database.session() as other:  # w1's transaction is still open
+            other.execute(text("SET LOCAL lock_timeout = '5s'"))
+            second = records.claim(other, batch_id, owner="w2", most=5, now=NOW)
     assert (len(first), len(second)) == (2, 1)
     assert not {held.record_id for held in first} & {held.record_id for held in second}
 

@@ -148,6 +148,7 @@ def upgrade() -> None:
         sa.Column("amount_usd", sa.Numeric(precision=14, scale=8), nullable=True),
         sa.Column("made_by", sa.String(length=100), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["budget_id"], ["budgets.id"], name=op.f("fk_budget_events_budget_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_budget_events")),
     )
