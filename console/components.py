@@ -8,9 +8,9 @@ import streamlit as st
 
 from console.charts import BADGES, KIND_ICONS, KIND_NAMES
 from console.resources import read, settings
-from console.words import money
+from console.words import money, plain
 from core.agents.outputs import SignalKind
-from core.budget import BudgetState, current_budgets
+from core.budget import BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
 from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
 from core.exports import Table, to_csv
@@ -66,6 +66,8 @@ def sidebar() -> None:
         research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
         st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")
         budget_meter(states[0])
+        for alert in read(lambda session: current_alerts(session, utc_now())):
+            st.warning(plain(str(alert)), icon=":material/notifications:")
 
 
 def budget_meter(state: BudgetState) -> None:

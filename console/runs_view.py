@@ -1,16 +1,17 @@
 """The Runs page's pieces: the list of batches and one batch live."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from console import state
 from console.charts import RECORD_MARKS
 from console.components import attempt, badge, csv_download, empty, pager
 from console.navigation import to
 from console.resources import change, read
-from console.words import ago, duration, exact, money, percent
+from console.words import ago, duration, exact, money, percent, plain
 from core import batches, records
 from core.batches import Progress
 from core.clock import utc_now
@@ -102,26 +103,42 @@ def _head(progress: Progress) -> None:
 
 
 def _actions(progress: Progress) -> None:
+    """Buttons for what can be done with the batch now."""
     row = st.container(horizontal=True)
-    batch_id = progress.id
-    if progress.status in BatchStatus.claimable() and row.button("Pause", icon=":material/pause:", key="pause"):
-        _do(lambda: change(lambda session: batches.pause(session, batch_id, f"Paused by {state.user()}.")))
-    if progress.status is BatchStatus.PAUSED and row.button("Resume", icon=":material/play_arrow:", key="resume", type="primary"):
-        _do(lambda: change(lambda session: batches.resume(session, batch_id)))
+    for label, icon, hint, action in _possible(progress):
+        if row.button(
+            label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type="primary" if "esume" in label else "secondary"
+        ):
+            _do(action)
     if progress.status in BatchStatus.open():
         with row.popover("Cancel", icon=":material/cancel:"):
             st.write("What is done is kept. What waits will not run.")
             if st.button("Cancel this run", key="cancel", type="primary"):
-                _do(lambda: change(lambda session: batches.cancel(session, batch_id, now=utc_now())))
-    if (
-        progress.counts[RecordStatus.FAILED]
-        and progress.status is not BatchStatus.CANCELLED
-        and row.button(f"Retry {progress.counts[RecordStatus.FAILED]:,} failed", icon=":material/replay:", key="retry")
-    ):
-        _do(lambda: change(lambda session: batches.retry_failed(session, batch_id)))
+                _do(lambda session: batches.cancel(session, progress.id, now=utc_now()))
     if progress.counts[RecordStatus.COMPLETED]:
         with row:
-            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(batch_id)})
+            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(progress.id)})
+
+
+def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callable[[Session], object]]]:
+    """Label, icon, hint and action of each thing that can be done with a batch in its state."""
+    batch, by, failed = progress.id, state.user(), progress.counts[RecordStatus.FAILED]
+    if progress.status in BatchStatus.claimable():
+        finish, at_once = "What is in flight finishes.", "What is in flight stops at once; its calls count at their worst case."
+        yield "Pause", ":material/pause:", finish, lambda session: batches.pause(session, batch, f"Paused by {by}.")
+        yield "Stop", ":material/front_hand:", at_once, lambda session: batches.pause_now(session, batch, f"Stopped at once by {by}.")
+    if progress.status is BatchStatus.PAUSED:
+        if progress.pause_needs_usd is not None:
+            label = f"Top up {money(progress.pause_needs_usd)} and resume"
+            yield label, ":material/add_card:", None, lambda session: batches.top_up_and_resume(session, batch, by=by)
+        yield "Resume", ":material/play_arrow:", None, lambda session: batches.resume(session, batch)
+    if progress.status is not BatchStatus.CANCELLED:
+        if failed:
+            yield f"Retry {failed:,} failed", ":material/replay:", None, lambda session: batches.retry_failed(session, batch)
+        if progress.failed_research:
+            kept = "Signals whose research failed; the analyses are kept and not paid again."
+            label = f"Research {progress.failed_research:,} again"
+            yield label, ":material/travel_explore:", kept, lambda session: batches.retry_research(session, batch)
 
 
 def _records(progress: Progress) -> None:
@@ -147,7 +164,7 @@ def _records(progress: Progress) -> None:
             "reason": [row.error_message or row.skip_reason or "" for row in rows],
         }
     )
-    st.dataframe(
+    event = st.dataframe(
         frame,
         hide_index=True,
         row_height=30,
@@ -159,7 +176,26 @@ def _records(progress: Progress) -> None:
             "attempts": st.column_config.NumberColumn("Tries", width=60),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },
+        key=f"records-{progress.id}-{offset}-{'-'.join(chosen)}",
+        on_select="rerun",
+        selection_mode="single-cell",
     )
+    cells = event.selection.get("cells") or []
+    if cells and cells[0][0] < len(rows):
+        _record(rows[cells[0][0]])
+
+
+def _record(row: records.RecordRow) -> None:
+    """One article of the batch: its reason in full, and what can be done with it."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        reason = row.error_message or row.skip_reason
+        st.markdown(f"**{plain(row.title)}**" + (f"  \n{plain(reason)}" if reason else ""))
+        if row.article_id is not None:
+            st.page_link(to("article"), label="Read it", icon=":material/menu_book:", query_params={"id": str(row.article_id)})
+        if row.status in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING) and st.button("Queue again", key="requeue"):
+            _do(lambda session: batches.requeue(session, row.id))
+        if row.status in RecordStatus.open() and st.button("Take out", key="cancel-one"):
+            _do(lambda session: records.cancel_one(session, row.id, now=utc_now()))
 
 
 def downloads(batch_id: int) -> None:
@@ -170,6 +206,7 @@ def downloads(batch_id: int) -> None:
             csv_download(table, batch_id=batch_id, key="runs")
 
 
-def _do(action: Callable[[], object]) -> None:
-    if attempt(action):
+def _do(action: Callable[[Session], object]) -> None:
+    """Do what a button asks for; a refusal is shown in place."""
+    if attempt(lambda: change(action)):
         st.rerun()

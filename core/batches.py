@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, case, func, select, text, update
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -72,6 +72,8 @@ class Progress:
     limit_usd: Decimal | None
     pause_budget_id: int | None = None
     pause_needs_usd: Decimal | None = None
+    failed_research: int = 0
+    """Signals whose newest research failed."""
 
     @property
     def total(self) -> int:
@@ -305,12 +307,8 @@ def retry_research(session: Session, batch_id: int, article_id: int | None = Non
     """
     if progress(session, batch_id).status is BatchStatus.CANCELLED:
         raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")
-    newest = select(func.max(Validation.id)).group_by(Validation.signal_id).scalar_subquery()
     unresearched = (
-        select(Analysis.id)
-        .join(Signal, Signal.analysis_id == Analysis.id)
-        .join(Validation, Validation.signal_id == Signal.id)
-        .where(Analysis.batch_id == batch_id, Validation.failed, Validation.id.in_(newest))
+        select(Analysis.id).join(Signal, Signal.analysis_id == Analysis.id).where(Analysis.batch_id == batch_id, _research_failed())
     )
     if article_id is not None:
         unresearched = unresearched.where(Analysis.article_id == article_id)
@@ -440,6 +438,8 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             .group_by(LedgerEntry.batch_id)
         ).all()
     )
+    failed = select(Analysis.batch_id, func.count()).join(Signal, Signal.analysis_id == Analysis.id).where(_research_failed())
+    unresearched = dict(session.execute(failed.where(Analysis.batch_id.in_(ids)).group_by(Analysis.batch_id)).all())
     keys = [str(batch_id) for batch_id in ids]
     batch_budgets = select(Budget.key, Budget.limit_usd).where(Budget.scope == BudgetScope.BATCH, Budget.key.in_(keys))
     limits = dict(session.execute(batch_budgets).all())
@@ -461,9 +461,16 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             limit_usd=limits.get(str(batch.id)),
             pause_budget_id=batch.pause_budget_id,
             pause_needs_usd=batch.pause_needs_usd,
+            failed_research=unresearched.get(batch.id, 0),
         )
         for batch in found
     ]
+
+
+def _research_failed() -> ColumnElement[bool]:
+    """Of ``signals``: the newest research failed."""
+    newest = select(func.max(Validation.id)).where(Validation.signal_id == Signal.id).correlate(Signal).scalar_subquery()
+    return exists().where(Validation.id == newest, Validation.failed)
 
 
 def _record_counts(session: Session, batch_ids: list[int]) -> dict[int, dict[RecordStatus, int]]:

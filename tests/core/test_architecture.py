@@ -32,6 +32,7 @@ ORDER = (
     "estimate",
     "ledger",
     "budget",
+    "alerts",
     "batches",
     "records",
     # -> content analysis -> evidence check
