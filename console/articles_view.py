@@ -10,7 +10,7 @@ from console.components import attempt, empty, pager
 from console.navigation import to
 from console.resources import change, read
 from console.words import duration, exact, money, plain
-from core import batches, selection
+from core import launching, selection
 from core.articles import get_article, publishers
 from core.clock import utc_now
 from core.errors import DeskError, NothingSelected
@@ -72,7 +72,7 @@ def filters() -> ArticleFilter:
 
 def table(article_filter: ArticleFilter, now: Settings) -> int | None:
     """One page of articles; returns the id of the article whose cell was clicked, to be previewed."""
-    readiness = batches.readiness(now)
+    readiness = launching.readiness(now)
     found = read(lambda session: selection.count(session, article_filter, readiness))
     if found.value == 0:
         empty("No article matches. Loosen the filter, or import some: `signaldesk import FILE`.")
@@ -121,7 +121,7 @@ def cost_card(now: Settings) -> None:
             st.caption("Tick rows in the table, or select all that match. The cost appears here before anything is spent.")
             return
         try:
-            planned = read(lambda session: batches.plan(session, chosen, now))
+            planned = read(lambda session: launching.plan(session, chosen, now))
         except NothingSelected as error:
             st.caption(str(error))
             return
@@ -145,7 +145,7 @@ def cost_card(now: Settings) -> None:
             )
         )
         if planned.skipped:
-            st.caption(f":material/skip_next: Skipped: {batches.reasons_in_words(planned.skipped)}.")
+            st.caption(f":material/skip_next: Skipped: {launching.reasons_in_words(planned.skipped)}.")
         buttons = st.container(horizontal=True)
         if buttons.button(
             f"Analyze {figures.articles:,}", type="primary", icon=":material/bolt:", key="analyze", disabled=not planned.runnable
@@ -176,7 +176,7 @@ def preview(article_id: int) -> None:
 
 def _launch(now: Settings) -> None:
     chosen, key = state.selection(), state.launch_key()
-    batch_id = change(lambda session: batches.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
+    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
     state.clear_selection()
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table as RichTable
 
 from console.words import duration, money
-from core import articles, batches, exports, records, reports
+from core import articles, batch_actions, batches, exports, launching, records, reports
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
@@ -118,8 +118,8 @@ def estimate(
     """What analysing the articles that match would cost and take."""
     with Desk.open() as desk, desk.database.session() as session:
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
-        planned = batches.plan(session, selection, desk.settings(session))
-    skipped = batches.reasons_in_words(planned.skipped)
+        planned = launching.plan(session, selection, desk.settings(session))
+    skipped = launching.reasons_in_words(planned.skipped)
     if as_json:
         _print_json({**planned.estimate.as_json(), "skipped": len(planned.skipped), "skipped_reasons": skipped})
         return
@@ -145,7 +145,7 @@ def analyze(
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
         with desk.database.session() as session:
             settings = desk.settings(session)
-            batch_id = batches.launch(
+            batch_id = launching.launch(
                 session,
                 selection,
                 settings,
@@ -162,7 +162,7 @@ def resume(batch_id: Annotated[int, typer.Argument(help="The batch's number.")],
     """Resume a paused batch, and wait for the end."""
     with Desk.open() as desk:
         with desk.database.session() as session:
-            batches.resume(session, batch_id)
+            batch_actions.resume(session, batch_id)
         raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
 
 
@@ -171,7 +171,7 @@ def retry(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], 
     """Run the failed articles of a batch again, and wait for the end."""
     with Desk.open() as desk:
         with desk.database.session() as session:
-            batches.retry_failed(session, batch_id)
+            batch_actions.retry_failed(session, batch_id)
         raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
 
 
@@ -179,7 +179,7 @@ def retry(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], 
 def pause(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
     """Pause a batch that runs anywhere: what is in flight finishes, nothing more is claimed."""
     with Desk.open() as desk, desk.database.session() as session:
-        batches.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
+        batch_actions.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
     notes.print(f"Batch {batch_id} is paused.")
 
 
@@ -187,7 +187,7 @@ def pause(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) 
 def cancel(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
     """Cancel a batch: what is done is kept."""
     with Desk.open() as desk, desk.database.session() as session:
-        batches.cancel(session, batch_id, now=utc_now())
+        batch_actions.cancel(session, batch_id, now=utc_now())
     notes.print(f"Batch {batch_id} is cancelled.")
 
 
@@ -202,7 +202,7 @@ def status(
         if batch_id is not None:
             _print_batch(batches.progress(session, batch_id), as_json)
             return
-        today = reports.today(session, batches.readiness(settings))
+        today = reports.today(session, launching.readiness(settings))
         budgets = current_budgets(session, settings, utc_now())
         recent = batches.recent(session, 5)
         facts = {
@@ -329,7 +329,7 @@ def _selection(
     return Selection.of_filter(article_filter, limit)
 
 
-def _print_estimate(planned: batches.Plan, skipped: str) -> None:
+def _print_estimate(planned: launching.Plan, skipped: str) -> None:
     figures = planned.estimate
     typer.echo(f"{figures.articles:,} articles" + (f" ({skipped} skipped)" if skipped else ""))
     typer.echo(f"about {money(figures.usd)}, at most {money(figures.usd_at_most)}; about {duration(figures.seconds)}")
@@ -360,7 +360,7 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
                 time.sleep(0.2)
     except KeyboardInterrupt:
         with desk.database.session() as session:
-            batches.pause(session, batch_id, f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on.")
+            batch_actions.pause(session, batch_id, f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on.")
         notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
     finally:
         orchestrator.stop()

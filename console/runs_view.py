@@ -1,6 +1,7 @@
 """The Runs page's pieces: the list of batches and one batch live."""
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -12,7 +13,7 @@ from console.components import attempt, badge, csv_download, empty, pager
 from console.navigation import to
 from console.resources import change, read
 from console.words import ago, duration, exact, money, percent, plain
-from core import batches, records
+from core import batch_actions, batches, records
 from core.batches import Progress
 from core.clock import utc_now
 from core.exports import Table
@@ -106,18 +107,20 @@ def _actions(progress: Progress) -> None:
     """Buttons for what can be done with the batch now."""
     row = st.container(horizontal=True)
     for label, icon, hint, action in _possible(progress):
-        if row.button(
-            label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type="primary" if "esume" in label else "secondary"
-        ):
+        if row.button(label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type=_look(label)):
             _do(action)
     if progress.status in BatchStatus.open():
         with row.popover("Cancel", icon=":material/cancel:"):
             st.write("What is done is kept. What waits will not run.")
             if st.button("Cancel this run", key="cancel", type="primary"):
-                _do(lambda session: batches.cancel(session, progress.id, now=utc_now()))
+                _do(lambda session: batch_actions.cancel(session, progress.id, now=utc_now()))
     if progress.counts[RecordStatus.COMPLETED]:
         with row:
             st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(progress.id)})
+
+
+def _look(label: str) -> Literal["primary", "secondary"]:
+    return "primary" if "esume" in label else "secondary"
 
 
 def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callable[[Session], object]]]:
@@ -125,20 +128,20 @@ def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callab
     batch, by, failed = progress.id, state.user(), progress.counts[RecordStatus.FAILED]
     if progress.status in BatchStatus.claimable():
         finish, at_once = "What is in flight finishes.", "What is in flight stops at once; its calls count at their worst case."
-        yield "Pause", ":material/pause:", finish, lambda session: batches.pause(session, batch, f"Paused by {by}.")
-        yield "Stop", ":material/front_hand:", at_once, lambda session: batches.pause_now(session, batch, f"Stopped at once by {by}.")
+        yield "Pause", ":material/pause:", finish, lambda session: batch_actions.pause(session, batch, f"Paused by {by}.")
+        yield "Stop", ":material/front_hand:", at_once, lambda session: batch_actions.pause_now(session, batch, f"Stopped at once by {by}.")
     if progress.status is BatchStatus.PAUSED:
         if progress.pause_needs_usd is not None:
             label = f"Top up {money(progress.pause_needs_usd)} and resume"
-            yield label, ":material/add_card:", None, lambda session: batches.top_up_and_resume(session, batch, by=by)
-        yield "Resume", ":material/play_arrow:", None, lambda session: batches.resume(session, batch)
+            yield label, ":material/add_card:", None, lambda session: batch_actions.top_up_and_resume(session, batch, by=by)
+        yield "Resume", ":material/play_arrow:", None, lambda session: batch_actions.resume(session, batch)
     if progress.status is not BatchStatus.CANCELLED:
         if failed:
-            yield f"Retry {failed:,} failed", ":material/replay:", None, lambda session: batches.retry_failed(session, batch)
+            yield f"Retry {failed:,} failed", ":material/replay:", None, lambda session: batch_actions.retry_failed(session, batch)
         if progress.failed_research:
             kept = "Signals whose research failed; the analyses are kept and not paid again."
             label = f"Research {progress.failed_research:,} again"
-            yield label, ":material/travel_explore:", kept, lambda session: batches.retry_research(session, batch)
+            yield label, ":material/travel_explore:", kept, lambda session: batch_actions.retry_research(session, batch)
 
 
 def _records(progress: Progress) -> None:
@@ -193,7 +196,7 @@ def _record(row: records.RecordRow) -> None:
         if row.article_id is not None:
             st.page_link(to("article"), label="Read it", icon=":material/menu_book:", query_params={"id": str(row.article_id)})
         if row.status in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING) and st.button("Queue again", key="requeue"):
-            _do(lambda session: batches.requeue(session, row.id))
+            _do(lambda session: batch_actions.requeue(session, row.id))
         if row.status in RecordStatus.open() and st.button("Take out", key="cancel-one"):
             _do(lambda session: records.cancel_one(session, row.id, now=utc_now()))
 

@@ -14,7 +14,7 @@ from console.navigation import to
 from console.reader import Mark, highlighted
 from console.resources import change, read
 from console.words import exact, percent, plain
-from core import batches, reviews, signals, validations
+from core import batch_actions, reviews, signals, validations
 from core.agents.outputs import SignalKind, Stance, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.evidence import Text
@@ -211,7 +211,7 @@ def _validation(signal: SignalDetail) -> None:
         st.caption(f"confidence {newest.confidence_adjustment:+.2f} · {newest.model} · {newest.research_provider}")
     st.markdown(plain(newest.reason))
     if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}"):
-        again = attempt(lambda: change(lambda session: batches.retry_research(session, signal.batch_id, signal.article_id)))
+        again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
         if again:
             st.rerun()
     for source in newest.sources:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import batches, records
+from core import batch_actions, records
 from core.agents.providers import build_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
@@ -85,7 +85,7 @@ class BatchRun:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
                 await self._give_back_queue()
-        await self.desk.offload(lambda session: batches.finish_if_done(session, self.batch_id, now=utc_now()))
+        await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
     def _read_batch(self, session: Session) -> tuple[Settings, Configuration, int]:
         batch = session.get_one(BatchSession, self.batch_id)
@@ -194,7 +194,7 @@ class BatchRun:
             await self._give_back(claim)
         except NoRoom as refusal:
             await self._give_back(claim)
-            await self.desk.offload(lambda session, refusal=refusal: batches.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
+            await self.desk.offload(lambda session, refusal=refusal: batch_actions.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
         except CallFailed as error:
             if error.failure.action is Action.STOP:
                 await self._give_back(claim)
@@ -221,7 +221,7 @@ class BatchRun:
     async def _pause(self, reason: str) -> None:
         def pause(session: Session) -> None:
             try:
-                batches.pause(session, self.batch_id, reason)
+                batch_actions.pause(session, self.batch_id, reason)
             except DeskError as error:
                 logger.info("not paused: %s", error)
 

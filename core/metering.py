@@ -189,8 +189,8 @@ class MeteredModel(WrapperModel):
                 raise
             response = await self._pay(messages, model_settings, model_request_parameters, min(affordable, most_output))
         self._meter.habits.note(self._agent, response.usage.output_tokens)
-        if not response.parts and response.finish_reason not in ("content_filter", "length"):
-            raise CallFailed(Failure(FailureKind.EMPTY, Action.FAIL, Billed.MAYBE, "The provider's answer was empty."))
+        if not response.parts and response.finish_reason not in ("content_filter", "length", "error"):
+            raise CallFailed(Failure(FailureKind.EMPTY, Action.FAIL, Billed.NO, "The provider's answer was empty."))
         return response
 
     async def _pay(

@@ -18,7 +18,7 @@ from datetime import datetime
 import psutil
 from sqlalchemy import select
 
-from core import batches, records
+from core import batch_actions, records
 from core.alerts import tell_alerts
 from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
@@ -117,7 +117,7 @@ class Orchestrator:
             ).all()
             for batch_id in session.scalars(select(BatchSession.id).where(BatchSession.status.in_(BatchStatus.claimable()))):
                 if batch_id not in waiting and batch_id not in self._running:
-                    batches.finish_if_done(session, batch_id, now=utc_now())
+                    batch_actions.finish_if_done(session, batch_id, now=utc_now())
         self._running = {batch_id: running for batch_id, running in self._running.items() if not running.done()}
         for batch_id in waiting:
             if batch_id not in self._running and not self.shared.stopping.is_set():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -53,6 +53,15 @@ class RecordRow:
 
 def claim(session: Session, batch_id: int, *, owner: str, most: int, now: datetime) -> list[Claim]:
     """Take up to ``most`` pending records of a batch that may be claimed from, in their order, under a lease for ``owner``."""
+    session.execute(  # before the records are locked, as every action on a batch does
+        update(BatchSession)
+        .where(
+            BatchSession.id == batch_id,
+            BatchSession.status == BatchStatus.INITIATED,
+            exists().where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING),
+        )
+        .values(status=BatchStatus.PROCESSING, started_at=now)
+    )
     next_ones = (
         select(BatchRecord.id)
         .join(BatchSession, BatchSession.id == BatchRecord.batch_id)
@@ -85,14 +94,7 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
             BatchRecord.attempts,
         )
     )
-    claims = [Claim(*row[1:]) for row in sorted(claimed)]
-    if claims:
-        session.execute(
-            update(BatchSession)
-            .where(BatchSession.id == batch_id, BatchSession.status == BatchStatus.INITIATED)
-            .values(status=BatchStatus.PROCESSING, started_at=now)
-        )
-    return claims
+    return [Claim(*row[1:]) for row in sorted(claimed)]
 
 
 def heartbeat(session: Session, held: Sequence[int], *, owner: str, host: str, pid: int, now: datetime) -> None:

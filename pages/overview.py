@@ -11,10 +11,10 @@ from console.navigation import to
 from console.resources import read, settings
 from console.words import money, plain
 from core import reports, signals
-from core.batches import readiness
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.exports import Table
+from core.launching import readiness
 from core.signals import SignalFilter
 
 st.title("Overview")

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from core import batches
+from core import batches, launching
 from core.clock import utc_now
 from core.configuration import Desk
 from core.importers.import_articles import import_articles
@@ -84,7 +84,7 @@ def one_round(folder: Path, width: int, number: int, latency: float, search_late
         with Desk.open(settings) as desk:
             import_articles(desk, "benchmark", (an_article(n, chars) for n in range(number)))
             with desk.database.session() as session:
-                batch_id = batches.launch(session, Selection.of_filter(ArticleFilter()), settings, by="benchmark", now=utc_now())
+                batch_id = launching.launch(session, Selection.of_filter(ArticleFilter()), settings, by="benchmark", now=utc_now())
             orchestrator = Orchestrator(desk)
             process = psutil.Process()
             cpu, peak = sum(process.cpu_times()[:2]), 0

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from core import batches
+from core import batch_actions, launching
 from core.agents.outputs import ContentAnalysis, FoundSignal
 from core.articles import get_article
 from core.configuration import Configuration, Desk
@@ -53,11 +53,11 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
     settings = settings or desk.environment
     with desk.database.session() as session:
         article = get_article(session, article_id)
-        batch_id = batches.launch(session, Selection.of_ids([article_id]), settings, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article_id]), settings, by="ada", now=NOW)
         opening = {"evidence": [article.body[:40]]}
         quoted = [signal.model_copy(update=opening) if signal.evidence == [OPENING] else signal for signal in signals]
         analysis = an_analysis(*quoted)
-        analysis_id = keep_analysis(
+        analysis_id, _ = keep_analysis(
             session,
             article_id=article_id,
             content_hash=article.content_hash,
@@ -69,5 +69,5 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
         if completed:
             complete_analysis(session, analysis_id, now=NOW)
         session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))
-        batches.finish_if_done(session, batch_id, now=NOW)
+        batch_actions.finish_if_done(session, batch_id, now=NOW)
         return [signal.id for signal in signals_of(session, analysis_id)]

@@ -33,7 +33,9 @@ ORDER = (
     "ledger",
     "budget",
     "alerts",
+    "launching",
     "batches",
+    "batch_actions",
     "records",
     # -> content analysis -> evidence check
     "evidence",

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from core import batches, budget, records
+from core import batch_actions, batches, budget, launching, records
 from core.articles import delete_articles
-from core.batches import ALREADY_ANALYSED, IN_FLIGHT, INACTIVE, TOO_SHORT
 from core.budget import Call, NoRoom
 from core.configuration import Configuration, Desk
 from core.database import Database
 from core.errors import BudgetExceeded, NotFound, NothingSelected, NotPossible, SettingsError
+from core.launching import ALREADY_ANALYSED, IN_FLIGHT, INACTIVE, TOO_SHORT
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerKind, RecordStatus
 from core.selection import ArticleFilter, Selection
 from core.settings import Settings
@@ -33,9 +33,9 @@ P, R, C, F, S, X = (
 
 
 def launch(desk: Desk, ids: list[int], settings: Settings | None = None, **values: Any) -> int:
-    """Launch these articles; ``values`` as of ``batches.launch``."""
+    """Launch these articles; ``values`` as of ``launching.launch``."""
     selection = Selection.of_ids(ids)
-    return desk.transaction(lambda session: batches.launch(session, selection, settings or desk.environment, by="ada", now=NOW, **values))
+    return desk.transaction(lambda session: launching.launch(session, selection, settings or desk.environment, by="ada", now=NOW, **values))
 
 
 def progress(desk: Desk, batch_id: int) -> batches.Progress:
@@ -71,7 +71,7 @@ def run(desk: Desk, batch_id: int, *ends: RecordStatus) -> None:
 
 
 def finish(desk: Desk, batch_id: int) -> bool:
-    return desk.transaction(lambda session: batches.finish_if_done(session, batch_id, now=NOW))
+    return desk.transaction(lambda session: batch_actions.finish_if_done(session, batch_id, now=NOW))
 
 
 # Launch
@@ -128,7 +128,7 @@ def test_a_plan_is_what_a_launch_then_does_and_changes_nothing(desk: Desk, artic
     ready = articles(3)
     (short,) = articles(1, body="x" * 100)
     with desk.database.session() as session:
-        planned = batches.plan(session, Selection.of_ids([*ready, short]), settings)
+        planned = launching.plan(session, Selection.of_ids([*ready, short]), settings)
     assert (sorted(planned.runnable), planned.skipped) == (ready, ((short, TOO_SHORT),))
     assert planned.estimate.articles == 3
     assert number_of_batches(desk) == 0
@@ -141,7 +141,7 @@ def test_a_filter_is_launched_as_it_stands_at_that_moment(desk: Desk, articles: 
     articles(3)
     articles(1, body="x" * 100)
     everything = Selection.of_filter(ArticleFilter())
-    batch_id = desk.transaction(lambda session: batches.launch(session, everything, desk.environment, by="ada", now=NOW))
+    batch_id = desk.transaction(lambda session: launching.launch(session, everything, desk.environment, by="ada", now=NOW))
     assert [row[1] for row in queued(desk, batch_id)] == [P, P, P]
 
 
@@ -286,7 +286,7 @@ def test_the_time_left_is_told_once_three_articles_have_run(desk: Desk, articles
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) is None
     run(desk, batch_id, F)
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) == 60.0
-    desk.transaction(lambda session: batches.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) is None
 
 
@@ -305,9 +305,9 @@ def status(desk: Desk, batch_id: int) -> BatchStatus:
 
 def do(desk: Desk, action: str, batch_id: int) -> None:
     calls: dict[str, Any] = {
-        "paused": lambda session: batches.pause(session, batch_id, "Ada paused it."),
-        "resumed": lambda session: batches.resume(session, batch_id),
-        "cancelled": lambda session: batches.cancel(session, batch_id, now=NOW),
+        "paused": lambda session: batch_actions.pause(session, batch_id, "Ada paused it."),
+        "resumed": lambda session: batch_actions.resume(session, batch_id),
+        "cancelled": lambda session: batch_actions.cancel(session, batch_id, now=NOW),
     }
     desk.transaction(calls[action])
 
@@ -331,7 +331,7 @@ def test_a_paused_batchs_articles_stay_in_flight(desk: Desk, articles: Any) -> N
 
 def test_the_first_pause_reason_is_kept(desk: Desk, articles: Any) -> None:
     batch_id = launch(desk, articles(1))
-    desk.transaction(lambda session: batches.pause(session, batch_id, "The budget is used up."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "The budget is used up."))
     do(desk, "paused", batch_id)
     assert progress(desk, batch_id).pause_reason == "The budget is used up."
 
@@ -382,7 +382,7 @@ def test_a_batch_that_does_not_exist_is_not_found(desk: Desk, action: str) -> No
     with pytest.raises(NotFound, match="no batch 7"):
         progress(desk, 7)
     with pytest.raises(NotFound, match="no batch 7"):
-        desk.transaction(lambda session: batches.retry_failed(session, 7))
+        desk.transaction(lambda session: batch_actions.retry_failed(session, 7))
 
 
 def test_a_batch_paused_at_once_is_marked_until_it_goes_on(desk: Desk, articles: Any) -> None:
@@ -394,7 +394,7 @@ def test_a_batch_paused_at_once_is_marked_until_it_goes_on(desk: Desk, articles:
 
     run(desk, batch_id, F)
     for goes_on in (lambda: do(desk, "resumed", batch_id), lambda: retry(desk, batch_id)):
-        desk.transaction(lambda session: batches.pause_now(session, batch_id, "Stop."))
+        desk.transaction(lambda session: batch_actions.pause_now(session, batch_id, "Stop."))
         assert (status(desk, batch_id), interrupted()) == (BatchStatus.PAUSED, True)
         goes_on()
         do(desk, "paused", batch_id)
@@ -410,7 +410,7 @@ def test_a_batch_paused_for_want_of_room_says_how_much_the_rest_needs(desk: Desk
     desk.transaction(lambda session: budget.settle(session, entry, Decimal("0.40"), now=NOW))
     with pytest.raises(NoRoom) as refused:
         desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-    desk.transaction(lambda session: batches.pause_for_budget(session, batch_id, refused.value))
+    desk.transaction(lambda session: batch_actions.pause_for_budget(session, batch_id, refused.value))
     found = progress(desk, batch_id)
     assert found.status is BatchStatus.PAUSED
     assert found.pause_needs_usd == Decimal("1.10")  # three articles at $0.40 each, less the $0.10 of room
@@ -465,7 +465,7 @@ def test_a_cancelled_batch_stays_cancelled_when_its_last_article_ends(desk: Desk
 
 
 def retry(desk: Desk, batch_id: int) -> int:
-    return desk.transaction(lambda session: batches.retry_failed(session, batch_id))
+    return desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id))
 
 
 def test_failed_articles_are_queued_again_and_the_batch_is_open_again(desk: Desk, articles: Any) -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core import batches, budget, records
+from core import batch_actions, budget, launching, records
 from core.budget import BudgetState, Call, CeilingReached, LeaseLost, NoRoom, usd
 from core.configuration import Desk
 from core.errors import BudgetExceeded, NotFound
@@ -226,7 +226,7 @@ def held(desk: Desk, articles: Any) -> Call:
     """A call for a record that w1 has claimed."""
     chosen = Selection.of_ids(articles(1))
     with desk.database.session() as session:
-        batch_id = batches.launch(session, chosen, desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, chosen, desk.environment, by="ada", now=NOW)
         (claim,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
     return a_call(batch_id=batch_id, record_id=claim.record_id, article_id=claim.article_id, leased=True)
 
@@ -250,7 +250,7 @@ def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held
         if lost == "recovered":
             records.recover(session, ["w1"], now=NOW)
         if lost == "cancelled":
-            batches.cancel(session, held.batch_id, now=NOW)
+            batch_actions.cancel(session, held.batch_id, now=NOW)
     with pytest.raises(LeaseLost, match="taken over or cancelled"):
         reserve(desk, call, owner="w1")
     with desk.database.session() as session:
@@ -260,7 +260,7 @@ def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held
 
 def test_a_paused_batchs_articles_in_work_may_finish(desk: Desk, held: Call) -> None:
     assert held.batch_id is not None
-    desk.transaction(lambda session: batches.pause(session, held.batch_id or 0, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, held.batch_id or 0, "Ada paused it."))
     assert reserve(desk, held, owner="w1")
 
 

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from core import batches, budget, exports, records, reviews
+from core import budget, exports, launching, records, reviews
 from core.agents.outputs import CitedSource, SignalKind, SignalVerdict, Stance, Verdict
 from core.agents.signal_validation import CheckedSource, CheckedVerdict
 from core.budget import BudgetState, Call
@@ -260,7 +260,7 @@ def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk
     ids = articles(2)
     (short,) = articles(1, body="x" * 100)
     chosen = Selection.of_ids([*ids, short])
-    batch_id = desk.transaction(lambda session: batches.launch(session, chosen, desk.environment, by="ada", now=NOW))
+    batch_id = desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by="ada", now=NOW))
     with desk.database.session() as session:
         first, second = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
         records.complete(session, first.record_id, owner="w1", now=NOW)
@@ -269,7 +269,7 @@ def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk
     assert [(row["article_id"], row["status"], row["error_message"], row["skip_reason"]) for row in rows] == [
         (str(first.article_id), "COMPLETED", "", ""),
         (str(second.article_id), "FAILED", "The filter, it said.", ""),
-        (str(short), "SKIPPED", "", batches.TOO_SHORT),
+        (str(short), "SKIPPED", "", launching.TOO_SHORT),
     ]
     assert rows[0]["finished_at"] == "2026-11-24T12:00:00Z"
 

@@ -17,14 +17,14 @@ from pydantic_ai import ModelSettings
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelRateLimitError, UnexpectedModelBehavior, UserError
 from sqlalchemy import select
 
-from core import batches, records
+from core import launching, records
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial
 from core.agents.providers import build_model
 from core.configuration import Desk
 from core.database import Database
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, ResearchRefused, classify
-from core.metering import Meter, MeteredModel
+from core.metering import Habits, Meter, MeteredModel
 from core.models import LedgerEntry, LedgerStatus
 from core.pace import Pace
 from core.pricing import TokenUsage, model_cost
@@ -105,9 +105,9 @@ def line(database: Database, articles: Any, make_settings: Any, providers: Loopb
         desk = Desk(database, settings)
         ids = articles(1)
         with desk.database.session() as session:
-            batch_id = batches.launch(session, Selection.of_ids(ids), settings, by="ada", now=NOW)
+            batch_id = launching.launch(session, Selection.of_ids(ids), settings, by="ada", now=NOW)
             (held,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
-        return Line(desk, settings, Meter(desk, settings, Pace(8), "w1", batch_id, held.record_id, ids[0]))
+        return Line(desk, settings, Meter(desk, settings, Pace(8), Habits(), "w1", batch_id, held.record_id, ids[0]))
 
     return claim
 
@@ -147,7 +147,7 @@ GEMINI: list[tuple[str, FailureKind, Action, Billed]] = [
     ("hang", K.TIMEOUT, A.RETRY, B.MAYBE),
     ("trickle", K.TIMEOUT, A.RETRY, B.MAYBE),
     ("schema_violation", K.BAD_ANSWER, A.FAIL, B.NO),
-    ("empty", K.BAD_ANSWER, A.FAIL, B.NO),
+    ("empty", K.EMPTY, A.FAIL, B.NO),
     ("malformed_call", K.BAD_ANSWER, A.FAIL, B.NO),
     ("safety", K.BLOCKED, A.FAIL, B.NO),
     ("blocked", K.BLOCKED, A.FAIL, B.NO),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from core import batches, budget, records
+from core import batch_actions, budget, launching, records
 from core.articles import delete_articles
 from core.budget import Call
 from core.configuration import Desk
@@ -37,7 +37,7 @@ def batch(desk: Desk, articles: Any) -> Any:
 
     def launch(number: int) -> int:
         ids = articles(number)
-        return desk.transaction(lambda session: batches.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
+        return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
 
     return launch
 
@@ -225,7 +225,7 @@ def test_what_is_recovered_in_a_cancelled_batch_is_cancelled(desk: Desk, batch: 
     batch_id, other = batch(2), batch(1)
     claim(desk, batch_id, owner="dead")
     claim(desk, other, owner="dead")
-    desk.transaction(lambda session: batches.cancel(session, batch_id, now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW))
     assert statuses(desk, batch_id) == [R, X]
     recover(desk, "dead")
     assert statuses(desk, batch_id) == [X, X]
@@ -302,7 +302,7 @@ def test_a_record_of_another_worker_cannot_be_given_back(desk: Desk, batch: Any)
 def test_a_record_given_back_in_a_cancelled_batch_is_cancelled(desk: Desk, batch: Any) -> None:
     batch_id = batch(1)
     (held,) = claim(desk, batch_id)
-    desk.transaction(lambda session: batches.cancel(session, batch_id, now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW))
     desk.transaction(lambda session: records.give_back(session, held.record_id, owner="w1", now=NOW))
     assert (record(desk, held.record_id).status, record(desk, held.record_id).finished_at) == (X, NOW)
 
@@ -310,20 +310,22 @@ def test_a_record_given_back_in_a_cancelled_batch_is_cancelled(desk: Desk, batch
 def test_a_record_given_back_in_a_paused_batch_waits_there(desk: Desk, batch: Any) -> None:
     batch_id = batch(1)
     (held,) = claim(desk, batch_id)
-    desk.transaction(lambda session: batches.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
     desk.transaction(lambda session: records.give_back(session, held.record_id, owner="w1", now=NOW))
     assert statuses(desk, batch_id) == [P]
     assert claim(desk, batch_id) == []
 
 
-def test_one_waiting_article_can_be_cancelled_and_no_other(desk: Desk, batch: Any) -> None:
+def test_one_article_that_waits_or_is_in_work_can_be_cancelled_and_no_other(desk: Desk, batch: Any) -> None:
     batch_id = batch(2)
     (held,) = claim(desk, batch_id)
     with desk.database.session() as session:
         waiting = session.scalars(select(BatchRecord.id).where(BatchRecord.status == P)).one()
         records.cancel_one(session, waiting, now=NOW)
     assert statuses(desk, batch_id) == [R, X]
-    for record_id, words in ((held.record_id, "PROCESSING"), (waiting, "CANCELLED"), (10**6, "gone")):
+    desk.transaction(lambda session: records.cancel_one(session, held.record_id, now=NOW))
+    assert statuses(desk, batch_id) == [X, X]
+    for record_id, words in ((waiting, "CANCELLED"), (10**6, "gone")):
         with pytest.raises(NotPossible, match=words):
             desk.transaction(lambda session, record_id=record_id: records.cancel_one(session, record_id, now=NOW))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import select, text, update
 
-from core import batches, selection
+from core import batch_actions, launching, selection
 from core.articles import publishers, set_priority
 from core.configuration import Desk
 from core.models import Article
@@ -23,7 +23,7 @@ NEWEST_DAY = datetime(2026, 11, 20, tzinfo=UTC)
 
 def found(desk: Desk, article_filter: ArticleFilter) -> list[int]:
     """The ids a filter finds, in its order; a page, a count and a launch must agree on them."""
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
         ids = [row.id for row in selection.page(session, article_filter, ready, offset=0, size=1_000)]
         assert selection.count(session, article_filter, ready) == Count(len(ids), exact=True)
@@ -98,7 +98,7 @@ def test_a_launch_of_picked_articles_takes_priority_publishers_first_then_the_ne
     (old,) = articles(1, published_at=NEWEST_DAY - timedelta(days=1))
     (new,) = articles(1, published_at=NEWEST_DAY)
     (first,) = articles(1, publisher="NewsBTC", published_at=NEWEST_DAY - timedelta(days=9))
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
         assert selection.resolve(session, Selection.of_ids([old, new, first, old, 10**9]), ready) == [first, new, old]
 
@@ -118,7 +118,7 @@ def test_every_order(desk: Desk, articles: Any, order: Order, expected: str) -> 
 
 def test_articles_of_one_moment_have_an_order_too_so_that_pages_do_not_overlap(desk: Desk, articles: Any) -> None:
     ids = articles(7, published_at=NEWEST_DAY)
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
         pages = [selection.page(session, ALL, ready, offset=offset, size=3) for offset in (0, 3, 6)]
     assert [row.id for page in pages for row in page] == sorted(ids, reverse=True)
@@ -176,31 +176,31 @@ def test_a_search_finds_every_word_as_a_beginning_in_title_or_body(desk: Desk, a
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_no_search_text_can_break_the_query(desk: Desk, words: str) -> None:
     with desk.database.session() as session:
-        selection.count(session, ArticleFilter(text=words), batches.readiness(desk.environment))
+        selection.count(session, ArticleFilter(text=words), launching.readiness(desk.environment))
         session.execute(select(text("to_tsquery('english', :words)")).params(words=prefix_query(words)))
 
 
 def test_an_article_in_an_open_batch_is_shown_as_in_flight_but_stays_in_the_list(desk: Desk, articles: Any) -> None:
     (article,) = articles(1)
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
-        batch_id = batches.launch(session, Selection.of_ids([article]), desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by="ada", now=NOW)
     with desk.database.session() as session:
         assert [row.in_flight for row in selection.page(session, ArticleFilter(), ready, offset=0, size=9)] == [True]
-        batches.cancel(session, batch_id, now=NOW)
+        batch_actions.cancel(session, batch_id, now=NOW)
         assert [row.in_flight for row in selection.page(session, ArticleFilter(), ready, offset=0, size=9)] == [False]
 
 
 def test_a_limit_takes_the_first_of_the_filters_order(desk: Desk, articles: Any) -> None:
     ids = [articles(1, published_at=NEWEST_DAY - timedelta(days=age))[0] for age in range(4)]
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
         assert selection.resolve(session, Selection.of_filter(ArticleFilter(), limit=3), ready) == ids[:3]
 
 
 def test_a_count_past_its_bound_says_more_than(desk: Desk, articles: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     articles(4)
-    ready = batches.readiness(desk.environment)
+    ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
         for bound, words in ((3, "more than 3"), (4, "4"), (10_000, "4")):
             monkeypatch.setattr(selection, "COUNT_BOUND", bound)
@@ -212,7 +212,7 @@ def test_seventy_thousand_picked_ids_are_one_query(desk: Desk, articles: Any) ->
     ids = articles(2)
     picked = Selection.of_ids([*range(10**6, 10**6 + 70_000), *ids])
     with desk.database.session() as session:
-        assert sorted(selection.resolve(session, picked, batches.readiness(desk.environment))) == ids
+        assert sorted(selection.resolve(session, picked, launching.readiness(desk.environment))) == ids
 
 
 def test_a_selection_is_empty_only_without_ids_and_without_a_filter() -> None:

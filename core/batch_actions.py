@@ -1,0 +1,256 @@
+"""What can be done with a batch: pause, resume, cancel, retry, top up, and its end.
+
+Every action is one short transaction that first locks the batch's row, so it is idempotent and safe from two consoles at once;
+one that can't be done says why.
+"""
+
+from collections.abc import Set
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from core.batches import progress, research_failed
+from core.budget import NoRoom, top_up, usd
+from core.database import LAUNCH_LOCK, among
+from core.errors import NotFound, NotPossible
+from core.launching import IN_FLIGHT
+from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, RecordStatus, Signal
+from core.selection import is_in_flight
+
+_NOT_PAUSED: dict[str, Any] = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
+
+
+def pause(session: Session, batch_id: int, reason: str) -> None:
+    """Claim nothing more; what is in flight finishes. Pausing a paused batch changes nothing.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: it has already ended.
+    """
+    status = lock(session, batch_id)
+    if status is not BatchStatus.PAUSED:
+        _refuse_unless(status, BatchStatus.claimable(), f"Batch {batch_id} can't be paused")
+        _become(session, batch_id, BatchStatus.PAUSED, pause_reason=reason)
+
+
+def pause_for_budget(session: Session, batch_id: int, refusal: NoRoom) -> None:
+    """Pause for want of room, and say about how much the rest needs. A batch that has ended or is paused stays as it is."""
+    if lock(session, batch_id) not in BatchStatus.claimable():
+        return
+    state = progress(session, batch_id)
+    left = state.counts[RecordStatus.PENDING] + state.counts[RecordStatus.PROCESSING]
+    ran = state.counts[RecordStatus.COMPLETED] + state.counts[RecordStatus.FAILED]
+    each = state.spent_usd / ran if ran else state.estimated_usd / max(state.total, 1)
+    needs = max(each * left, refusal.asked) - refusal.budget.room
+    _become(
+        session,
+        batch_id,
+        BatchStatus.PAUSED,
+        pause_reason=f"{refusal} It needs about {usd(needs)} more to finish {left} {'article' if left == 1 else 'articles'}.",
+        pause_budget_id=refusal.budget.id,
+        pause_needs_usd=needs,
+    )
+
+
+def pause_now(session: Session, batch_id: int, reason: str) -> None:
+    """As ``pause``, and what is in flight stops at once; a call that was under way is entered at its worst case.
+
+    Raises:
+        NotFound, NotPossible: as ``pause``.
+    """
+    pause(session, batch_id, reason)
+    session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(interrupt=True))
+
+
+def resume(session: Session, batch_id: int) -> None:
+    """Claim again. Resuming a running batch changes nothing.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: it has already ended.
+    """
+    status = lock(session, batch_id)
+    if status not in BatchStatus.claimable():
+        _refuse_unless(status, {BatchStatus.PAUSED}, f"Batch {batch_id} can't be resumed")
+        _become(session, batch_id, BatchStatus.PROCESSING, **_NOT_PAUSED)
+
+
+def cancel(session: Session, batch_id: int, *, now: datetime) -> None:
+    """Give up what is not done; what is done stays. In-flight articles end with the call they are in.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: it has already ended.
+    """
+    status = lock(session, batch_id)
+    if status is not BatchStatus.CANCELLED:
+        _refuse_unless(status, BatchStatus.open(), f"Batch {batch_id} can't be cancelled")
+        _become(session, batch_id, BatchStatus.CANCELLED, finished_at=now, **_NOT_PAUSED)
+    session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING)
+        .values(status=RecordStatus.CANCELLED, finished_at=now)
+    )
+
+
+def retry_failed(session: Session, batch_id: int) -> int:
+    """Queue the failed articles of a batch again and reopen it, but for those that another batch has in flight. Returns how many.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: none failed, all that failed are in flight elsewhere, or the batch was cancelled.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
+    _refuse_cancelled(session, batch_id)
+    failed = dict(
+        session.execute(
+            select(BatchRecord.article_id, BatchRecord.id).where(
+                BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.FAILED, BatchRecord.article_id.is_not(None)
+            )
+        ).all()
+    )
+    if not failed:
+        raise NotPossible(f"No article of batch {batch_id} failed.")
+    elsewhere = set(
+        session.scalars(select(Article.id).where(among(Article.id, [article_id for article_id in failed if article_id]), is_in_flight()))
+    )
+    free = [record_id for article_id, record_id in failed.items() if article_id not in elsewhere]
+    if not free:
+        raise NotPossible(f"The failed articles of batch {batch_id} are {IN_FLIGHT}.")
+    retried = session.scalars(
+        update(BatchRecord)
+        .where(among(BatchRecord.id, free), BatchRecord.status == RecordStatus.FAILED)
+        .values(status=RecordStatus.PENDING, attempts=0, error_kind=None, error_message=None, finished_at=None)
+        .returning(BatchRecord.id)
+    ).all()
+    _become(session, batch_id, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED)
+    return len(retried)
+
+
+def retry_research(session: Session, batch_id: int, article_id: int | None = None) -> int:
+    """Research again what failed to be researched, keeping the analyses; of one article, or of the whole batch.
+
+    Returns how many articles were queued.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: no research of it failed, or the batch was cancelled.
+    """
+    _refuse_cancelled(session, batch_id)
+    unresearched = (
+        select(Analysis.id).join(Signal, Signal.analysis_id == Analysis.id).where(Analysis.batch_id == batch_id, research_failed())
+    )
+    if article_id is not None:
+        unresearched = unresearched.where(Analysis.article_id == article_id)
+    articles = session.scalars(
+        update(Analysis).where(Analysis.id.in_(unresearched)).values(completed_at=None).returning(Analysis.article_id)
+    ).all()
+    queued = session.scalars(
+        update(BatchRecord)
+        .where(BatchRecord.batch_id == batch_id, BatchRecord.article_id.in_(articles), BatchRecord.status == RecordStatus.COMPLETED)
+        .values(status=RecordStatus.PENDING, attempts=0, finished_at=None)
+        .returning(BatchRecord.id)
+    ).all()
+    if not queued:
+        raise NotPossible("No research of it failed.")
+    reopen(session, batch_id)
+    return len(queued)
+
+
+def requeue(session: Session, record_id: int) -> None:
+    """Run one article of a batch again: a failed or cancelled one, or one in work whose worker seems stuck.
+
+    Raises:
+        NotFound: there is no such record, or its article was deleted.
+        NotPossible: it waits already, is done, or its batch was cancelled.
+    """
+    record = select(BatchRecord.batch_id, BatchRecord.status, BatchRecord.article_id).where(BatchRecord.id == record_id)
+    batch_id = session.scalar(select(BatchRecord.batch_id).where(BatchRecord.id == record_id))
+    if batch_id is None:
+        raise NotFound("The article does not exist any more.")
+    _refuse_cancelled(session, batch_id)
+    found = session.execute(record.with_for_update()).one()
+    if found.article_id is None:
+        raise NotFound("The article was deleted.")
+    if found.status not in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING):
+        raise NotPossible(f"The article can't be queued again: it is {found.status.value}.")
+    session.execute(
+        update(BatchRecord)
+        .where(BatchRecord.id == record_id)
+        .values(
+            status=RecordStatus.PENDING,
+            attempts=0,
+            lease_owner=None,
+            lease_expires_at=None,
+            finished_at=None,
+            error_kind=None,
+            error_message=None,
+        )
+    )
+    reopen(session, batch_id)
+
+
+def reopen(session: Session, batch_id: int) -> None:
+    """Let an ended batch run again; a paused one stays paused."""
+    if lock(session, batch_id) in (BatchStatus.COMPLETED, BatchStatus.FAILED):
+        _become(session, batch_id, BatchStatus.PROCESSING, finished_at=None)
+
+
+def top_up_and_resume(session: Session, batch_id: int, *, by: str) -> Decimal:
+    """Add to the budget that paused a batch what the rest of it needs, and resume. Returns the USD added.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: it is not paused for want of budget.
+    """
+    state = progress(session, batch_id)
+    if state.status is not BatchStatus.PAUSED or state.pause_budget_id is None or state.pause_needs_usd is None:
+        raise NotPossible(f"Batch {batch_id} is not paused for want of budget.")
+    top_up(session, state.pause_budget_id, state.pause_needs_usd, by=by)
+    resume(session, batch_id)
+    return state.pause_needs_usd
+
+
+def finish_if_done(session: Session, batch_id: int, *, now: datetime) -> bool:
+    """End a batch whose records have all ended. Returns whether it has ended (now or before)."""
+    try:
+        if lock(session, batch_id) not in BatchStatus.open():
+            return True
+    except NotFound:
+        return True
+    counts = progress(session, batch_id).counts
+    if any(counts[status] for status in RecordStatus.open()):
+        return False
+    done = counts[RecordStatus.COMPLETED] or not counts[RecordStatus.FAILED]
+    end = BatchStatus.COMPLETED if done else BatchStatus.FAILED
+    _become(session, batch_id, end, finished_at=now, **_NOT_PAUSED)
+    return True
+
+
+def lock(session: Session, batch_id: int) -> BatchStatus:
+    """Hold the batch's row until the transaction ends, and return its status. Batches are locked before their records.
+
+    Raises:
+        NotFound: there is no such batch.
+    """
+    status = session.scalar(select(BatchSession.status).where(BatchSession.id == batch_id).with_for_update())
+    if status is None:
+        raise NotFound(f"There is no batch {batch_id}.")
+    return status
+
+
+def _become(session: Session, batch_id: int, status: BatchStatus, **values: object) -> None:
+    session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(status=status, **values))
+
+
+def _refuse_unless(status: BatchStatus, allowed: Set[BatchStatus], action: str) -> None:
+    if status not in allowed:
+        raise NotPossible(f"{action}: it is {status.value}.")
+
+
+def _refuse_cancelled(session: Session, batch_id: int) -> None:
+    if lock(session, batch_id) is BatchStatus.CANCELLED:
+        raise NotPossible(f"Batch {batch_id} was cancelled; launch its articles again instead.")

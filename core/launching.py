@@ -1,0 +1,145 @@
+"""Launching: from a selection to a batch with its records.
+
+Every launch is one transaction under a lock that lasts as long as it, so two launches of the same articles cannot both take
+them. Nothing here runs work: ``core.orchestrator`` finds open batches with pending records and runs them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import case, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.budget import create_batch_budget, current_budgets, refuse_if_over
+from core.configuration import Configuration
+from core.database import LAUNCH_LOCK, among
+from core.errors import NothingSelected, SettingsError
+from core.estimate import Estimate, estimate, measure
+from core.models import Article, BatchRecord, BatchSession, RecordStatus
+from core.selection import Readiness, Selection, is_analysed, is_in_flight, resolve
+from core.settings import Settings
+
+ALREADY_ANALYSED = "already analysed with this configuration"
+IN_FLIGHT = "in flight in another batch"
+TOO_SHORT = "shorter than the analysis-ready length"
+INACTIVE = "not active"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a launch would do: the articles that would run, those that would not and why, and the estimate."""
+
+    runnable: tuple[int, ...]
+    skipped: tuple[tuple[int, str], ...]
+    estimate: Estimate
+
+
+def readiness(settings: Settings) -> Readiness:
+    """What analysis-ready means with these settings."""
+    return Readiness(Configuration.of(settings).hash, settings.minimum_body_chars)
+
+
+def plan(session: Session, selection: Selection, settings: Settings) -> Plan:
+    """What launching ``selection`` now would do. Changes nothing.
+
+    Raises:
+        NothingSelected: nothing was chosen, or nothing of it exists any more.
+    """
+    ids = [] if selection.is_empty else resolve(session, selection, readiness(settings))
+    if not ids:
+        raise NothingSelected("No article is selected. Pick some rows, or choose all that match the filter.")
+    reasons = _reasons_to_skip(session, ids, readiness(settings))
+    runnable = tuple(article_id for article_id in ids if article_id in reasons and reasons[article_id] is None)
+    skipped = tuple((article_id, reason) for article_id in ids if (reason := reasons.get(article_id)))
+    configuration = Configuration.of(settings)
+    articles, chars, averages = measure(session, list(runnable), configuration)
+    return Plan(runnable, skipped, estimate(articles, chars, configuration, settings, averages, settings.model_prices))
+
+
+def launch(
+    session: Session,
+    selection: Selection,
+    settings: Settings,
+    *,
+    by: str,
+    now: datetime,
+    idempotency_key: str | None = None,
+    budget: Decimal | None = None,
+) -> int:
+    """Make a batch of a selection and return its id. The same idempotency key returns the batch it made the first time.
+
+    Launches are made one after the other (a lock held for this transaction), so two launches of the same articles cannot
+    both take them: the second finds them in flight and skips them, shown as such.
+
+    Raises:
+        NothingSelected: nothing was chosen, or every chosen article would be skipped (with the reasons).
+        BudgetExceeded: the likely cost passes today's or this month's budget. (``budget`` is this batch's own limit, at which it pauses.)
+        SettingsError: a key is missing, or the model has no known price.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
+    if idempotency_key is not None:
+        existing = session.scalar(select(BatchSession.id).where(BatchSession.idempotency_key == idempotency_key))
+        if existing is not None:
+            return existing
+    planned = plan(session, selection, settings)
+    if problem := settings.key_problem:
+        raise SettingsError(problem)
+    if not planned.runnable:
+        raise NothingSelected(f"Nothing to analyse: {reasons_in_words(planned.skipped)}.")
+    refuse_if_over(current_budgets(session, settings, now), planned.estimate.usd)
+    configuration = Configuration.of(settings)
+    batch = BatchSession(
+        idempotency_key=idempotency_key,
+        launched_by=by,
+        configuration=configuration.as_json(),
+        configuration_hash=configuration.hash,
+        selection=selection.model_dump(mode="json"),
+        estimate=planned.estimate.as_json(),
+        concurrency=settings.concurrency,
+        created_at=now,
+    )
+    session.add(batch)
+    session.flush()
+    if budget is not None:
+        create_batch_budget(session, batch.id, budget)
+        session.flush()
+    _add_records(session, batch.id, planned)
+    return batch.id
+
+
+def reasons_in_words(skipped: Sequence[tuple[int, str]]) -> str:
+    """Such as "3 already analysed with this configuration, 1 not active"."""
+    reasons = [reason for _, reason in skipped]
+    return ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
+
+
+def _reasons_to_skip(session: Session, ids: list[int], ready: Readiness) -> dict[int, str | None]:
+    """For each article that exists, why it would not run, or None."""
+    reason = case(
+        (~Article.is_active, INACTIVE),
+        (Article.body_chars < ready.minimum_chars, TOO_SHORT),
+        (is_analysed(ready), ALREADY_ANALYSED),
+        (is_in_flight(), IN_FLIGHT),
+    )
+    return dict(session.execute(select(Article.id, reason).where(among(Article.id, ids))).all())
+
+
+def _add_records(session: Session, batch_id: int, planned: Plan) -> None:
+    reasons = dict(planned.skipped)
+    ids = [*planned.runnable, *reasons]
+    titles = dict(session.execute(select(Article.id, Article.title).where(among(Article.id, ids))).all())
+    rows = [
+        {
+            "batch_id": batch_id,
+            "article_id": article_id,
+            "article_title": titles[article_id],
+            "position": position,
+            "status": RecordStatus.SKIPPED if article_id in reasons else RecordStatus.PENDING,
+            "skip_reason": reasons.get(article_id),
+        }
+        for position, article_id in enumerate(ids)
+    ]
+    session.execute(insert(BatchRecord), rows)
