@@ -8,25 +8,27 @@ import json
 import logging
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
-from console.words import duration, money
+from console.importing import finish_import, import_one, import_rows
+from console.printing import notes, print_batch, print_estimate, print_json
+from console.words import money
 from core import articles, batch_actions, batches, exports, launching, records, reports
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, NotFound, SettingsError
-from core.importers.fetching import fetch_coindesk, fetch_feed
+from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
-from core.importers.import_articles import ImportReport, import_articles, write_report
+from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
 from core.selection import Analysed, ArticleFilter, Order, Selection
@@ -41,7 +43,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-notes = Console(stderr=True, highlight=False)
 
 SOME_FAILED = 10
 PAUSED = 11
@@ -82,8 +83,8 @@ def import_(
     with Desk.open(settings) as desk:
         report = ImportReport()
         for source in sources:
-            _import_one(desk, source, report, quiet=as_json)
-        _finish_import(desk, report, as_json)
+            import_one(desk, source, report, quiet=as_json)
+        finish_import(desk, report, as_json)
 
 
 @app.command()
@@ -99,8 +100,8 @@ def fetch(
         report = ImportReport()
         key = settings.coindesk_api_key.get_secret_value()
         for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-            _import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
-        _finish_import(desk, report, as_json)
+            import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
+        finish_import(desk, report, as_json)
 
 
 @app.command()
@@ -121,9 +122,9 @@ def estimate(
         planned = launching.plan(session, selection, desk.settings(session))
     skipped = launching.reasons_in_words(planned.skipped)
     if as_json:
-        _print_json({**planned.estimate.as_json(), "skipped": len(planned.skipped), "skipped_reasons": skipped})
+        print_json({**planned.estimate.as_json(), "skipped": len(planned.skipped), "skipped_reasons": skipped})
         return
-    _print_estimate(planned, skipped)
+    print_estimate(planned, skipped)
 
 
 @app.command()
@@ -200,7 +201,7 @@ def status(
     with Desk.open() as desk, desk.database.session() as session:
         settings = desk.settings(session)
         if batch_id is not None:
-            _print_batch(batches.progress(session, batch_id), as_json)
+            print_batch(batches.progress(session, batch_id), as_json)
             return
         today = reports.today(session, launching.readiness(settings))
         budgets = current_budgets(session, settings, utc_now())
@@ -219,7 +220,7 @@ def status(
             "batches": [{"id": batch.id, "status": batch.status, "done": batch.ended, "total": batch.total} for batch in recent],
         }
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
     table = RichTable.grid(padding=(0, 2))
     for name, value in facts.items():
@@ -258,45 +259,6 @@ def export(
 # --- pieces of the commands ------------------------------------------------------------------------------------------
 
 
-def _import_one(desk: Desk, source: str, report: ImportReport, *, quiet: bool) -> None:
-    if source.startswith(("http://", "https://")):
-        feed = fetch_feed(source, allow_private=desk.environment.allow_private_feeds)
-        _import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report, quiet=quiet)
-        return
-    path = Path(source)
-    if not path.is_file():
-        raise NotFound(f"There is no file {source}.")
-    _import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report, quiet=quiet)
-
-
-def _import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet: bool) -> None:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
-    with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
-        task = bar.add_task(f"Importing {name}", total=None)
-        import_articles(desk, name, rows, report=report, on_progress=lambda done: bar.advance(task, done))
-
-
-def _finish_import(desk: Desk, report: ImportReport, as_json: bool) -> None:
-    path = write_report(report, desk.environment.data_dir / "reports", utc_now())
-    if as_json:
-        _print_json(
-            {
-                "new": report.new,
-                "updated": report.updated,
-                "unchanged": report.unchanged,
-                "rejected": len(report.rejected),
-                "reasons": report.reasons(),
-                "report": str(path) if path else None,
-            }
-        )
-        return
-    typer.echo(f"{report.new:,} new, {report.updated:,} updated, {report.unchanged:,} unchanged, {len(report.rejected):,} rejected.")
-    for reason, number in report.reasons().items():
-        typer.echo(f"  {number:,} × {reason}")
-    if path:
-        typer.echo(f"The rejected rows are in {path}")
-
-
 def _selection(
     desk: Desk,
     names: list[str] | None,
@@ -327,13 +289,6 @@ def _selection(
         order=order,
     )
     return Selection.of_filter(article_filter, limit)
-
-
-def _print_estimate(planned: launching.Plan, skipped: str) -> None:
-    figures = planned.estimate
-    typer.echo(f"{figures.articles:,} articles" + (f" ({skipped} skipped)" if skipped else ""))
-    typer.echo(f"about {money(figures.usd)}, at most {money(figures.usd_at_most)}; about {duration(figures.seconds)}")
-    typer.echo(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches")
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
@@ -367,7 +322,7 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     with desk.database.session() as session:
         state = batches.progress(session, batch_id)
         failed = records.rows(session, batch_id, statuses=[RecordStatus.FAILED], size=5)
-    _print_batch(state, as_json)
+    print_batch(state, as_json)
     if not as_json:
         for record in failed:
             notes.print(f"  failed: {record.title[:80]}: {record.error_message}")
@@ -376,36 +331,6 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     if state.status is BatchStatus.CANCELLED:
         return CANCELLED
     return SOME_FAILED if state.counts[RecordStatus.FAILED] else 0
-
-
-def _print_batch(state: batches.Progress, as_json: bool) -> None:
-    counts = {status.value.lower(): number for status, number in state.counts.items()}
-    took = ((state.finished_at or utc_now()) - (state.started_at or state.created_at)) if state.created_at else timedelta(0)
-    if as_json:
-        _print_json(
-            {
-                "batch": state.id,
-                "status": state.status,
-                "model": state.model,
-                "research": state.research,
-                "total": state.total,
-                **counts,
-                "estimated_usd": state.estimated_usd,
-                "spent_usd": state.spent_usd,
-                "seconds": round(took.total_seconds(), 3),
-                "pause_reason": state.pause_reason,
-            }
-        )
-        return
-    typer.echo(f"Batch {state.id}: {state.status.value}, {state.model} and {state.research}")
-    typer.echo("  " + ", ".join(f"{number:,} {name}" for name, number in counts.items() if number))
-    typer.echo(f"  {money(state.spent_usd)} spent ({money(state.estimated_usd)} estimated) in {duration(took.total_seconds())}")
-    if state.pause_reason:
-        typer.echo(f"  {state.pause_reason}")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(exports.as_json(value), ensure_ascii=False, indent=2))
 
 
 def main() -> None:

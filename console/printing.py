@@ -1,0 +1,51 @@
+"""What the command line prints: results on standard output, notes and progress on standard error."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from console.words import duration, money
+from core import batches, exports, launching
+from core.clock import utc_now
+
+notes = Console(stderr=True, highlight=False)
+
+
+def print_estimate(planned: launching.Plan, skipped: str) -> None:
+    figures = planned.estimate
+    typer.echo(f"{figures.articles:,} articles" + (f" ({skipped} skipped)" if skipped else ""))
+    typer.echo(f"about {money(figures.usd)}, at most {money(figures.usd_at_most)}; about {duration(figures.seconds)}")
+    typer.echo(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches")
+
+
+def print_batch(state: batches.Progress, as_json: bool) -> None:
+    counts = {status.value.lower(): number for status, number in state.counts.items()}
+    took = ((state.finished_at or utc_now()) - (state.started_at or state.created_at)) if state.created_at else timedelta(0)
+    if as_json:
+        print_json(
+            {
+                "batch": state.id,
+                "status": state.status,
+                "model": state.model,
+                "research": state.research,
+                "total": state.total,
+                **counts,
+                "estimated_usd": state.estimated_usd,
+                "spent_usd": state.spent_usd,
+                "seconds": round(took.total_seconds(), 3),
+                "pause_reason": state.pause_reason,
+            }
+        )
+        return
+    typer.echo(f"Batch {state.id}: {state.status.value}, {state.model} and {state.research}")
+    typer.echo("  " + ", ".join(f"{number:,} {name}" for name, number in counts.items() if number))
+    typer.echo(f"  {money(state.spent_usd)} spent ({money(state.estimated_usd)} estimated) in {duration(took.total_seconds())}")
+    if state.pause_reason:
+        typer.echo(f"  {state.pause_reason}")
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(exports.as_json(value), ensure_ascii=False, indent=2))
