@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from console import state
 from console.charts import BADGES, KIND_ICONS, KIND_NAMES
+from console.navigation import to
 from console.resources import read, settings
 from console.words import money, plain
 from core.agents.outputs import SignalKind
@@ -70,12 +72,12 @@ def sidebar() -> None:
             st.warning(plain(str(alert)), icon=":material/notifications:")
 
 
-def budget_meter(state: BudgetState) -> None:
+def budget_meter(budget: BudgetState) -> None:
     """One budget as a bar with its figures; coloured words from 67 % on."""
-    share = state.share_used
+    share = budget.share_used
     colour = "red" if share >= 0.83 else "orange" if share >= 0.67 else "gray"
-    reserved = f", {money(state.reserved)} reserved" if state.reserved else ""
-    st.progress(min(share, 1.0), text=f":{colour}[{state.label}: {money(state.spent)} of {money(state.limit)}{reserved}]")
+    reserved = f", {money(budget.reserved)} reserved" if budget.reserved else ""
+    st.progress(min(share, 1.0), text=f":{colour}[{budget.label}: {money(budget.spent)} of {money(budget.limit)}{reserved}]")
 
 
 def badge(value: object) -> None:
@@ -90,8 +92,6 @@ def kind_label(kind: SignalKind) -> str:
 
 def empty(message: str, page: str | None = None, label: str = "") -> None:
     """Nothing to show: say what to do next, with the way there."""
-    from console.navigation import to
-
     with st.container(border=True):
         st.markdown(message)
         if page:
@@ -119,19 +119,19 @@ def csv_download(
 
 
 def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:
-    """Previous and next; returns the page's offset. The page number lives in the address."""
+    """Previous and next; returns the page's offset."""
     last = max((total - 1) // size, 0)
     name = f"page-{key}"
-    current = min(max(int(st.session_state.get(name, 0)), 0), last)
+    current = min(max(state.page_number(key), 0), last)
     if total <= size:
         return 0
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     if row.button("Previous", key=f"{name}-previous", icon=":material/chevron_left:", disabled=current == 0):
-        st.session_state[name] = current - 1
+        state.turn_to(key, current - 1)
         st.rerun()
     bound = f"{total:,}" if exact else f"more than {total:,}"
     row.caption(f"{current * size + 1:,} to {min((current + 1) * size, total):,} of {bound}")
     if row.button("Next", key=f"{name}-next", icon=":material/chevron_right:", disabled=current >= last):
-        st.session_state[name] = current + 1
+        state.turn_to(key, current + 1)
         st.rerun()
     return current * size

@@ -84,6 +84,21 @@ def last_run() -> int | None:
     return st.session_state.get(_RUN)
 
 
+def page_number(table: str) -> int:
+    """The page of a table that is in view, from 0."""
+    return int(st.session_state.get(f"page-{table}", 0))
+
+
+def turn_to(table: str, page: int) -> None:
+    """Show another page of a table."""
+    st.session_state[f"page-{table}"] = page
+
+
+def forget(widget: str) -> None:
+    """Have a widget start from its default again."""
+    st.session_state.pop(widget, None)
+
+
 def flash(message: str, icon: str = ":material/check:") -> None:
     """Say something after the next rerun."""
     st.session_state[_FLASH] = (message, icon)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from console.components import attempt
 from console.resources import change, open_desk, read, settings
-from console.state import user
+from console.state import forget, user
 from core.articles import publishers, set_priority
 from core.configuration import reset_setting, save_setting, saved_names, setting_rows
 from core.records import workers
@@ -36,7 +36,7 @@ with left:
             st.rerun()
         if row.source == "screen" and buttons.button("Reset", key=f"reset-{row.name}"):
             change(lambda session, row=row: reset_setting(session, row.name))
-            del st.session_state[f"setting-{row.name}"]
+            forget(f"setting-{row.name}")
             st.rerun()
 
 with right:
