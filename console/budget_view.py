@@ -31,7 +31,7 @@ def limits(states: list[BudgetState]) -> None:
             )
             with st.popover("Change the limit", icon=":material/edit:"):
                 limit = st.number_input(
-                    "Limit ($)", min_value=0.0, max_value=1_000_000.0, value=float(budget.limit), step=1.0, key=f"limit-{budget.id}"
+                    "Limit ($)", min_value=0.0, max_value=999_999.0, value=float(budget.limit), step=1.0, key=f"limit-{budget.id}"
                 )
                 st.caption(f"For {budget.label} ({budget.key}) only; the default for new days and months is on the System page.")
                 if st.button("Save", key=f"save-limit-{budget.id}", type="primary") and attempt(partial(_save_limit, budget.id, limit)):

@@ -6,17 +6,18 @@ exit code says its kind (README, "Exit codes").
 
 import json
 import logging
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table as RichTable
 
 from console.importing import finish_import, import_one, import_rows
 from console.printing import notes, print_batch, print_estimate, print_json
@@ -47,6 +48,7 @@ app = typer.Typer(
 SOME_FAILED = 10
 PAUSED = 11
 CANCELLED = 12
+MOST_ID = 2**63 - 1  # what a BIGINT holds
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Publishers = Annotated[list[str] | None, typer.Option("--publisher", "-p", help="Only this publisher; may be given several times.")]
@@ -54,8 +56,11 @@ Text = Annotated[str, typer.Option("--text", "-t", help="Only articles with thes
 Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")]
 Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")]
 Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many articles.")]
-Ids = Annotated[list[int] | None, typer.Option("--id", help="This article; may be given several times. Other filters are ignored.")]
+Ids = Annotated[
+    list[int] | None, typer.Option("--id", min=1, max=MOST_ID, help="This article; may be given several times. Other filters are ignored.")
+]
 Samples = Annotated[bool, typer.Option("--samples/--no-samples", help="With the sample articles, or without.")]
+BatchId = Annotated[int, typer.Argument(min=1, max=MOST_ID, help="The batch's number.")]
 OrderBy = Annotated[Order, typer.Option("--order", help="Which articles come first, after priority publishers.")]
 
 
@@ -82,9 +87,9 @@ def import_(
     settings = load_settings()
     with Desk.open(settings) as desk:
         report = ImportReport()
-        for source in sources:
-            import_one(desk, source, report, quiet=as_json)
-        finish_import(desk, report, as_json)
+        with _finishing(desk, report, as_json):
+            for source in sources:
+                import_one(desk, source, report, quiet=as_json)
 
 
 @app.command()
@@ -99,9 +104,9 @@ def fetch(
     with Desk.open(settings) as desk:
         report = ImportReport()
         key = settings.coindesk_api_key.get_secret_value()
-        for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-            import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
-        finish_import(desk, report, as_json)
+        with _finishing(desk, report, as_json):
+            for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
+                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
 
 
 @app.command()
@@ -137,11 +142,13 @@ def analyze(
     article_id: Ids = None,
     samples: Samples = True,
     order: OrderBy = Order.NEWEST,
-    budget: Annotated[float | None, typer.Option(min=0, help="USD that this batch may spend at most.")] = None,
+    budget: Annotated[float | None, typer.Option(min=0, max=999_999, help="USD that this batch may spend at most.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key never makes two batches.")] = None,
     as_json: Json = False,
 ) -> None:
     """Analyse the articles that match, and wait for the end. Interrupting pauses the batch."""
+    if key is not None and len(key) > 200:
+        raise SettingsError("An idempotency key has at most 200 characters.")
     with Desk.open() as desk:
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
         with desk.database.session() as session:
@@ -159,7 +166,7 @@ def analyze(
 
 
 @app.command()
-def resume(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], as_json: Json = False) -> None:
+def resume(batch_id: BatchId, as_json: Json = False) -> None:
     """Resume a paused batch, and wait for the end."""
     with Desk.open() as desk:
         with desk.database.session() as session:
@@ -168,7 +175,7 @@ def resume(batch_id: Annotated[int, typer.Argument(help="The batch's number.")],
 
 
 @app.command()
-def retry(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], as_json: Json = False) -> None:
+def retry(batch_id: BatchId, as_json: Json = False) -> None:
     """Run the failed articles of a batch again, and wait for the end."""
     with Desk.open() as desk:
         with desk.database.session() as session:
@@ -177,7 +184,7 @@ def retry(batch_id: Annotated[int, typer.Argument(help="The batch's number.")], 
 
 
 @app.command()
-def pause(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
+def pause(batch_id: BatchId) -> None:
     """Pause a batch that runs anywhere: what is in flight finishes, nothing more is claimed."""
     with Desk.open() as desk, desk.database.session() as session:
         batch_actions.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
@@ -185,7 +192,7 @@ def pause(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) 
 
 
 @app.command()
-def cancel(batch_id: Annotated[int, typer.Argument(help="The batch's number.")]) -> None:
+def cancel(batch_id: BatchId) -> None:
     """Cancel a batch: what is done is kept."""
     with Desk.open() as desk, desk.database.session() as session:
         batch_actions.cancel(session, batch_id, now=utc_now())
@@ -194,7 +201,7 @@ def cancel(batch_id: Annotated[int, typer.Argument(help="The batch's number.")])
 
 @app.command()
 def status(
-    batch_id: Annotated[int | None, typer.Argument(help="A batch's number; without it, the whole desk.")] = None,
+    batch_id: Annotated[int | None, typer.Argument(min=1, max=MOST_ID, help="A batch's number; without it, the whole desk.")] = None,
     as_json: Json = False,
 ) -> None:
     """The desk's state, or one batch's."""
@@ -222,22 +229,20 @@ def status(
     if as_json:
         print_json(facts)
         return
-    table = RichTable.grid(padding=(0, 2))
-    for name, value in facts.items():
-        if name not in ("budgets", "batches"):
-            table.add_row(name.replace("_", " "), str(value))
+    lines = {name.replace("_", " "): str(value) for name, value in facts.items() if name not in ("budgets", "batches")}
     for state in budgets:
-        table.add_row(f"budget {state.label}", f"{money(state.spent)} of {money(state.limit)} spent, {money(state.reserved)} reserved")
+        lines[f"budget {state.label}"] = f"{money(state.spent)} of {money(state.limit)} spent, {money(state.reserved)} reserved"
     for batch in recent:
-        table.add_row(f"batch {batch.id}", f"{batch.status.value}: {batch.ended} of {batch.total}, {money(batch.spent_usd)}")
-    Console(highlight=False).print(table)
+        lines[f"batch {batch.id}"] = f"{batch.status.value}: {batch.ended} of {batch.total}, {money(batch.spent_usd)}"
+    for name, words in lines.items():
+        typer.echo(f"{name:<{max(map(len, lines))}}  {words}")
 
 
 @app.command()
 def export(
     table: Annotated[exports.Table, typer.Argument(help="What to export.")] = exports.Table.SIGNALS,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; standard output without it.")] = None,
-    batch_id: Annotated[int | None, typer.Option("--batch", help="Only this batch.")] = None,
+    batch_id: Annotated[int | None, typer.Option("--batch", min=1, max=MOST_ID, help="Only this batch.")] = None,
     reviewed: Annotated[Reviewed, typer.Option(help="Signals: only those with this decision.")] = Reviewed.ANY,
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV.")] = False,
 ) -> None:
@@ -272,6 +277,8 @@ def _selection(
 ) -> Selection:
     if ids:
         return Selection.of_ids(ids)
+    if len(text) > 200:
+        raise SettingsError("--text takes at most 200 characters.")
     known: dict[str, int] = {}
     if names:
         with desk.database.session() as session:
@@ -291,8 +298,21 @@ def _selection(
     return Selection.of_filter(article_filter, limit)
 
 
+@contextmanager
+def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None]:
+    """An import whose source is refused half-way still says what it took before that."""
+    try:
+        yield
+    except DeskError:
+        if report.total:
+            finish_import(desk, report, as_json)
+        raise
+    finish_import(desk, report, as_json)
+
+
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
     orchestrator = Orchestrator(desk)
     orchestrator.start()
     columns = (

@@ -1,5 +1,6 @@
 """Importing from the command line: sources by name, with a progress bar and a report of what was rejected."""
 
+import os.path
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from console.printing import notes, print_json
 from core.clock import utc_now
 from core.configuration import Desk
-from core.errors import NotFound
+from core.errors import NotFound, SettingsError
 from core.importers.fetching import fetch_feed
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport, import_articles, write_report
@@ -21,20 +22,39 @@ def import_one(desk: Desk, source: str, report: ImportReport, *, quiet: bool) ->
         import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report, quiet=quiet)
         return
     path = Path(source)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False too for a name that is too long or a folder that is closed
         raise NotFound(f"There is no file {source}.")
     import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report, quiet=quiet)
 
 
 def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet: bool) -> None:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
         task = bar.add_task(f"Importing {name}", total=None)
         import_articles(desk, name, rows, report=report, on_progress=lambda done: bar.advance(task, done))
 
 
 def finish_import(desk: Desk, report: ImportReport, as_json: bool) -> None:
-    path = write_report(report, desk.environment.data_dir / "reports", utc_now())
+    """Say what became of the rows, and write the rejected ones to a file.
+
+    Raises:
+        SettingsError: that file cannot be written; the rest was said.
+    """
+    folder = desk.environment.data_dir / "reports"
+    try:
+        path = write_report(report, folder, utc_now())
+    except OSError as error:
+        _print_report(report, None, as_json)
+        raise SettingsError(f"The rejected rows cannot be written to {folder}: {error.strerror}. Set SIGNALDESK_DATA_DIR.") from error
+    _print_report(report, path, as_json)
+
+
+def _print_report(report: ImportReport, path: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(
             {

@@ -11,7 +11,7 @@ from console.words import duration, money
 from core import batches, exports, launching
 from core.clock import utc_now
 
-notes = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_estimate(planned: launching.Plan, skipped: str) -> None:

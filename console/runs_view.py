@@ -30,9 +30,7 @@ def choose_batch() -> int | None:
     if not recent:
         empty("No runs yet. Choose some articles and click Analyze.", "articles", "Go to Articles")
         return None
-    names = {
-        batch.id: f"#{batch.id} · {batch.status.value.lower()} · {batch.total:,} articles · {exact(batch.created_at)}" for batch in recent
-    }
+    names = {batch.id: f"#{batch.id} · {batch.total:,} articles · {exact(batch.created_at)}" for batch in recent}
     wanted = st.query_params.get("batch", "")
     if wanted.isdigit() and int(wanted) not in names:
         names[int(wanted)] = f"#{wanted}"
@@ -105,7 +103,7 @@ def _head(progress: Progress) -> None:
 
 def _actions(progress: Progress) -> None:
     """Buttons for what can be done with the batch now."""
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, vertical_alignment="center")
     for label, icon, hint, action in _possible(progress):
         if row.button(label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type=_look(label)):
             _do(action)

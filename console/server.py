@@ -59,7 +59,6 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         DatabaseUnavailable: the database cannot be started or reached.
     """
     host, port = host or settings.host, settings.port if port is None else port
-    os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory
     listener = _listen(host, port)
     typer.echo("Signal Desk: opening the database …", err=True)
     desk = open_desk(settings)
@@ -67,6 +66,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         report = load_samples(desk, utc_now())
         typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
     address = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
+    os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     config = uvicorn.Config(
         make_app(), log_config=None, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
     )

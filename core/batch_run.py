@@ -23,7 +23,7 @@ from core.clock import utc_now
 from core.configuration import Configuration, Desk
 from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
 from core.failures import Action, CallFailed, FailureKind
-from core.metering import Habits, Meter
+from core.metering import Habits, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
 from core.pipeline import Tools, run_article
@@ -33,7 +33,7 @@ from core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-DATABASE_THREADS = 2
+DATABASE_THREADS = 4
 LOOK_SECONDS = 1.0
 DELETED = "the article was deleted"
 NO_ARTICLE = 0
@@ -55,13 +55,16 @@ class Shared:
 class BatchRun:
     """Runs one batch. ``run`` returns when it has ended, was paused, or this process is stopping."""
 
-    def __init__(self, desk: Desk, batch_id: int, shared: Shared) -> None:
+    def __init__(self, desk: Desk, batch_id: int, shared: Shared, *, sleep: Sleep = asyncio.sleep) -> None:
         self.desk = desk
         self.batch_id = batch_id
         self.shared = shared
+        self._sleep = sleep
         self._queue: asyncio.Queue[Claim] = asyncio.Queue()
         self._in_work: dict[int, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
+        self._open = True
+        """Whether more may be claimed, as far as is known here."""
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,13 +80,14 @@ class BatchRun:
             if web is not None:
                 await stack.enter_async_context(web)
             tools, pace, habits = Tools(configuration, model, web), Pace(width), Habits()
-            workers = [asyncio.create_task(self._work(settings, pace, habits, tools)) for _ in range(width)]
+            helpers = [asyncio.create_task(self._work(settings, pace, habits, tools)) for _ in range(width)]
+            helpers.append(asyncio.create_task(self._watch()))
             try:
                 await self._feed(width)
             finally:
-                for worker in workers:
-                    worker.cancel()
-                await asyncio.gather(*workers, return_exceptions=True)
+                for helper in helpers:
+                    helper.cancel()
+                await asyncio.gather(*helpers, return_exceptions=True)
                 await self._give_back_queue()
         await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
@@ -94,56 +98,50 @@ class BatchRun:
     # --- the feeder --------------------------------------------------------------------------------------------------
 
     async def _feed(self, width: int) -> None:
-        """Keep the queue filled until nothing is left to claim and nothing is in work."""
-        ahead = max(width // 8, 1)
-        exhausted_at = float("-inf")
-        clock = asyncio.get_running_loop().time
-        looked_at = clock()
+        """Keep the queue filled until nothing is left to claim, or nothing may be, and nothing is in work."""
+        ahead = max(width // 4, 2)
         while True:
-            if clock() - looked_at >= LOOK_SECONDS or self.shared.stopping.is_set():
-                looked_at = clock()
-                if not await self._may_go_on():
-                    await self._give_back_queue()
-                    if not self._in_work:
-                        return
-            wanted = width - len(self._in_work) + ahead - self._queue.qsize()
-            if wanted >= ahead and not self.shared.stopping.is_set() and clock() - exhausted_at >= LOOK_SECONDS:
-                claims = await self.desk.offload(
-                    lambda session, most=wanted: records.claim(  # type: ignore[misc]
-                        session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now()
-                    )
-                )
-                self.shared.held.update(claim.record_id for claim in claims)
-                for claim in claims:
-                    self._queue.put_nowait(claim)
-                if not claims:
-                    exhausted_at = clock()
-                    if not self._in_work and self._queue.empty():
-                        return
+            nothing_left = False
+            if self._open:
+                wanted = width - len(self._in_work) + ahead - self._queue.qsize()
+                if wanted > ahead // 2:
+                    nothing_left = not await self._claim(wanted)
+            else:
+                await self._give_back_queue()
+            if not self._in_work and self._queue.empty() and (nothing_left or not self._open):
+                return
             self._freed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS / 2 if exhausted_at > looked_at - LOOK_SECONDS else LOOK_SECONDS):
-                    await self._freed.wait()
-            if exhausted_at > float("-inf") and not self._in_work and self._queue.empty():
-                return
+                await asyncio.wait_for(self._freed.wait(), LOOK_SECONDS)
 
-    async def _may_go_on(self) -> bool:
-        """Whether to claim more; stops what is in work when the batch was interrupted or the grace time is over."""
-        if self.shared.aborting.is_set():
-            self._stop_work()
-            return False
-        status, interrupt = await self.desk.offload(self._read_status)
-        if interrupt and status not in BatchStatus.claimable():
-            self._stop_work()
-        return status in BatchStatus.claimable() and not self.shared.stopping.is_set()
+    async def _claim(self, most: int) -> list[Claim]:
+        claims = await self.desk.offload(
+            lambda session: records.claim(session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now())
+        )
+        self.shared.held.update(claim.record_id for claim in claims)
+        for claim in claims:
+            self._queue.put_nowait(claim)
+        return claims
+
+    async def _watch(self) -> None:
+        """Look every second whether more may be claimed, and stop what is in work when that was asked for."""
+        while True:
+            try:
+                status, interrupt = await self.desk.offload(self._read_status)
+            except DatabaseUnavailable as error:  # it goes on watching: also this process may be asked to stop meanwhile
+                logger.warning("batch %d is not watched while the database is away: %s", self.batch_id, error)
+                status, interrupt = BatchStatus.PROCESSING, False
+            self._open = status in BatchStatus.claimable() and not self.shared.stopping.is_set()
+            if self.shared.aborting.is_set() or (interrupt and status not in BatchStatus.claimable()):
+                for task in self._in_work.values():
+                    task.cancel()
+            if not self._open:
+                self._freed.set()
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _read_status(self, session: Session) -> tuple[BatchStatus, bool]:
         row = session.execute(select(BatchSession.status, BatchSession.interrupt).where(BatchSession.id == self.batch_id)).one_or_none()
         return (row[0], row[1]) if row else (BatchStatus.CANCELLED, True)
-
-    def _stop_work(self) -> None:
-        for task in self._in_work.values():
-            task.cancel()
 
     async def _give_back_queue(self) -> None:
         while not self._queue.empty():
@@ -158,7 +156,17 @@ class BatchRun:
             task = asyncio.create_task(
                 self._hold(
                     claim,
-                    Meter(self.desk, settings, pace, habits, self.shared.owner, self.batch_id, claim.record_id, claim.article_id or 0),
+                    Meter(
+                        self.desk,
+                        settings,
+                        pace,
+                        habits,
+                        self.shared.owner,
+                        self.batch_id,
+                        claim.record_id,
+                        claim.article_id or 0,
+                        self._sleep,
+                    ),
                     tools,
                 )
             )
@@ -219,6 +227,8 @@ class BatchRun:
         await self.desk.offload(lambda session: records.give_back(session, claim.record_id, owner=self.shared.owner, now=utc_now()))
 
     async def _pause(self, reason: str) -> None:
+        self._open = False
+
         def pause(session: Session) -> None:
             try:
                 batch_actions.pause(session, self.batch_id, reason)

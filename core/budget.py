@@ -9,7 +9,7 @@ Free calls are entered too, without touching a budget.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,8 @@ ALERT_THRESHOLDS = (67, 83, 100)
 """Percent of a limit at which an alert is raised, once a budget."""
 
 ZERO = Decimal(0)
+FORGOTTEN = timedelta(hours=1)
+"""Well above the longest call timeout that can be set, 20 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,16 @@ def release(session: Session, entry_id: int, *, now: datetime, error_kind: str |
 def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind: str, error_message: str) -> None:
     """No answer came, and the provider may have billed the call: the worst case counts as spent, and is shown as such."""
     _end(session, entry_id, LedgerStatus.UNKNOWN, None, now, error_kind, error_message)
+
+
+def settle_forgotten(session: Session, *, now: datetime) -> int:
+    """End as unknown what was reserved longer ago than any call can take: its worker lives, but lost sight of it."""
+    entries = session.scalars(
+        select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.created_at < now - FORGOTTEN)
+    ).all()
+    for entry_id in entries:
+        settle_unknown(session, entry_id, now=now, error_kind="forgotten", error_message="No end of this call was ever written down.")
+    return len(entries)
 
 
 def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) -> int:

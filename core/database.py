@@ -19,13 +19,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.embedded_postgres import EmbeddedPostgres
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, SettingsError
 from core.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -47,6 +47,7 @@ class Database:
         """Connect, starting the embedded server where no ``DATABASE_URL`` is set, and migrate to the newest schema.
 
         Raises:
+            SettingsError: ``DATABASE_URL`` cannot be read.
             DatabaseUnavailable: the server cannot be started or reached, or the schema cannot be migrated.
         """
         if settings.database_url is not None:
@@ -78,6 +79,10 @@ class Database:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable(_what_happened(error, self.address)) from error
+        except InternalError as error:
+            if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+                raise
             raise DatabaseUnavailable(_what_happened(error, self.address)) from error
 
     @property
@@ -112,6 +117,9 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
 
     ``revive`` is asked for the address anew when a connection is refused: a server of our own that was killed is started
     again by whoever needs it first.
+
+    Raises:
+        SettingsError: the URL cannot be read; the message never shows a part of it, which may be one of the password.
     """
     engine = create_engine(
         _driver_url(url),
@@ -153,7 +161,16 @@ def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -
 
 
 def _driver_url(url: str) -> URL:
-    return make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url))
+    try:
+        address = make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url))
+    except (ArgumentError, ValueError):
+        address = None
+    if address is None or re.search(r"[@\s]", address.host or "") or not 0 <= (address.port or 0) <= 65_535:
+        raise SettingsError(
+            "DATABASE_URL is malformed. It is written postgresql://user:password@host:5432/name, with the characters"
+            " @ : / ? # % of the password percent-encoded (@ is %40)."
+        )
+    return address
 
 
 def _current_revision(connection: Connection) -> str | None:
@@ -169,6 +186,8 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
         return f"The disk under the database at {address} is full. Free some space and try again; nothing was lost. ({words})"
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return f"The database at {address} refuses: {words}. Give its role the right to create tables in its schema."
+    if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
+        return f"The database at {address} is read-only for now: {words}. Try again when it takes changes."
     if isinstance(error, PoolTimeout):
         return f"The database at {address} is too busy: no connection became free within 15 s."
     return f"The database at {address} does not answer: {words}. Check that it runs and that DATABASE_URL is right."

@@ -32,6 +32,7 @@ from core.settings import ModelPrice, Settings
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
 
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_MOST_SECONDS = 60.0
@@ -77,6 +78,8 @@ class Meter:
     batch_id: int
     record_id: int
     article_id: int
+    sleep: Sleep = asyncio.sleep
+    """How it waits: before another attempt, and for room in a budget."""
 
     async def pay(
         self, agent: str, provider: str, model: str, kind: LedgerKind, worst: Decimal, make: Callable[[], Awaitable[Bill[T]]]
@@ -91,6 +94,7 @@ class Meter:
             stop=stop_after_attempt(self.settings.max_attempts),
             retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.failure.action is Action.RETRY),
             wait=wait_as_told,
+            sleep=self.sleep,
             reraise=True,
         )
         async for attempt in attempts:
@@ -148,7 +152,7 @@ class Meter:
             except NoRoom as refusal:
                 if not refusal.may_free:
                     raise
-                await asyncio.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+                await self.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
 
     def _slow_down(self, failure: Failure) -> None:
         if failure.kind is FailureKind.RATE_LIMIT:

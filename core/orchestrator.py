@@ -7,13 +7,15 @@ process, closing a tab or killing this one changes nothing that the next look at
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
+import sys
 import threading
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psutil
 from sqlalchemy import select
@@ -30,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 BATCHES_AT_ONCE = 4
 SUPERVISE_SECONDS = 2.0
-ABORT_SECONDS = 15.0
+GRACE_SECONDS = 20.0
+ABORT_SECONDS = 10.0
+SWITCH_SECONDS = 0.0002
 
 
 class Orchestrator:
@@ -45,18 +49,23 @@ class Orchestrator:
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Begin to look for work."""
+        """Begin to look for work.
+
+        Lets threads take turns at the interpreter more often than the 5 ms of Python's default: a short database transaction
+        has several waits, and after each it would queue behind the event loop's thread for so long.
+        """
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._supervisor.start()
 
     def wake(self) -> None:
         """Look for work now: something was launched or resumed."""
         self._awake.set()
 
-    def stop(self, grace_seconds: float = 30.0) -> None:
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Claim nothing more, let what is in flight finish within the grace time, then stop it and give back the rest."""
         self.shared.stopping.set()
         self._awake.set()
-        self._supervisor.join(timeout=SUPERVISE_SECONDS + 5)
+        self._supervisor.join(timeout=SUPERVISE_SECONDS + 5)  # which sends a last heartbeat: the leases outlast the grace time
         running = list(self._running.values())
         if wait(running, timeout=grace_seconds).not_done:
             self.shared.aborting.set()
@@ -72,26 +81,36 @@ class Orchestrator:
     # --- supervisor thread -------------------------------------------------------------------------------------------
 
     def _supervise(self) -> None:
-        last_heartbeat = 0.0
+        beat_at = recover_from = datetime.min.replace(tzinfo=UTC)
         first = True
         while not self.shared.stopping.is_set():
+            now = utc_now()
             try:
-                now = utc_now()
-                if now.timestamp() - last_heartbeat >= records.HEARTBEAT_SECONDS:
-                    self._heartbeat(now, dead=self._dead_neighbours() if first else [])
-                    last_heartbeat, first = now.timestamp(), False
+                if (now - beat_at).total_seconds() >= records.HEARTBEAT_SECONDS:
+                    dead = self._dead_neighbours() if first else []
+                    self._heartbeat(now)
+                    beat_at, first = now, False
+                    if now >= recover_from:
+                        self._recover(dead, now)
                 tell_alerts(self.desk, now)
                 self._take_open_batches()
             except DatabaseUnavailable as error:
                 logger.warning("the database is away: %s", error)
+                recover_from = now + records.LEASE  # nobody could renew a lease meanwhile: let the living do so first
             except Exception:
                 logger.exception("the supervisor failed; it goes on")
             self._awake.wait(SUPERVISE_SECONDS)
             self._awake.clear()
+        with contextlib.suppress(DatabaseUnavailable):
+            self._heartbeat(utc_now())
 
-    def _heartbeat(self, now: datetime, dead: list[str]) -> None:
+    def _heartbeat(self, now: datetime) -> None:
+        held, host = list(self.shared.held), socket.gethostname()
         with self.desk.database.session() as session:
-            records.heartbeat(session, list(self.shared.held), owner=self.shared.owner, host=socket.gethostname(), pid=os.getpid(), now=now)
+            records.heartbeat(session, held, owner=self.shared.owner, host=host, pid=os.getpid(), now=now)
+
+    def _recover(self, dead: list[str], now: datetime) -> None:
+        with self.desk.database.session() as session:
             if queued := records.recover(session, dead, now=now):
                 logger.warning("%d records of dead workers are queued again", queued)
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.budget import settle_orphans
+from core.budget import settle_forgotten, settle_orphans
 from core.database import among
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker
@@ -116,6 +116,7 @@ def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
     stale = session.scalars(select(Worker.owner).where(Worker.heartbeat_at < now - LEASE)).all()
     gone = sorted({*dead, *stale})
     settle_orphans(session, gone, now=now)
+    settle_forgotten(session, now=now)
     expired = (
         select(BatchRecord.id)
         .where(

@@ -11,8 +11,8 @@ from core.importers.import_articles import ImportReport, import_articles
 from core.importers.parsed_article import ParsedArticle, RejectedRow
 
 FILE = Path(__file__).resolve().parent / "articles.jsonl"
-NEWEST = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
-"""The end of the samples' last day as written, a Sunday."""
+NEWEST = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
+"""When the newest sample is from, as written: a Sunday."""
 
 
 def sample_articles(now: datetime) -> Iterator[ParsedArticle | RejectedRow]:
@@ -23,5 +23,5 @@ def sample_articles(now: datetime) -> Iterator[ParsedArticle | RejectedRow]:
 
 
 def load_samples(desk: Desk, now: datetime) -> ImportReport:
-    """Import the samples; articles that are there already stay as they are."""
+    """Import the samples; those that are there already are only moved to the dates they have ``now``."""
     return import_articles(desk, FILE.name, sample_articles(now))

@@ -82,9 +82,12 @@ def start_console(console_environment: dict[str, str]) -> Iterator[Any]:
         print("".join(console.log))  # shown where the test failed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium. Without it the test skips, but not in CI."""
+    """Debian's Chromium. Without it the test skips, but not in CI.
+
+    Not for the whole session: while Playwright is open its event loop counts as running, and no other test could start one.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is not installed (apt-get install chromium)")
