@@ -55,7 +55,7 @@ Publishers = Annotated[list[str] | None, typer.Option("--publisher", "-p", help=
 Text = Annotated[str, typer.Option("--text", "-t", help="Only articles with these words.")]
 Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")]
 Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many articles.")]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, max=MOST_ID, help="At most so many articles.")]
 Ids = Annotated[
     list[int] | None, typer.Option("--id", min=1, max=MOST_ID, help="This article; may be given several times. Other filters are ignored.")
 ]
@@ -147,8 +147,7 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Analyse the articles that match, and wait for the end. Interrupting pauses the batch."""
-    if key is not None and len(key) > 200:
-        raise SettingsError("An idempotency key has at most 200 characters.")
+    _require_short_text("--key", key or "")
     with Desk.open() as desk:
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
         with desk.database.session() as session:
@@ -277,8 +276,7 @@ def _selection(
 ) -> Selection:
     if ids:
         return Selection.of_ids(ids)
-    if len(text) > 200:
-        raise SettingsError("--text takes at most 200 characters.")
+    _require_short_text("--text", text)
     known: dict[str, int] = {}
     if names:
         with desk.database.session() as session:
@@ -296,6 +294,13 @@ def _selection(
         order=order,
     )
     return Selection.of_filter(article_filter, limit)
+
+
+def _require_short_text(option: str, value: str) -> None:
+    if len(value) > 200:
+        raise SettingsError(f"{option} takes at most 200 characters.")
+    if any("\ud800" <= character <= "\udfff" for character in value):  # bytes of the command line that are no UTF-8
+        raise SettingsError(f"{option} is not valid UTF-8.")
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now())
         typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
-    address = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{listener.getsockname()[1]}"
+    shown = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}"
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     config = uvicorn.Config(
         make_app(), log_config=None, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5

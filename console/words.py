@@ -53,11 +53,17 @@ def exact(moment: datetime | None) -> str:
 
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+# Streamlit makes links, icons and arrows of text after its escapes were taken off; an invisible character within stops that.
+_REWRITTEN = re.compile(
+    r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)|(?<=:material)(?=/)|(?<=:streamlit)(?=:)|(?<=-)(?=[->])|(?<=<)(?=[-=])|(?<=[>~])(?==)",
+    re.IGNORECASE,
+)
+WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
     """Text of an article or a model as Markdown that shows exactly that text: nothing in it can become markup."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", _REWRITTEN.sub(WORD_JOINER, " ".join(text.split())))
 
 
 def percent(share: float) -> str:

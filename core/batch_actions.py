@@ -10,15 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.batches import progress, research_failed
 from core.budget import NoRoom, top_up, usd
 from core.database import LAUNCH_LOCK, among
 from core.errors import NotFound, NotPossible
 from core.launching import IN_FLIGHT
-from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, RecordStatus, Signal
-from core.selection import is_in_flight
+from core.models import Analysis, BatchRecord, BatchSession, BatchStatus, RecordStatus, Signal
 
 _NOT_PAUSED: dict[str, Any] = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
 
@@ -103,7 +102,7 @@ def retry_failed(session: Session, batch_id: int) -> int:
         NotFound: there is no such batch.
         NotPossible: none failed, all that failed are in flight elsewhere, or the batch was cancelled.
     """
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
+    _hold_launches(session)
     _refuse_cancelled(session, batch_id)
     failed = dict(
         session.execute(
@@ -114,9 +113,7 @@ def retry_failed(session: Session, batch_id: int) -> int:
     )
     if not failed:
         raise NotPossible(f"No article of batch {batch_id} failed.")
-    elsewhere = set(
-        session.scalars(select(Article.id).where(among(Article.id, [article_id for article_id in failed if article_id]), is_in_flight()))
-    )
+    elsewhere = _in_flight_elsewhere(session, batch_id)
     free = [record_id for article_id, record_id in failed.items() if article_id not in elsewhere]
     if not free:
         raise NotPossible(f"The failed articles of batch {batch_id} are {IN_FLIGHT}.")
@@ -137,16 +134,22 @@ def retry_research(session: Session, batch_id: int, article_id: int | None = Non
 
     Raises:
         NotFound: there is no such batch.
-        NotPossible: no research of it failed, or the batch was cancelled.
+        NotPossible: no research of it failed, all of these articles are in flight elsewhere, or the batch was cancelled.
     """
+    _hold_launches(session)
     _refuse_cancelled(session, batch_id)
+    elsewhere = _in_flight_elsewhere(session, batch_id)
     unresearched = (
         select(Analysis.id).join(Signal, Signal.analysis_id == Analysis.id).where(Analysis.batch_id == batch_id, research_failed())
     )
     if article_id is not None:
         unresearched = unresearched.where(Analysis.article_id == article_id)
+    failed = dict(session.execute(select(Analysis.article_id, Analysis.id).where(Analysis.id.in_(unresearched))).all())
+    if failed and failed.keys() <= elsewhere:
+        raise NotPossible(f"The articles whose research failed are {IN_FLIGHT}.")
+    free = [analysis_id for article, analysis_id in failed.items() if article not in elsewhere]
     articles = session.scalars(
-        update(Analysis).where(Analysis.id.in_(unresearched)).values(completed_at=None).returning(Analysis.article_id)
+        update(Analysis).where(among(Analysis.id, free)).values(completed_at=None).returning(Analysis.article_id)
     ).all()
     queued = session.scalars(
         update(BatchRecord)
@@ -165,8 +168,9 @@ def requeue(session: Session, record_id: int) -> None:
 
     Raises:
         NotFound: there is no such record, or its article was deleted.
-        NotPossible: it waits already, is done, or its batch was cancelled.
+        NotPossible: it waits already, is done, is in flight in another batch, or its batch was cancelled.
     """
+    _hold_launches(session)
     record = select(BatchRecord.batch_id, BatchRecord.status, BatchRecord.article_id).where(BatchRecord.id == record_id)
     batch_id = session.scalar(select(BatchRecord.batch_id).where(BatchRecord.id == record_id))
     if batch_id is None:
@@ -177,6 +181,8 @@ def requeue(session: Session, record_id: int) -> None:
         raise NotFound("The article was deleted.")
     if found.status not in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING):
         raise NotPossible(f"The article can't be queued again: it is {found.status.value}.")
+    if found.article_id in _in_flight_elsewhere(session, batch_id):
+        raise NotPossible(f"The article can't be queued again: it is {IN_FLIGHT}.")
     session.execute(
         update(BatchRecord)
         .where(BatchRecord.id == record_id)
@@ -206,6 +212,7 @@ def top_up_and_resume(session: Session, batch_id: int, *, by: str) -> Decimal:
         NotFound: there is no such batch.
         NotPossible: it is not paused for want of budget.
     """
+    lock(session, batch_id)
     state = progress(session, batch_id)
     if state.status is not BatchStatus.PAUSED or state.pause_budget_id is None or state.pause_needs_usd is None:
         raise NotPossible(f"Batch {batch_id} is not paused for want of budget.")
@@ -240,6 +247,28 @@ def lock(session: Session, batch_id: int) -> BatchStatus:
     if status is None:
         raise NotFound(f"There is no batch {batch_id}.")
     return status
+
+
+def _hold_launches(session: Session) -> None:
+    """Let nothing be launched until the transaction ends, so that no article comes to run twice. Taken before any batch is locked."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
+
+
+def _in_flight_elsewhere(session: Session, batch_id: int) -> set[int]:
+    """Articles of a batch that wait or are in work in another open one."""
+    other, own = aliased(BatchRecord), aliased(BatchRecord)
+    found = session.scalars(
+        select(other.article_id)
+        .join(own, own.article_id == other.article_id)
+        .join(BatchSession, BatchSession.id == other.batch_id)
+        .where(
+            own.batch_id == batch_id,
+            other.batch_id != batch_id,
+            other.status.in_(RecordStatus.open()),
+            BatchSession.status.in_(BatchStatus.open()),
+        )
+    )
+    return {article_id for article_id in found if article_id is not None}
 
 
 def _become(session: Session, batch_id: int, status: BatchStatus, **values: object) -> None:

@@ -9,12 +9,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints, create_model
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
 
+Storable = BeforeValidator(lambda value: value.replace("\x00", "") if isinstance(value, str) else value)
+"""Without the one character that Postgres cannot hold, so that an answer that was paid for is never lost to it."""
 Score = Annotated[float, Field(ge=0, le=1)]
-Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
-Quote = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1_000)]
-Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), Storable]
+Quote = Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=1_000), Storable]
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400), Storable]
 
 MAX_SIGNALS = 12
 MAX_SOURCES = 8
@@ -67,7 +69,7 @@ class FoundSignal(BaseModel):
         "adjacent_connection: a link to another field or market. narrative_gap: what the story leaves out or contradicts. "
         "edge_indicator: behaviour at the margin that may move to the centre."
     )
-    category: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=60)] = Field(
+    category: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=60), Storable] = Field(
         description="Subject in one or two words, such as mining, regulation, flows, security, macro, technology, adoption, market."
     )
     description: Sentence = Field(description="What the signal is, in one or two sentences a newsletter editor understands.")
@@ -99,7 +101,7 @@ class ContentAnalysis(BaseModel):
 class CitedSource(BaseModel):
     """A search result that bears on a signal."""
 
-    url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=4, max_length=2_000)] = Field(
+    url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=4, max_length=2_000), Storable] = Field(
         description="The address of one of the search results given, copied exactly."
     )
     stance: Stance = Field(description="Whether the result supports the signal, contradicts it, or is neutral.")

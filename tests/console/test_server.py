@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,9 @@ import pytest
 from sqlalchemy import text
 
 from core.database import make_engine
+from core.embedded_postgres import EmbeddedPostgres
+from core.embedded_postgres.clusters import home_of
+from core.embedded_postgres.processes import find_server
 from core.settings import CHECKOUT
 from tests.browser.conftest import Console
 
@@ -123,3 +129,64 @@ def test_a_database_that_is_away_is_refused_before_anything_is_served(environmen
 def start(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "console.cli", "start", *arguments]
     return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_server_that_stops_and_comes_back_and_stops_again(environment: dict[str, str], tmp_path: Path) -> None:
+    with shared_dir() as folder:
+        embedded = EmbeddedPostgres(tmp_path / "postgres", shared_dir=folder)
+        url = embedded.start()
+        console = Console(environment | {"DATABASE_URL": url})
+        try:
+            assert health_when(console.url, 200)["articles"] == 60
+            embedded.stop()
+            away = health_when(console.url, 503)
+            assert "does not answer" in away["reason"]
+            assert "\n" not in away["reason"]
+            assert embedded.start() == url
+            assert health_when(console.url, 200)["articles"] == 60
+            embedded.stop()
+            health_when(console.url, 503)
+            assert console.stop() == 0
+        finally:
+            console.process.kill()
+            console.process.wait(60)
+            said = "".join(console.log)
+            print(said)
+            embedded.stop()
+            embedded.destroy()
+    assert "Traceback" not in said
+    assert url.split("@", maxsplit=1)[0].rsplit(":", 1)[1] not in said
+
+
+def test_started_anywhere_it_finds_a_relative_data_directory_and_stops_its_own_server(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment |= {"SIGNALDESK_DATA_DIR": "here", "PYTHONPATH": str(CHECKOUT)}
+    data = tmp_path / "here" / "postgres"
+    command = [sys.executable, "-m", "console.cli", "start", "--port", "0", "--no-samples"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        assert line.startswith("Signal Desk is at http://localhost:"), line
+        assert health_when(line.split()[4], 200)["articles"] == 0
+        pgdata = home_of(data) / "cluster" / "pgdata"
+        assert find_server(pgdata)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+        assert find_server(pgdata) is None
+    finally:
+        process.kill()
+        process.wait(60)
+        EmbeddedPostgres(data).destroy()
+    assert not (CHECKOUT / "here").exists()
+
+
+@contextmanager
+def shared_dir() -> Iterator[Path]:
+    """Where the server's own user can reach a cluster, when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="signaldesk-test-", dir="/var/tmp" if os.name == "posix" else None))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)

@@ -1,14 +1,18 @@
 """The evidence check: a quote is shown only if it stands in the text, and then in the text's own words."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.agents.outputs import CitedSource, SignalVerdict, Stance, Verdict
 from core.agents.signal_validation import CheckedSource, check, in_order
+from core.configuration import Desk
 from core.evidence import Span, Text, ground, normalise
 from core.models import EvidenceMatch
-from tests.core.answered import a_signal, an_analysis
+from core.signals import get_signal
+from tests.core.answered import a_signal, an_analysis, keep
 
 ARTICLE = (
     "Harbour Mining said on Tuesday that it “moved 4,100 BTC” to a new wallet — its first transfer since spring.\n\n"
@@ -113,6 +117,13 @@ def test_two_quotes_of_one_place_are_one_piece_of_evidence() -> None:
 def test_an_analysis_without_signals_is_an_answer_too() -> None:
     assert ground(an_analysis(), Text(ARTICLE)) == ground(an_analysis(), Text(""))
     assert ground(an_analysis(), Text(ARTICLE)).ungrounded == 0
+
+
+def test_a_character_that_postgres_cannot_hold_does_not_lose_an_answer(desk: Desk, articles: Any) -> None:
+    nul = {name: f"A miner\x00 moves {name}." for name in ("description", "implications", "research_query")}
+    (signal_id,) = keep(desk, articles(1)[0], a_signal(category="mi\x00ning", **nul))
+    found = desk.transaction(lambda session: get_signal(session, signal_id))
+    assert (found.description, found.category) == ("A miner moves description.", "mining")
 
 
 # Sources of a validation

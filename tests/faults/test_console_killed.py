@@ -10,7 +10,7 @@ import pytest
 
 from core.database import Database
 from core.models import BatchStatus, RecordStatus
-from tests.faults.accounts import Accounts, assert_budgets_hold, finishing_times
+from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles
 from tests.faults.conftest import Console, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
 from tests.loopback import LoopbackProviders
 
@@ -56,19 +56,19 @@ def test_killed_at_twenty_moments_of_a_run_nothing_is_lost_or_paid_twice(
         state = progress_of(database, batch_id)
         assert state is not None
         done_at_kill.append(state.ended)
-    assert done_at_kill[-1] < ARTICLES  # every kill was in the middle of the run
-    assert len(set(done_at_kill)) > KILLS // 2  # and the run went on between them
+    assert 0 < done_at_kill[-1] < ARTICLES  # every kill was in the middle of the run
 
     start_console(DATABASE_URL=database_url)
     state = wait_until_it_rests(database, batch_id)
     accounts = Accounts.read(record, database)
-    not_kept = accounts.assert_paid_again_only_for_kills(finishing_times(database, batch_id), killed_at)
+    not_kept = accounts.assert_paid_again_only_for_kills(finished_articles(database, batch_id), killed_at)
     print(f"done at the kills: {done_at_kill}; served {len(accounts.served)}, in doubt {len(accounts.lines('UNKNOWN'))}, "
           f"paid twice {len(accounts.paid_twice)}, of it settled but not kept {not_kept}")  # fmt: skip
     assert state.status is BatchStatus.COMPLETED
     assert state.counts[RecordStatus.COMPLETED] == ARTICLES
     accounts.assert_they_agree()
     assert {line.error_kind for line in accounts.lines("UNKNOWN")} == {"worker_died"}
+    assert len(accounts.lines("UNKNOWN")) > KILLS  # the kills did fall into calls
     assert_budgets_hold(database)
 
 

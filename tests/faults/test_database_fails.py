@@ -23,7 +23,7 @@ from core.importers.import_articles import import_articles
 from core.models import BatchStatus, RecordStatus
 from core.settings import Settings
 from tests.conftest import an_article
-from tests.faults.accounts import Accounts, assert_budgets_hold, finishing_times
+from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles
 from tests.faults.conftest import Console, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
 from tests.loopback import LoopbackProviders
 
@@ -81,7 +81,7 @@ def assert_all_done(onlooker: Database, batch_id: int, record: Path, faults: lis
     assert state.counts[RecordStatus.COMPLETED] == state.total == ARTICLES
     accounts = Accounts.read(record, onlooker)
     accounts.assert_they_agree()
-    accounts.assert_paid_again_only_for_kills(finishing_times(onlooker, batch_id), faults)
+    accounts.assert_paid_again_only_for_kills(finished_articles(onlooker, batch_id), faults)
     assert_budgets_hold(onlooker)
     return accounts
 
