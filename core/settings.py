@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 OFFLINE_MODEL = "offline"
 DEFAULT_PAID_MODEL = "google:gemini-2.5-flash"
 
-USD = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6)]
+USD = Annotated[Decimal, Field(ge=0, le=999_999, decimal_places=6)]
 
 
 def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:

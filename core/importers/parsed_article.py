@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from w3lib.url import canonicalize_url
 
+from core.articles import publisher_key
+
 MAX_TITLE = 1_000
 MAX_BODY = 500_000
 MAX_URL = 2_048
@@ -64,7 +66,7 @@ class ParsedArticle:
                 if address := canonical_url(self.guid):
                     keys.append(f"url:{address}")
             else:
-                keys.append(f"guid:{self.publisher.casefold()}:{self.guid}")
+                keys.append(f"guid:{publisher_key(self.publisher)}:{self.guid}")
         return tuple(dict.fromkeys(_shortened(key) for key in keys))
 
     @property

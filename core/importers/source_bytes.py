@@ -44,7 +44,10 @@ class SourceStream(io.RawIOBase):
         self._name, self._left, self._max_bytes = name, max_bytes, max_bytes
         self._owned = isinstance(data, bytes | Path)
         self._file: _Readable = self._opened(data)
-        start = self._file.read(HEAD_SIZE)
+        try:
+            start = self._file.read(HEAD_SIZE)
+        except OSError as error:
+            raise ImportRefused(f"{name} cannot be read: {error.strerror}.") from error
         self._file = _Prepended(start, self._file)
         if start.startswith(_GZIP):
             self._file = gzip.GzipFile(fileobj=cast(BinaryIO, self._file), mode="rb")

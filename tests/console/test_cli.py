@@ -328,6 +328,7 @@ REFUSALS: dict[str, Refusal] = {
     "no key to fetch": (2, ("fetch",), {"COINDESK_API_KEY": ""}, "Set COINDESK_API_KEY"),
     "model without its key": (2, ("analyze",), {"SIGNALDESK_MODEL": "google:gemini-2.5-flash"}, "Set GEMINI_API_KEY"),
     "text too long": (2, ("estimate", "--text", "x" * 201), {}, "--text takes at most 200 characters"),
+    "text that is no UTF-8": (2, ("estimate", "--text", "\udcff"), {}, "--text is not valid UTF-8"),
     "key too long": (2, ("analyze", "--key", "x" * 201), {}, "at most 200 characters"),
     "unwritable export": (2, ("export", "-o", "no/such/folder/x.csv"), {}, "x.csv cannot be written: No such file"),
     "unreachable database": (3, ("status",), UNREACHABLE, r"desk:\*\*\*@127\.0\.0\.1:1/desk does not answer.*DATABASE_URL"),

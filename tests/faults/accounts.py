@@ -114,10 +114,11 @@ class Accounts:
         assert len(self.ledger) == len(self.served)
         assert served_usd(self.served) == sum(line.usd for line in self.ledger)
 
-    def assert_paid_again_only_for_kills(self, finished: dict[int, Finished], kills: Sequence[float]) -> int:
+    def assert_paid_again_only_for_kills(self, finished: dict[int, Finished], kills: Sequence[float]) -> list[float]:
         """Work of the model was paid again only where a kill fell between call and keeping, and never once its article was done.
 
-        Such a call ended UNKNOWN; or it was settled and its answer, a moment later, not yet kept. Returns how many of the latter.
+        Such a call ended UNKNOWN; or it was settled and its answer, a moment later, not yet kept. Returns the seconds
+        between settling and the kill for each of the latter.
         Content analysis is followed by the article's text in the providers' record; validation, whose prompt names no article
         and changes with what the search found, by its figures in the ledger.
         """
@@ -133,9 +134,12 @@ class Accounts:
             same = Counter(line.article_id for line in of_agent if line.status == "SETTLED" and line.figures == figures_of(entry))
             in_doubt = Counter(line.article_id for line in of_agent if line.status == "UNKNOWN")
             assert any(times <= same[article_id] + in_doubt[article_id] for article_id in (same or in_doubt)), f"{work} paid {times} times"
-        return sum(self._settled_not_kept(article_id, agent, kills) for article_id in finished for agent in MODEL_AGENTS)
+        return [
+            seconds for article_id in finished for agent in MODEL_AGENTS for seconds in self._settled_not_kept(article_id, agent, kills)
+        ]
 
-    def _settled_not_kept(self, article_id: int, agent: str, kills: Sequence[float]) -> int:
+    def _settled_not_kept(self, article_id: int, agent: str, kills: Sequence[float]) -> list[float]:
+        waits: list[float] = []
         lines = [line for line in self.lines("SETTLED", agent) if line.article_id == article_id]
         for line, again in pairwise(lines):
             assert line.settled_at is not None
@@ -143,7 +147,8 @@ class Accounts:
             waited = min((kill - settled for kill in kills if settled <= kill <= asked_again), default=None)
             assert waited is not None, f"article {article_id}: {agent} was settled and asked for again, though nothing was killed"
             assert waited < KEPT_WITHIN_SECONDS, f"article {article_id}: {agent} was settled {waited:.1f} s before a kill, and not kept"
-        return max(len(lines) - 1, 0)
+            waits.append(waited)
+        return waits
 
 
 def finished_articles(database: Database, batch_id: int) -> dict[int, Finished]:

@@ -63,7 +63,7 @@ def test_killed_at_twenty_moments_of_a_run_nothing_is_lost_or_paid_twice(
     accounts = Accounts.read(record, database)
     not_kept = accounts.assert_paid_again_only_for_kills(finished_articles(database, batch_id), killed_at)
     print(f"done at the kills: {done_at_kill}; served {len(accounts.served)}, in doubt {len(accounts.lines('UNKNOWN'))}, "
-          f"paid twice {len(accounts.paid_twice)}, of it settled but not kept {not_kept}")  # fmt: skip
+          f"paid twice {len(accounts.paid_twice)}, of it settled but not kept {len(not_kept)}, by {sorted(round(wait, 2) for wait in not_kept)} s")  # fmt: skip
     assert state.status is BatchStatus.COMPLETED
     assert state.counts[RecordStatus.COMPLETED] == ARTICLES
     accounts.assert_they_agree()
