@@ -38,7 +38,11 @@ def choose_batch() -> int | None:
 
 
 def live_batch(batch_id: int) -> None:
-    """One batch, refreshed every second while it runs. Reads Postgres; the work goes on whether this is open or not."""
+    """One batch, refreshed every second while it runs. Reads Postgres; the work goes on whether this is open or not.
+
+    It goes on refreshing after the end, until the page is left or touched: a rerun of the page asked for from here would
+    swallow a click made at that moment.
+    """
     running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
 
     @st.fragment(run_every=REFRESH_SECONDS if running else None)
@@ -47,14 +51,12 @@ def live_batch(batch_id: int) -> None:
         _head(progress)
         _actions(progress)
         _records(progress)
-        if running and progress.status not in BatchStatus.claimable():
-            st.rerun()
 
     show()
 
 
 def run_strip(batch_id: int) -> None:
-    """One batch in three lines, live, with the way to all of it."""
+    """One batch in three lines, live (as ``live_batch``), with the way to all of it."""
     running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
 
     @st.fragment(run_every=REFRESH_SECONDS if running else None)
@@ -69,8 +71,6 @@ def run_strip(batch_id: int) -> None:
                 st.page_link(to("runs"), label="Watch the run", icon=":material/play_circle:", query_params={"batch": str(batch_id)})
                 if progress.counts[RecordStatus.COMPLETED]:
                     st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(batch_id)})
-        if running and progress.status not in BatchStatus.claimable():
-            st.rerun()
 
     show()
 
