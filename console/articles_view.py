@@ -1,12 +1,10 @@
 """The Articles page's pieces: filters, table, cost card, preview."""
 
-import hashlib
-
 import pandas as pd
 import streamlit as st
 
 from console import state
-from console.components import attempt, empty, pager
+from console.components import attempt, empty, filter_key, pager
 from console.navigation import to
 from console.resources import change, read
 from console.words import duration, exact, money, plain
@@ -77,7 +75,7 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
     if found.value == 0:
         empty("No article matches. Loosen the filter, or import some: `signaldesk import FILE`.")
         return None
-    signature = hashlib.sha256(article_filter.model_dump_json().encode()).hexdigest()[:12]
+    signature = filter_key(article_filter)
     bar = st.container(horizontal=True, vertical_alignment="center")
     bar.markdown(f"**{found}** articles")
     if bar.button(f"Select all {found} that match", icon=":material/select_all:", key="select-all"):

@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sqlalchemy.orm import Session
 
 from console.importing import finish_import, import_one, import_rows
 from console.printing import notes, print_batch, print_estimate, print_json
@@ -167,19 +168,13 @@ def analyze(
 @app.command()
 def resume(batch_id: BatchId, as_json: Json = False) -> None:
     """Resume a paused batch, and wait for the end."""
-    with Desk.open() as desk:
-        with desk.database.session() as session:
-            batch_actions.resume(session, batch_id)
-        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
+    _act_and_run(batch_actions.resume, batch_id, as_json)
 
 
 @app.command()
 def retry(batch_id: BatchId, as_json: Json = False) -> None:
     """Run the failed articles of a batch again, and wait for the end."""
-    with Desk.open() as desk:
-        with desk.database.session() as session:
-            batch_actions.retry_failed(session, batch_id)
-        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
+    _act_and_run(batch_actions.retry_failed, batch_id, as_json)
 
 
 @app.command()
@@ -313,6 +308,13 @@ def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None
             finish_import(desk, report, as_json)
         raise
     finish_import(desk, report, as_json)
+
+
+def _act_and_run(action: Callable[[Session, int], object], batch_id: int, as_json: bool) -> None:
+    """Do something to a batch that has it run again, and wait for the end."""
+    with Desk.open() as desk:
+        desk.transaction(lambda session: action(session, batch_id))
+        raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:

@@ -1,22 +1,25 @@
 """Pieces that several pages share: the sidebar, errors, badges, downloads, empty states."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import streamlit as st
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from console import state
 from console.charts import BADGES, KIND_ICONS, KIND_NAMES
 from console.navigation import to
-from console.resources import read, settings
+from console.resources import open_desk, read
 from console.words import money, plain
 from core.agents.outputs import SignalKind
-from core.budget import BudgetState, current_alerts, current_budgets
+from core.budget import Alert, BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
 from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
 from core.exports import Table, to_csv
-from core.settings import OFFLINE_MODEL
+from core.settings import OFFLINE_MODEL, Settings
 from core.signals import SignalFilter
 
 logger = logging.getLogger(__name__)
@@ -59,8 +62,7 @@ def sidebar() -> None:
     with st.sidebar:
         st.markdown("#### :material/radar: Signal Desk")
         try:
-            now = settings()
-            states = read(lambda session: current_budgets(session, now, utc_now()))
+            now, states, alerts = read(_sidebar_facts)
         except DeskError as error:
             show_error(error)
             st.stop()
@@ -68,8 +70,18 @@ def sidebar() -> None:
         research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
         st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")
         budget_meter(states[0])
-        for alert in read(lambda session: current_alerts(session, utc_now())):
+        for alert in alerts:
             st.warning(plain(str(alert)), icon=":material/notifications:")
+
+
+def _sidebar_facts(session: Session) -> tuple[Settings, list[BudgetState], list[Alert]]:
+    now, moment = open_desk().settings(session), utc_now()
+    return now, current_budgets(session, now, moment), current_alerts(session, moment)
+
+
+def filter_key(chosen: BaseModel) -> str:
+    """A short name for a filter, for the keys of what shows its rows: another filter, another table."""
+    return hashlib.sha256(chosen.model_dump_json().encode()).hexdigest()[:12]
 
 
 def budget_meter(budget: BudgetState) -> None:

@@ -1,15 +1,15 @@
 """The pieces of the Signals and Article pages: filters, table, one signal with evidence, validation and review."""
 
-import hashlib
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from console import state
 from console.charts import BADGES, KIND_NAMES
-from console.components import attempt, badge, csv_download, empty, kind_label, pager
+from console.components import attempt, badge, csv_download, empty, filter_key, kind_label, pager
 from console.navigation import to
 from console.reader import Mark, highlighted
 from console.resources import change, read
@@ -75,7 +75,7 @@ def table(signal_filter: SignalFilter) -> int | None:
     if found.value == 0:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None
-    signature = hashlib.sha256(signal_filter.model_dump_json().encode()).hexdigest()[:12]
+    signature = filter_key(signal_filter)
     offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
     rows = read(lambda session: signals.signal_page(session, signal_filter, offset=offset, size=PAGE_SIZE))
     frame = pd.DataFrame(
@@ -113,10 +113,14 @@ def table(signal_filter: SignalFilter) -> int | None:
     return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
 
 
-def signal_card(signal_id: int) -> None:
+def signal_with_article(session: Session, signal_id: int) -> tuple[SignalDetail, ArticleText]:
+    """A signal and the article it was found in."""
+    signal = signals.get_signal(session, signal_id)
+    return signal, get_article(session, signal.article_id)
+
+
+def signal_card(signal: SignalDetail, article: ArticleText) -> None:
     """One signal: what it is, the words it rests on, what research made of it, and the decision."""
-    signal = read(lambda session: signals.get_signal(session, signal_id))
-    article = read(lambda session: get_article(session, signal.article_id))
     with st.container(border=True):
         head = st.container(horizontal=True, vertical_alignment="center")
         with head:

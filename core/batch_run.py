@@ -164,7 +164,7 @@ class BatchRun:
                         self.shared.owner,
                         self.batch_id,
                         claim.record_id,
-                        claim.article_id or 0,
+                        claim.article_id or NO_ARTICLE,
                         self._sleep,
                     ),
                     tools,

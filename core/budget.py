@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -130,13 +130,22 @@ def create_batch_budget(session: Session, batch_id: int, limit: Decimal) -> None
 
 def budget_states(session: Session, keys: Iterable[tuple[BudgetScope, str]]) -> list[BudgetState]:
     """The budgets with these keys, those that exist."""
-    return _states(session, list(keys))
+    statement = (
+        select(Budget.id, Budget.scope, Budget.key, Budget.limit_usd, Budget.spent_usd, Budget.reserved_usd)
+        .where(tuple_(Budget.scope, Budget.key).in_(list(keys)))
+        .order_by(Budget.id)
+    )
+    return [BudgetState(*row) for row in session.execute(statement)]
 
 
 def current_budgets(session: Session, settings: Settings, now: datetime) -> list[BudgetState]:
     """Today's and this month's budget, made if needed."""
-    ensure_budgets(session, settings, now)
-    return budget_states(session, budget_keys(now, None))
+    keys = budget_keys(now, None)
+    states = budget_states(session, keys)
+    if len(states) < len(keys):
+        ensure_budgets(session, settings, now)
+        states = budget_states(session, keys)
+    return states
 
 
 def refuse_if_over(states: Sequence[BudgetState], asked: Decimal) -> None:
@@ -205,28 +214,13 @@ def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind
 
 def settle_forgotten(session: Session, *, now: datetime) -> int:
     """End as unknown what was reserved longer ago than any call can take: its worker lives, but lost sight of it."""
-    entries = session.scalars(
-        select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.created_at < now - FORGOTTEN)
-    ).all()
-    for entry_id in entries:
-        settle_unknown(session, entry_id, now=now, error_kind="forgotten", error_message="No end of this call was ever written down.")
-    return len(entries)
+    old = LedgerEntry.created_at < now - FORGOTTEN
+    return _settle_lost(session, old, "forgotten", "No end of this call was ever written down.", now)
 
 
 def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) -> int:
-    """End the reservations of dead workers as unknown. Returns how many there were.
-
-    All entries are locked before any budget is, as whoever ends a single call does: a worker that was only slow may be ending its own.
-    """
-    entries = session.scalars(
-        select(LedgerEntry.id)
-        .where(LedgerEntry.status == LedgerStatus.RESERVED, LedgerEntry.owner.in_(owners))
-        .order_by(LedgerEntry.id)
-        .with_for_update()
-    ).all()
-    for entry_id in entries:
-        settle_unknown(session, entry_id, now=now, error_kind="worker_died", error_message="The worker died during this call.")
-    return len(entries)
+    """End the reservations of dead workers as unknown. Returns how many there were."""
+    return _settle_lost(session, LedgerEntry.owner.in_(owners), "worker_died", "The worker died during this call.", now)
 
 
 def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -> None:
@@ -235,10 +229,7 @@ def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -
     Raises:
         NotFound: there is no such budget.
     """
-    changed = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=limit).returning(Budget.id)).first()
-    if changed is None:
-        raise NotFound(f"There is no budget {budget_id}.")
-    session.add(BudgetEvent(budget_id=budget_id, kind=BudgetEventKind.LIMIT, amount_usd=limit, made_by=by))
+    _set_limit(session, budget_id, literal(limit), BudgetEventKind.LIMIT, limit, by)
 
 
 def top_up(session: Session, budget_id: int, amount: Decimal, *, by: str) -> None:
@@ -247,10 +238,7 @@ def top_up(session: Session, budget_id: int, amount: Decimal, *, by: str) -> Non
     Raises:
         NotFound: there is no such budget.
     """
-    added = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=Budget.limit_usd + amount).returning(Budget.id))
-    if added.first() is None:
-        raise NotFound(f"There is no budget {budget_id}.")
-    session.add(BudgetEvent(budget_id=budget_id, kind=BudgetEventKind.TOP_UP, amount_usd=amount, made_by=by))
+    _set_limit(session, budget_id, Budget.limit_usd + amount, BudgetEventKind.TOP_UP, amount, by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +289,24 @@ def current_alerts(session: Session, now: datetime) -> list[Alert]:
     return [alert for alert in alerts if alert.spent * 100 >= alert.threshold * alert.limit]  # a raised limit takes an alert back
 
 
-def spent_of_article(session: Session, batch_id: int, article_id: int) -> Decimal:
-    """USD that a batch has spent or reserved on one article."""
-    held = func.sum(LedgerEntry.usd).filter(LedgerEntry.status != LedgerStatus.RESERVED)
-    reserved = func.sum(LedgerEntry.reserved_usd).filter(LedgerEntry.status == LedgerStatus.RESERVED)
-    total = select(func.coalesce(held, 0) + func.coalesce(reserved, 0))
-    return session.scalar(total.where(LedgerEntry.batch_id == batch_id, LedgerEntry.article_id == article_id)) or ZERO
+def _settle_lost(session: Session, lost: ColumnElement[bool], kind: str, words: str, now: datetime) -> int:
+    """End reservations whose calls nobody follows any more as unknown. Returns how many there were.
+
+    All entries are locked before any budget is, as whoever ends a single call does: a worker that was only slow may be ending its own.
+    """
+    entries = session.scalars(
+        select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, lost).order_by(LedgerEntry.id).with_for_update()
+    ).all()
+    for entry_id in entries:
+        settle_unknown(session, entry_id, now=now, error_kind=kind, error_message=words)
+    return len(entries)
+
+
+def _set_limit(session: Session, budget_id: int, limit: ColumnElement[Decimal], kind: BudgetEventKind, amount: Decimal, by: str) -> None:
+    changed = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=limit).returning(Budget.id))
+    if changed.first() is None:
+        raise NotFound(f"There is no budget {budget_id}.")
+    session.add(BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, made_by=by))
 
 
 def _enter(session: Session, call: Call, owner: str, now: datetime) -> list[Row[Any]]:
@@ -366,15 +366,6 @@ def _end(
 def thresholds_passed(limit: Decimal, before: Decimal, after: Decimal) -> list[int]:
     """The alert thresholds (percent of ``limit``) that spending from ``before`` to ``after`` passes."""
     return [threshold for threshold in ALERT_THRESHOLDS if limit and before * 100 < threshold * limit <= after * 100]
-
-
-def _states(session: Session, keys: list[tuple[BudgetScope, str]]) -> list[BudgetState]:
-    statement = (
-        select(Budget.id, Budget.scope, Budget.key, Budget.limit_usd, Budget.spent_usd, Budget.reserved_usd)
-        .where(tuple_(Budget.scope, Budget.key).in_(keys))
-        .order_by(Budget.id)
-    )
-    return [BudgetState(*row) for row in session.execute(statement)]
 
 
 def utc_day(now: datetime) -> date:

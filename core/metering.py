@@ -112,14 +112,11 @@ class Meter:
                     ceiling_usd=self.settings.cost_ceiling_per_article if worst else None,
                     leased=True,
                 )
-                return await self._attempt(call, make)
+                async with self.pace:
+                    return await self._attempt(call, make)
         raise AssertionError("tenacity reraises the last failure")
 
     async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
-        async with self.pace:
-            return await self._call(call, make)
-
-    async def _call(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
         entry = await self._reserve(call)
         try:
             async with asyncio.timeout(self.settings.call_timeout_seconds):

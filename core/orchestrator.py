@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 import psutil
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from core import batch_actions, records
 from core.alerts import tell_alerts
@@ -123,20 +123,14 @@ class Orchestrator:
             ]
 
     def _take_open_batches(self) -> None:
+        pending = exists().where(BatchRecord.batch_id == BatchSession.id, BatchRecord.status == RecordStatus.PENDING)
+        claimable = select(BatchSession.id, pending).where(BatchSession.status.in_(BatchStatus.claimable())).order_by(BatchSession.id)
         with self.desk.database.session() as session:
-            waiting = session.scalars(
-                select(BatchSession.id)
-                .where(
-                    BatchSession.status.in_(BatchStatus.claimable()),
-                    select(BatchRecord.id)
-                    .where(BatchRecord.batch_id == BatchSession.id, BatchRecord.status == RecordStatus.PENDING)
-                    .exists(),
-                )
-                .order_by(BatchSession.id)
-            ).all()
-            for batch_id in session.scalars(select(BatchSession.id).where(BatchSession.status.in_(BatchStatus.claimable()))):
-                if batch_id not in waiting and batch_id not in self._running:
+            found = session.execute(claimable).all()
+            for batch_id, has_pending in found:
+                if not has_pending and batch_id not in self._running:
                     batch_actions.finish_if_done(session, batch_id, now=utc_now())
+        waiting = [batch_id for batch_id, has_pending in found if has_pending]
         self._running = {batch_id: running for batch_id, running in self._running.items() if not running.done()}
         for batch_id in waiting:
             if batch_id not in self._running and not self.shared.stopping.is_set():

@@ -146,11 +146,6 @@ def workers(session: Session) -> list[Worker]:
     return list(session.scalars(select(Worker).order_by(Worker.heartbeat_at.desc())))
 
 
-def sign_off(session: Session, owner: str) -> None:
-    """A worker ends in order: it holds nothing any more."""
-    session.execute(delete(Worker).where(Worker.owner == owner))
-
-
 def complete(session: Session, record_id: int, *, owner: str, now: datetime) -> bool:
     """The article is done. Returns False when the lease was lost."""
     return _end(session, record_id, owner, RecordStatus.COMPLETED, finished_at=now, error_kind=None, error_message=None)

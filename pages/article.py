@@ -48,4 +48,4 @@ with right:
     if not found:
         empty("No signals: the article was not analysed yet, or there are none in it.", "articles", "Go to Articles")
     for signal in sorted(found, key=lambda one: one.id != chosen_id):
-        signal_card(signal.id)
+        signal_card(signal, article)

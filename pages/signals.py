@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from console.signals_view import filters, signal_card, table
+from console.resources import read
+from console.signals_view import filters, signal_card, signal_with_article, table
 
 st.title("Signals")
 signal_filter = filters()
@@ -11,4 +12,4 @@ with left:
     chosen = table(signal_filter)
 with right:
     if chosen is not None:
-        signal_card(chosen)
+        signal_card(*read(lambda session: signal_with_article(session, chosen)))

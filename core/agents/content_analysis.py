@@ -7,14 +7,13 @@ quotes named; what is still missing then is dropped by ``core.evidence.ground`` 
 from dataclasses import dataclass
 from functools import cache
 
-from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext
+from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from core.agents.materials import ArticleMaterial, content_analysis_material
 from core.agents.outputs import ContentAnalysis
-from core.agents.prompts import prompt
-from core.agents.providers import has_native_output
+from core.agents.providers import build_agent, has_native_output
 from core.evidence import Grounding, Text, ground
 
 NAME = "content_analysis"
@@ -28,16 +27,7 @@ class Deps:
 @cache
 def agent_for(native: bool) -> Agent[Deps, ContentAnalysis]:
     """The agent, asking for its answer by the model's own structured output where it has one, else through a tool."""
-    agent: Agent[Deps, ContentAnalysis] = Agent(
-        name=NAME,
-        output_type=NativeOutput(ContentAnalysis) if native else ContentAnalysis,
-        deps_type=Deps,
-        instructions=prompt(NAME).text,
-        retries={"output": 1},
-        defer_model_check=True,
-    )
-    agent.output_validator(quotes_stand_in_the_article)
-    return agent
+    return build_agent(NAME, ContentAnalysis, Deps, quotes_stand_in_the_article, native=native)
 
 
 def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnalysis) -> ContentAnalysis:

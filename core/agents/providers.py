@@ -1,15 +1,26 @@
-"""From a model's name to a pydantic-ai model. One setting a model, keys by the provider's usual environment variables."""
+"""From a model's name to a pydantic-ai model, and from a prompt's name to an agent.
+
+One setting a model, keys by the provider's usual environment variables.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx2
+from pydantic_ai import Agent, NativeOutput, RunContext
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.google import GoogleModel
 from pydantic_ai.providers.google import GoogleProvider
 
 from core.agents.offline import OfflineModel
+from core.agents.prompts import prompt
 from core.errors import SettingsError
 from core.pricing import TokenUsage, model_cost
 from core.settings import OFFLINE_MODEL, Settings
+
+A = TypeVar("A")
+D = TypeVar("D")
 
 CONNECTIONS_AT_MOST = 256
 
@@ -44,6 +55,23 @@ def build_model(name: str, settings: Settings) -> Model:
 def has_native_output(model: Model) -> bool:
     """Whether a model can be held to a JSON schema without a tool: cheaper, and on Gemini less often malformed."""
     return bool(model.profile.get("supports_json_schema_output"))
+
+
+def build_agent(name: str, answer: type[A], deps_type: type[D], check: Callable[[RunContext[D], A], A], *, native: bool) -> Agent[D, A]:
+    """An agent with the instructions called ``name``, whose answer is checked by ``check`` and corrected once.
+
+    ``native`` asks for the answer by the model's own structured output, else through a tool. The model comes with each run.
+    """
+    agent: Agent[D, A] = Agent(
+        name=name,
+        output_type=NativeOutput(answer) if native else answer,
+        deps_type=deps_type,
+        instructions=prompt(name).text,
+        retries={"output": 1},
+        defer_model_check=True,
+    )
+    agent.output_validator(check)
+    return agent
 
 
 def _http_client(settings: Settings) -> httpx2.AsyncClient:

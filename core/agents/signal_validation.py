@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext
+from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial, signal_validation_material
 from core.agents.outputs import SignalValidation, SignalVerdict, Stance, signal_validation_for
-from core.agents.prompts import prompt
-from core.agents.providers import has_native_output
+from core.agents.providers import build_agent, has_native_output
 from core.evidence import Text
 
 NAME = "signal_validation"
@@ -48,17 +47,7 @@ class Deps:
 @cache
 def agent_for(count: int, native: bool) -> Agent[Deps, SignalValidation]:
     """The agent for ``count`` signals: its output schema asks for exactly that many verdicts."""
-    answer = signal_validation_for(count)
-    agent: Agent[Deps, SignalValidation] = Agent(
-        name=NAME,
-        output_type=NativeOutput(answer) if native else answer,
-        deps_type=Deps,
-        instructions=prompt(NAME).text,
-        retries={"output": 1},
-        defer_model_check=True,
-    )
-    agent.output_validator(sources_came_back)
-    return agent
+    return build_agent(NAME, signal_validation_for(count), Deps, sources_came_back, native=native)
 
 
 def sources_came_back(context: RunContext[Deps], validation: SignalValidation) -> SignalValidation:

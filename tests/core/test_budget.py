@@ -370,9 +370,10 @@ def test_what_an_article_has_cost_is_what_is_spent_and_reserved_on_it_in_that_ba
     reserve(desk, a_call("0.20", batch_id=batch_id, article_id=article))
     reserve(desk, a_call("0.70", batch_id=batch_id, article_id=other))
     reserve(desk, a_call("0.80", batch_id=other_batch, article_id=article))
-    with desk.database.session() as session:
-        assert budget.spent_of_article(session, batch_id, article) == D("0.28")
-        assert budget.spent_of_article(session, a_batch(desk), article) == ZERO
+    with pytest.raises(CeilingReached, match=r"\$0\.28 is spent on this one"):
+        reserve(desk, a_call("0.01", batch_id=batch_id, article_id=article, ceiling_usd=D("0.28")))
+    with pytest.raises(CeilingReached, match=r"\$0\.00 is spent on this one"):
+        reserve(desk, a_call("0.29", batch_id=a_batch(desk), article_id=article, ceiling_usd=D("0.28")))
 
 
 def test_a_launch_over_a_budget_is_refused_with_the_figures_and_what_to_do() -> None:

@@ -172,7 +172,7 @@ def test_a_heartbeat_registers_the_worker_once(desk: Desk) -> None:
             ("w1", NOW),
         ]
         assert [worker.owner for worker in records.workers_on(session, "elsewhere")] == []
-        records.sign_off(session, "w1")
+        records.recover(session, ["w1"], now=NOW + timedelta(seconds=20))
         assert [worker.owner for worker in records.workers_on(session, "here")] == ["w2"]
 
 
