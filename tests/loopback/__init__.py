@@ -35,7 +35,7 @@ START_SECONDS = 20.0
 
 def listen(port: int = 0) -> socket.socket:
     """A listening socket on the loopback interface only."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", port))
     bound.listen(2_048)
