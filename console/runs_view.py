@@ -38,30 +38,20 @@ def choose_batch() -> int | None:
 
 
 def live_batch(batch_id: int) -> None:
-    """One batch, refreshed every second while it runs. Reads Postgres; the work goes on whether this is open or not.
+    """All of one batch, live."""
 
-    It goes on refreshing after the end, until the page is left or touched: a rerun of the page asked for from here would
-    swallow a click made at that moment.
-    """
-    running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
-
-    @st.fragment(run_every=REFRESH_SECONDS if running else None)
-    def show() -> None:
-        progress = read(lambda session: batches.progress(session, batch_id))
+    def draw(progress: Progress) -> None:
         _head(progress)
         _actions(progress)
         _records(progress)
 
-    show()
+    _live(batch_id, draw)
 
 
 def run_strip(batch_id: int) -> None:
-    """One batch in three lines, live (as ``live_batch``), with the way to all of it."""
-    running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
+    """One batch in three lines, live, with the way to all of it."""
 
-    @st.fragment(run_every=REFRESH_SECONDS if running else None)
-    def show() -> None:
-        progress = read(lambda session: batches.progress(session, batch_id))
+    def draw(progress: Progress) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**Run #{batch_id}**")
@@ -71,6 +61,21 @@ def run_strip(batch_id: int) -> None:
                 st.page_link(to("runs"), label="Watch the run", icon=":material/play_circle:", query_params={"batch": str(batch_id)})
                 if progress.counts[RecordStatus.COMPLETED]:
                     st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(batch_id)})
+
+    _live(batch_id, draw)
+
+
+def _live(batch_id: int, draw: Callable[[Progress], None]) -> None:
+    """Draw a batch, again every second if it runs. Reads Postgres; the work goes on whether this is open or not.
+
+    It goes on refreshing after the end, until the page is left or touched: a rerun of the page asked for from here would
+    swallow a click made at that moment.
+    """
+    running = read(lambda session: batches.progress(session, batch_id)).status in BatchStatus.claimable()
+
+    @st.fragment(run_every=REFRESH_SECONDS if running else None)
+    def show() -> None:
+        draw(read(lambda session: batches.progress(session, batch_id)))
 
     show()
 
