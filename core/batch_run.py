@@ -23,6 +23,7 @@ from core.clock import utc_now
 from core.configuration import Configuration, Desk
 from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
 from core.failures import Action, CallFailed, FailureKind
+from core.group_commit import GroupCommit
 from core.metering import Habits, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
@@ -79,8 +80,9 @@ class BatchRun:
                 return
             if web is not None:
                 await stack.enter_async_context(web)
+            commits = stack.enter_context(GroupCommit(self.desk))
             tools, pace, habits = Tools(configuration, model, web), Pace(width), Habits()
-            helpers = [asyncio.create_task(self._work(settings, pace, habits, tools)) for _ in range(width)]
+            helpers = [asyncio.create_task(self._work(settings, commits, pace, habits, tools)) for _ in range(width)]
             helpers.append(asyncio.create_task(self._watch()))
             try:
                 await self._feed(width)
@@ -149,7 +151,7 @@ class BatchRun:
 
     # --- the workers -------------------------------------------------------------------------------------------------
 
-    async def _work(self, settings: Settings, pace: Pace, habits: Habits, tools: Tools) -> None:
+    async def _work(self, settings: Settings, commits: GroupCommit, pace: Pace, habits: Habits, tools: Tools) -> None:
         """Take claims and run them, each as a task of its own, so that one can be stopped without its worker."""
         while True:
             claim = await self._queue.get()
@@ -158,6 +160,7 @@ class BatchRun:
                     claim,
                     Meter(
                         self.desk,
+                        commits,
                         settings,
                         pace,
                         habits,

@@ -10,20 +10,23 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Generic, TypeVar
 
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest, ModelResponse, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from sqlalchemy.orm import Session
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from core import budget
-from core.budget import Call, CeilingReached, NoRoom
+from core import budget, kept_answers
+from core.budget import Call, CeilingReached, LeaseLost, NoRoom
 from core.clock import utc_now
 from core.configuration import Desk
+from core.errors import DeskError
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, classify
+from core.group_commit import GroupCommit
 from core.models import LedgerKind
 from core.pace import Pace
 from core.pricing import TokenUsage, input_tokens_at_most, is_free, model_cost
@@ -50,6 +53,15 @@ class Bill(Generic[T]):
     credits: Decimal = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping(Generic[T]):
+    """How an answer outlives a crash: the key of what was asked, and the answer's form as JSON and back."""
+
+    key: str
+    dump: Callable[[T], str]
+    load: Callable[[str], T]
+
+
 @dataclass(slots=True)
 class Habits:
     """What answers of this batch have taken so far, by agent: the basis for asking for less output than the setting allows."""
@@ -71,6 +83,7 @@ class Meter:
     """Who pays for the calls of one record."""
 
     desk: Desk
+    commits: GroupCommit
     settings: Settings
     pace: Pace
     habits: Habits
@@ -80,16 +93,29 @@ class Meter:
     article_id: int
     sleep: Sleep = asyncio.sleep
     """How it waits: before another attempt, and for room in a budget."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Answers of this record that were paid for before a crash, by key."""
 
     async def pay(
-        self, agent: str, provider: str, model: str, kind: LedgerKind, worst: Decimal, make: Callable[[], Awaitable[Bill[T]]]
+        self,
+        agent: str,
+        provider: str,
+        model: str,
+        kind: LedgerKind,
+        worst: Decimal,
+        make: Callable[[], Awaitable[Bill[T]]],
+        keeping: Keeping[T],
     ) -> T:
         """Make a call, at most ``max_attempts`` times; each attempt is reserved before and settled after.
+
+        An answer that this record's worker paid for before a crash is taken instead; a new one is kept as it is settled.
 
         Raises:
             CallFailed: with what went wrong last.
             NoRoom: a budget has no room and nobody's reservation will free any.
         """
+        if keeping.key in self.kept:
+            return keeping.load(self.kept[keeping.key])
         attempts = AsyncRetrying(
             stop=stop_after_attempt(self.settings.max_attempts),
             retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.failure.action is Action.RETRY),
@@ -113,10 +139,10 @@ class Meter:
                     leased=True,
                 )
                 async with self.pace:
-                    return await self._attempt(call, make)
+                    return await self._attempt(call, make, keeping)
         raise AssertionError("tenacity reraises the last failure")
 
-    async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]]) -> T:
+    async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]], keeping: Keeping[T]) -> T:
         entry = await self._reserve(call)
         try:
             async with asyncio.timeout(self.settings.call_timeout_seconds):
@@ -133,23 +159,33 @@ class Meter:
             self._slow_down(failure)
             raise CallFailed(failure) from error
         self.pace.succeeded()
-        await asyncio.shield(
-            self.desk.offload(
-                lambda session: budget.settle(session, entry, bill.usd, now=utc_now(), tokens=bill.tokens, credits=bill.credits)
-            )
-        )
+        answer = keeping.dump(bill.answer) if call.worst_case_usd else None
+
+        def settle(session: Session) -> None:
+            budget.settle(session, entry, bill.usd, now=utc_now(), tokens=bill.tokens, credits=bill.credits)
+            if answer is not None:
+                kept_answers.keep(session, self.record_id, keeping.key, answer)
+
+        await asyncio.shield(self.commits.run(settle))
         return bill.answer
 
     async def _reserve(self, call: Call) -> int:
-        while True:
+        def reserve(session: Session) -> int | DeskError:
             try:
-                return await self.desk.offload(partial(budget.reserve, call=call, settings=self.settings, owner=self.owner, now=utc_now()))
-            except CeilingReached as refusal:
-                raise CallFailed(Failure(FailureKind.CEILING, Action.FAIL, Billed.NO, str(refusal))) from refusal
-            except NoRoom as refusal:
-                if not refusal.may_free:
-                    raise
-                await self.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+                return budget.reserve(session, call, self.settings, owner=self.owner, now=utc_now())
+            except (CeilingReached, LeaseLost, NoRoom) as refusal:  # nothing was entered: no reason to undo what others did
+                return refusal
+
+        while True:
+            match await self.commits.run(reserve):
+                case int() as entry:
+                    return entry
+                case CeilingReached() as refusal:
+                    raise CallFailed(Failure(FailureKind.CEILING, Action.FAIL, Billed.NO, str(refusal))) from refusal
+                case NoRoom(may_free=True):
+                    await self.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+                case refusal:
+                    raise refusal
 
     def _slow_down(self, failure: Failure) -> None:
         if failure.kind is FailureKind.RATE_LIMIT:
@@ -159,7 +195,7 @@ class Meter:
 
     async def _end_failed(self, entry: int, failure: Failure) -> None:
         end = budget.release if failure.billed is Billed.NO else budget.settle_unknown
-        await self.desk.offload(
+        await self.commits.run(
             lambda session: end(session, entry, now=utc_now(), error_kind=failure.kind.value, error_message=failure.message)
         )
 
@@ -205,11 +241,14 @@ class MeteredModel(WrapperModel):
             tokens = tokens_of(response)
             return Bill(response, model_cost(self._name, tokens, prices), tokens)
 
+        texts = request_text(messages)
         worst = Decimal(0)
         if not is_free(self._name):
-            read = -(-request_tokens_at_most(messages, parameters) // ROUNDED_TO) * ROUNDED_TO
+            read = -(-request_tokens_at_most(texts, parameters) // ROUNDED_TO) * ROUNDED_TO
             worst = _worst_case(self._name, read, most_output, tuple(prices.items()))
-        return await self._meter.pay(self._agent, self.wrapped.system, self._name, LedgerKind.MODEL, worst, make)
+        asked = (model_settings or {}).get("max_tokens")  # not what the room left of it, which may differ the next time
+        keeping = Keeping(kept_answers.key_of(self._agent, str(asked), texts), _dump_response, _load_response)
+        return await self._meter.pay(self._agent, self.wrapped.system, self._name, LedgerKind.MODEL, worst, make, keeping)
 
     def _affordable_output(self, refusal: NoRoom, most_output: int) -> int:
         """Output tokens that the room left pays for, once the input of the refused call is taken off."""
@@ -226,11 +265,31 @@ def tokens_of(response: ModelResponse) -> TokenUsage:
     return TokenUsage(usage.input_tokens, usage.cache_read_tokens, usage.output_tokens - thinking, thinking)
 
 
-def request_tokens_at_most(messages: list[ModelMessage], parameters: ModelRequestParameters) -> int:
-    """An upper bound of the input tokens of a request: messages, instructions and schemas."""
+def request_text(messages: list[ModelMessage]) -> str:
+    """All that a request says, in its order, without the times and ids that differ when the same is asked again."""
+    said: list[str] = []
+    for message in messages:
+        if isinstance(message, ModelRequest) and message.instructions:
+            said.append(message.instructions)
+        for part in message.parts:
+            said.append(part.args_as_json_str() if isinstance(part, ToolCallPart) else str(getattr(part, "content", "")))
+    return "\n".join(said)
+
+
+def request_tokens_at_most(texts: str, parameters: ModelRequestParameters) -> int:
+    """An upper bound of the input tokens of a request: what it says, with its schemas."""
     schemas = "".join(str(tool.parameters_json_schema) + (tool.description or "") for tool in parameters.output_tools)
-    texts = ModelMessagesTypeAdapter.dump_json(messages, exclude={"__all__": {"usage", "timestamp", "run_id"}}).decode()
     return input_tokens_at_most(texts) + _schema_tokens_at_most(schemas)
+
+
+def _dump_response(response: ModelResponse) -> str:
+    return ModelMessagesTypeAdapter.dump_json([response]).decode()
+
+
+def _load_response(answer: str) -> ModelResponse:
+    (response,) = ModelMessagesTypeAdapter.validate_json(answer)
+    assert isinstance(response, ModelResponse)  # what was dumped
+    return response
 
 
 @lru_cache(maxsize=4_096)

@@ -292,6 +292,18 @@ class BatchRecord(Base):
     skip_reason: Mapped[str | None]
 
 
+class KeptAnswer(Base):
+    """An answer that was paid for, of a record that has not ended: a crash does not pay for it again. Deleted when the record ends."""
+
+    __tablename__ = "kept_answers"
+
+    record_id: Mapped[int] = mapped_column(ForeignKey("batch_records.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of what was asked."""
+    answer: Mapped[str]
+    """JSON, as text: ``jsonb`` does not take every character that a model may write."""
+
+
 # --- what the agents found -------------------------------------------------------------------------------------------
 
 

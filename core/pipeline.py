@@ -14,7 +14,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from sqlalchemy.orm import Session
 
-from core import records
+from core import kept_answers, records
 from core.agents import content_analysis, signal_validation
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial
@@ -66,14 +66,15 @@ async def run_article(meter: Meter, tools: Tools) -> None:
 
     def begin(session: Session) -> tuple[ArticleText, int | None]:
         article = get_article(session, meter.article_id)
+        meter.kept.update(kept_answers.of_record(session, meter.record_id))
         return article, find_analysis(session, article.id, configuration.hash, article.content_hash)
 
-    article, analysis_id = await meter.desk.offload(begin)
+    article, analysis_id = await meter.commits.run(begin)
     if analysis_id is None:
         analysis_id, found = await analyse(article, meter, tools)
     else:
         kept = analysis_id
-        found = await meter.desk.offload(lambda session: not_yet_researched(session, kept))
+        found = await meter.commits.run(lambda session: not_yet_researched(session, kept))
     signals = worth_researching(found, configuration.minimum_confidence)
     findings, results = await research_and_validate(article, signals, meter, tools) if signals else ([], {})
 
@@ -83,7 +84,7 @@ async def run_article(meter: Meter, tools: Tools) -> None:
         if not records.complete(session, meter.record_id, owner=meter.owner, now=utc_now()):
             raise LeaseLost("The article was taken over by another worker; what it found is kept by that one.")
 
-    await meter.desk.offload(finish)
+    await meter.commits.run(finish)
 
 
 async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int, list[OpenSignal]]:
@@ -111,7 +112,7 @@ async def analyse(article: ArticleText, meter: Meter, tools: Tools) -> tuple[int
             grounding=grounding,
         )
 
-    return await meter.desk.offload(keep)
+    return await meter.commits.run(keep)
 
 
 def not_yet_researched(session: Session, analysis_id: int) -> list[OpenSignal]:

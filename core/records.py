@@ -13,6 +13,7 @@ from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import kept_answers
 from core.budget import settle_forgotten, settle_orphans
 from core.database import among
 from core.errors import NotPossible
@@ -238,4 +239,8 @@ def _end(session: Session, record_id: int, owner: str, status: RecordStatus, **v
         .values(status=status, lease_owner=None, lease_expires_at=None, **values)
         .returning(BatchRecord.id)
     )
-    return ended.first() is not None
+    if ended.first() is None:
+        return False
+    if status is not RecordStatus.PENDING:
+        kept_answers.forget(session, record_id)
+    return True

@@ -16,13 +16,15 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import TypeAdapter
 from sqlalchemy import Text, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 from tavily import AsyncTavilyClient
 
 from core.errors import SettingsError
 from core.failures import ResearchRefused
-from core.metering import Bill, Meter
+from core.kept_answers import key_of
+from core.metering import Bill, Keeping, Meter
 from core.models import Article, LedgerKind, Publisher
 from core.settings import Settings
 
@@ -55,6 +57,9 @@ class SearchResult:
     published_at: datetime | None
     text: str
     article_id: int | None = None
+
+
+_RESULTS = TypeAdapter(list[SearchResult])
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,8 @@ class WebSearch:
             return Bill(web_results(answer), credits_used * self._usd_per_credit, credits=credits_used)
 
         worst = BASIC_SEARCH_CREDITS * self._usd_per_credit
-        return await meter.pay(AGENT, self.provider, "tavily-basic", LedgerKind.SEARCH, worst, make)
+        keeping = Keeping(key_of(AGENT, query), lambda results: _RESULTS.dump_json(results).decode(), _RESULTS.validate_json)
+        return await meter.pay(AGENT, self.provider, "tavily-basic", LedgerKind.SEARCH, worst, make, keeping)
 
 
 def web_results(answer: dict[str, Any]) -> list[SearchResult]:

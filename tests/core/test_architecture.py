@@ -22,6 +22,7 @@ ORDER = (
     "database",
     "pricing",
     "configuration",
+    "group_commit",
     # import -> articles
     "articles",
     "offline",
@@ -36,6 +37,7 @@ ORDER = (
     "launching",
     "batches",
     "batch_actions",
+    "kept_answers",
     "records",
     # -> content analysis -> evidence check
     "evidence",

@@ -24,6 +24,7 @@ from core.agents.providers import build_model
 from core.configuration import Desk
 from core.database import Database
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, ResearchRefused, classify
+from core.group_commit import GroupCommit
 from core.metering import Habits, Meter, MeteredModel
 from core.models import LedgerEntry, LedgerStatus
 from core.pace import Pace
@@ -107,7 +108,7 @@ def line(database: Database, articles: Any, make_settings: Any, providers: Loopb
         with desk.database.session() as session:
             batch_id = launching.launch(session, Selection.of_ids(ids), settings, by="ada", now=NOW)
             (held,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
-        return Line(desk, settings, Meter(desk, settings, Pace(8), Habits(), "w1", batch_id, held.record_id, ids[0]))
+        return Line(desk, settings, Meter(desk, GroupCommit(desk), settings, Pace(8), Habits(), "w1", batch_id, held.record_id, ids[0]))
 
     return claim
 
