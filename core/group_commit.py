@@ -21,7 +21,10 @@ MOST = 64
 
 
 class GroupCommit:
-    """Belongs to one event loop; use it as a context manager. Work must be able to run twice, as for ``Desk.offload``, and be quick: others wait for it."""
+    """Belongs to one event loop; use it as a context manager.
+
+    Work must be able to run twice, as for ``Desk.offload``, and be quick: others wait for it.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
