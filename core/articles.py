@@ -1,9 +1,9 @@
 """Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
@@ -90,6 +90,14 @@ def get_article(session: Session, article_id: int) -> ArticleText:
     Raises:
         NotFound: it was deleted, or never existed.
     """
+    found = get_articles(session, [article_id])
+    if article_id not in found:
+        raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
+    return found[article_id]
+
+
+def get_articles(session: Session, ids: Sequence[int]) -> dict[int, ArticleText]:
+    """Articles with their whole texts, by id; those that exist."""
     categories = (
         select(func.array_agg(aggregate_order_by(Category.name, Category.name)))
         .join(ArticleCategory, ArticleCategory.category_id == Category.id)
@@ -115,13 +123,9 @@ def get_article(session: Session, article_id: int) -> ArticleText:
             categories.label("categories"),
         )
         .join(Publisher, Publisher.id == Article.publisher_id)
-        .where(Article.id == article_id)
+        .where(among(Article.id, ids))
     )
-    row = found.mappings().one_or_none()
-    if row is None:
-        raise NotFound(f"Article {article_id} does not exist; it may have been deleted.")
-    fields: dict[str, Any] = dict(row)
-    return ArticleText(**fields | {"categories": tuple(fields["categories"] or ())})
+    return {row["id"]: ArticleText(**(dict(row) | {"categories": tuple(row["categories"] or ())})) for row in found.mappings()}
 
 
 def delete_articles(session: Session, ids: list[int]) -> int:

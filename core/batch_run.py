@@ -17,17 +17,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import batch_actions, records
-from core.agents.providers import build_model
+from core.agents.providers import open_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
 from core.configuration import Configuration, Desk
 from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
 from core.failures import Action, CallFailed, FailureKind
 from core.group_commit import GroupCommit
-from core.metering import Habits, Meter, Sleep
+from core.metering import Account, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
-from core.pipeline import Tools, run_article
+from core.pipeline import Pipeline
 from core.records import Claim
 from core.research import WebSearch
 from core.settings import Settings
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 DATABASE_THREADS = 4
 LOOK_SECONDS = 1.0
+STAGGER_SECONDS = 0.015
+"""Between the first calls of a batch's workers, which would otherwise go on in step, all idle and all busy at once."""
 DELETED = "the article was deleted"
 NO_ARTICLE = 0
 
@@ -73,16 +75,16 @@ class BatchRun:
         settings, configuration, width = await self.desk.offload(self._read_batch)
         async with AsyncExitStack() as stack:
             try:
-                model = await stack.enter_async_context(build_model(configuration.model, settings))
+                model = await stack.enter_async_context(open_model(configuration.model, settings))
                 web = WebSearch(settings) if configuration.research_provider == "tavily" else None
             except SettingsError as error:
                 await self._pause(str(error))
                 return
             if web is not None:
                 await stack.enter_async_context(web)
-            commits = stack.enter_context(GroupCommit(self.desk))
-            tools, pace, habits = Tools(configuration, model, web), Pace(width), Habits()
-            helpers = [asyncio.create_task(self._work(settings, commits, pace, habits, tools)) for _ in range(width)]
+            account = Account(self.desk, GroupCommit(self.desk), settings, Pace(width), self.shared.owner, self.batch_id, sleep=self._sleep)
+            pipeline = Pipeline(account, configuration, model, web)
+            helpers = [asyncio.create_task(self._work(pipeline, worker * STAGGER_SECONDS)) for worker in range(width)]
             helpers.append(asyncio.create_task(self._watch()))
             try:
                 await self._feed(width)
@@ -151,28 +153,12 @@ class BatchRun:
 
     # --- the workers -------------------------------------------------------------------------------------------------
 
-    async def _work(self, settings: Settings, commits: GroupCommit, pace: Pace, habits: Habits, tools: Tools) -> None:
+    async def _work(self, pipeline: Pipeline, after: float) -> None:
         """Take claims and run them, each as a task of its own, so that one can be stopped without its worker."""
+        await asyncio.sleep(after)
         while True:
             claim = await self._queue.get()
-            task = asyncio.create_task(
-                self._hold(
-                    claim,
-                    Meter(
-                        self.desk,
-                        commits,
-                        settings,
-                        pace,
-                        habits,
-                        self.shared.owner,
-                        self.batch_id,
-                        claim.record_id,
-                        claim.article_id or NO_ARTICLE,
-                        self._sleep,
-                    ),
-                    tools,
-                )
-            )
+            task = asyncio.create_task(self._hold(claim, pipeline))
             self._in_work[claim.record_id] = task
             try:
                 await asyncio.wait([task])
@@ -180,22 +166,24 @@ class BatchRun:
                 self._in_work.pop(claim.record_id, None)
                 self._freed.set()
 
-    async def _hold(self, claim: Claim, meter: Meter, tools: Tools) -> None:
+    async def _hold(self, claim: Claim, pipeline: Pipeline) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
+        meter = Meter(pipeline.account, claim.record_id, claim.article_id or NO_ARTICLE)
         try:
-            await self._run_and_end(claim, meter, tools)
+            await self._run_and_end(claim, pipeline, meter)
+            await meter.settled()
         except DatabaseUnavailable as error:
             logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
         finally:
             self.shared.held.discard(claim.record_id)
 
-    async def _run_and_end(self, claim: Claim, meter: Meter, tools: Tools) -> None:
+    async def _run_and_end(self, claim: Claim, pipeline: Pipeline, meter: Meter) -> None:
         """Run one article and write down how it ended."""
         if claim.article_id is None:
             await self._end(records.skip, claim, DELETED)
             return
         try:
-            await run_article(meter, tools)
+            await pipeline.run(meter)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
         except NotFound:
@@ -212,7 +200,7 @@ class BatchRun:
                 await self._pause(error.failure.message)
             else:
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
-                await self._stop_if_too_many_failed(meter.settings)
+                await self._stop_if_too_many_failed(pipeline.account.settings)
         except DatabaseUnavailable:
             raise
         except Exception as error:

@@ -2,16 +2,16 @@
 
 A reservation is one ledger entry, held against every budget that applies (its batch's, today's, this month's) in one
 statement (``core.ledger``) that locks the budget rows. So ``spent + reserved <= limit`` holds at every moment,
-whoever else is calling. After the call the entry ends in one of three ways: ``settle`` (the provider's own count),
-``release`` (certainly not billed), ``settle_unknown`` (it may have been billed: the worst case is counted as spent).
+whoever else is calling. After the call the entry ends in one of three ways: settled (the provider's own count),
+released (certainly not billed), unknown (it may have been billed: the worst case is counted as spent).
 Free calls are entered too, without touching a budget.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -100,6 +100,9 @@ class LeaseLost(DeskError):
     """A record is not its worker's any more: it was cancelled, or its lease ran out."""
 
 
+Refusal = NoRoom | CeilingReached | LeaseLost
+
+
 def usd(amount: Decimal) -> str:
     """``$1.97``, ``$0.0013``: cents, and more places where cents would show nothing."""
     if amount and abs(amount) < Decimal("0.0001"):
@@ -159,57 +162,76 @@ def refuse_if_over(states: Sequence[BudgetState], asked: Decimal) -> None:
             raise BudgetExceeded(str(NoRoom(state, asked)) + " Select fewer articles, or raise the budget on the Budget page.")
 
 
-def reserve(session: Session, call: Call, settings: Settings, *, owner: str, now: datetime) -> int:
-    """Enter a call and hold its worst case against every budget that applies. Returns the entry's id.
+def reserve(session: Session, calls: Sequence[Call], settings: Settings, *, owner: str, now: datetime) -> list[int | Refusal]:
+    """Enter one batch's calls, each held with its worst case against every budget that applies, in their order.
 
-    Raises:
-        NoRoom: a budget has no room.
-        CeilingReached: the call would take its article over the ceiling.
-        LeaseLost: the call's record is not its worker's any more.
-        In each case nothing was entered.
+    Returns an entry's id for each, or why it was refused; a refused call was not entered.
     """
-    rows = _enter(session, call, owner, now)
-    if not rows[0].complete:
+    rows = _enter(session, calls, owner, now)
+    if not all(row.complete for row in rows):
         ensure_budgets(session, settings, now)
-        rows = _enter(session, call, owner, now)
-    first = rows[0]
-    if first.entry is not None:
-        return int(first.entry)
-    if not first.is_ours:
-        raise LeaseLost("The article was taken over or cancelled.")
-    for row in rows:
-        state = BudgetState(row.id, BudgetScope(row.scope), row.key, row.limit_usd, row.spent_usd, row.reserved_usd)
-        if call.worst_case_usd > state.room:
-            raise NoRoom(state, call.worst_case_usd)
-    raise CeilingReached(
-        f"The ceiling per article is {usd(call.ceiling_usd or ZERO)}; {usd(first.spent)} is spent on this one "
-        f"and up to {usd(call.worst_case_usd)} was asked for."
-    )
+        rows = _enter(session, calls, owner, now)
+    answers: dict[int, int | Refusal] = {}
+    without_room: dict[int, Call] = {}
+    for number, (call, row) in enumerate(zip(calls, rows, strict=True)):
+        answer = row.entry or _refusal(call, row)
+        if answer is None:
+            without_room[number] = call
+        else:
+            answers[number] = answer
+    if without_room:
+        states = budget_states(session, budget_keys(now, calls[0].batch_id))
+        fitting: dict[int, Call] = {}  # refused for those before it in the list, which were refused themselves: asked again
+        for number, call in without_room.items():
+            too_small = next((state for state in states if call.worst_case_usd > state.room), None)
+            if too_small is None:
+                fitting[number] = call
+            else:
+                answers[number] = NoRoom(too_small, call.worst_case_usd)
+        if fitting:
+            again = reserve(session, list(fitting.values()), settings, owner=owner, now=now)
+            answers |= dict(zip(fitting, again, strict=True))
+    return [answers[number] for number in range(len(calls))]
 
 
-def settle(
-    session: Session,
-    entry_id: int,
-    cost: Decimal,
-    *,
-    now: datetime,
-    tokens: TokenUsage | None = None,
-    credits: Decimal = ZERO,
-    error_kind: str | None = None,
-    error_message: str | None = None,
-) -> None:
-    """The call was answered: its true cost takes the place of the reservation."""
-    _end(session, entry_id, LedgerStatus.SETTLED, cost, now, error_kind, error_message, tokens or TokenUsage(), credits)
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended. ``cost`` None means what was reserved for it."""
+
+    entry: int
+    status: LedgerStatus
+    cost: Decimal | None
+    tokens: TokenUsage = field(default_factory=TokenUsage)
+    credits: Decimal = ZERO
+    error_kind: str | None = None
+    error_message: str | None = None
+
+    @classmethod
+    def settled(cls, entry: int, cost: Decimal, tokens: TokenUsage | None = None, credits: Decimal = ZERO) -> Self:
+        """The call was answered: its true cost takes the place of the reservation."""
+        return cls(entry, LedgerStatus.SETTLED, cost, tokens or TokenUsage(), credits)
+
+    @classmethod
+    def released(cls, entry: int, error_kind: str, error_message: str) -> Self:
+        """The call was refused or never made: nothing is owed."""
+        return cls(entry, LedgerStatus.RELEASED, ZERO, error_kind=error_kind, error_message=error_message)
+
+    @classmethod
+    def unknown(cls, entry: int, error_kind: str, error_message: str) -> Self:
+        """No answer came, and the provider may have billed the call: the worst case counts as spent, and is shown as such."""
+        return cls(entry, LedgerStatus.UNKNOWN, None, error_kind=error_kind, error_message=error_message)
 
 
-def release(session: Session, entry_id: int, *, now: datetime, error_kind: str | None, error_message: str | None) -> None:
-    """The call was refused or never made: nothing is owed."""
-    _end(session, entry_id, LedgerStatus.RELEASED, ZERO, now, error_kind, error_message)
-
-
-def settle_unknown(session: Session, entry_id: int, *, now: datetime, error_kind: str, error_message: str) -> None:
-    """No answer came, and the provider may have billed the call: the worst case counts as spent, and is shown as such."""
-    _end(session, entry_id, LedgerStatus.UNKNOWN, None, now, error_kind, error_message)
+def end(session: Session, ends: Sequence[End], *, now: datetime) -> None:
+    """Move entries out of RESERVED; a second end of the same entry changes nothing. Raises alerts for the thresholds passed."""
+    budgets = ledger.end(session, [_as_row(one) for one in ends], now=now)
+    rows = [
+        {"budget_id": row.id, "kind": BudgetEventKind.ALERT, "threshold": threshold, "made_by": "desk"}
+        for row in budgets
+        for threshold in thresholds_passed(row.limit_usd, row.spent_usd - row.added, row.spent_usd)
+    ]
+    if rows:
+        session.execute(insert(BudgetEvent).values(rows).on_conflict_do_nothing())
 
 
 def settle_forgotten(session: Session, *, now: datetime) -> int:
@@ -297,8 +319,7 @@ def _settle_lost(session: Session, lost: ColumnElement[bool], kind: str, words: 
     entries = session.scalars(
         select(LedgerEntry.id).where(LedgerEntry.status == LedgerStatus.RESERVED, lost).order_by(LedgerEntry.id).with_for_update()
     ).all()
-    for entry_id in entries:
-        settle_unknown(session, entry_id, now=now, error_kind=kind, error_message=words)
+    end(session, [End.unknown(entry, kind, words) for entry in entries], now=now)
     return len(entries)
 
 
@@ -309,58 +330,51 @@ def _set_limit(session: Session, budget_id: int, limit: ColumnElement[Decimal], 
     session.add(BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, made_by=by))
 
 
-def _enter(session: Session, call: Call, owner: str, now: datetime) -> list[Row[Any]]:
-    return ledger.enter(
-        session,
-        now=now,
-        worst=call.worst_case_usd,
-        ceiling=call.ceiling_usd,
-        leased=call.leased,
-        owner=owner,
-        kind=call.kind.value,
-        agent=call.agent,
-        provider=call.provider,
-        model=call.model,
-        attempt=call.attempt,
-        batch_id=call.batch_id,
-        record_id=call.record_id,
-        article_id=call.article_id,
-    )
-
-
-def _end(
-    session: Session,
-    entry_id: int,
-    status: LedgerStatus,
-    cost: Decimal | None,
-    now: datetime,
-    error_kind: str | None,
-    error_message: str | None,
-    tokens: TokenUsage = TokenUsage(),  # noqa: B008 - frozen
-    credits_used: Decimal = ZERO,
-) -> None:
-    """Move an entry out of RESERVED; a second end of the same entry changes nothing. ``cost`` None: what was reserved."""
-    budgets = ledger.end(
-        session,
-        entry_id,
-        status=status.value,
-        cost=cost,
-        now=now,
-        input=tokens.input,
-        cached=tokens.cached,
-        output=tokens.output,
-        thinking=tokens.thinking,
-        credits=credits_used,
-        error_kind=error_kind,
-        error_message=error_message,
-    )
+def _enter(session: Session, calls: Sequence[Call], owner: str, now: datetime) -> Sequence[Row[Any]]:
+    (batch_id,) = {call.batch_id for call in calls}
     rows = [
-        {"budget_id": row.id, "kind": BudgetEventKind.ALERT, "threshold": threshold, "made_by": "desk"}
-        for row in budgets
-        for threshold in thresholds_passed(row.limit_usd, row.spent_usd - row.added, row.spent_usd)
+        {
+            "kind": call.kind.value,
+            "agent": call.agent,
+            "provider": call.provider,
+            "model": call.model,
+            "record_id": call.record_id,
+            "article_id": call.article_id,
+            "attempt": call.attempt,
+            "worst": call.worst_case_usd,
+            "ceiling": call.ceiling_usd,
+            "leased": call.leased,
+        }
+        for call in calls
     ]
-    if rows:
-        session.execute(insert(BudgetEvent).values(rows).on_conflict_do_nothing())
+    return ledger.enter(session, rows, batch_id=batch_id, owner=owner, now=now)
+
+
+def _refusal(call: Call, row: Row[Any]) -> Refusal | None:
+    """Why a call was not entered; None where it is for want of room."""
+    if not row.is_ours:
+        return LeaseLost("The article was taken over or cancelled.")
+    if not row.under_ceiling:
+        return CeilingReached(
+            f"The ceiling per article is {usd(call.ceiling_usd or ZERO)}; {usd(row.spent)} is spent on this one "
+            f"and up to {usd(call.worst_case_usd)} was asked for."
+        )
+    return None
+
+
+def _as_row(end: End) -> dict[str, Any]:
+    return {
+        "entry": end.entry,
+        "status": end.status.value,
+        "cost": end.cost,
+        "input": end.tokens.input,
+        "cached": end.tokens.cached,
+        "output": end.tokens.output,
+        "thinking": end.tokens.thinking,
+        "credits": end.credits,
+        "error_kind": end.error_kind,
+        "error_message": end.error_message,
+    }
 
 
 def thresholds_passed(limit: Decimal, before: Decimal, after: Decimal) -> list[int]:

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+import aiohttp
 import httpx
 import httpx2
 from pydantic_ai.exceptions import (
@@ -123,7 +124,7 @@ def classify(error: BaseException) -> Failure:  # noqa: PLR0911, PLR0912 - one r
             )
         case ModelTimeoutError() | TimeoutError() | httpx.TimeoutException() | httpx2.TimeoutException():
             return Failure(FailureKind.TIMEOUT, Action.RETRY, Billed.MAYBE, "The call got no answer within the time set for it.")
-        case ModelConnectionError() | httpx.TransportError() | httpx2.TransportError():
+        case ModelConnectionError() | httpx.TransportError() | httpx2.TransportError() | aiohttp.ClientError():
             return Failure(FailureKind.CONNECTION, Action.RETRY, Billed.MAYBE, f"The connection to the provider broke: {words}")
         case ModelOverloadedError() | ModelUnavailableError() | ModelServerError():
             return Failure(

@@ -1,13 +1,14 @@
 """Every call that may cost something goes through here: reserve, call, settle, and try again where that can help.
 
-A ``Meter`` belongs to one record in work and lives on its batch's event loop; database work leaves the loop. Each attempt is
+An ``Account`` belongs to a batch and a ``Meter`` to one of its records in work, both on the batch's event loop; database work
+leaves the loop. Each attempt is
 a ledger entry of its own, also one that failed, so the ledger can be held against the provider's own count.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -21,12 +22,12 @@ from sqlalchemy.orm import Session
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from core import budget, kept_answers
-from core.budget import Call, CeilingReached, LeaseLost, NoRoom
+from core.budget import Call, CeilingReached, End, NoRoom, Refusal
 from core.clock import utc_now
 from core.configuration import Desk
-from core.errors import DeskError
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, classify
 from core.group_commit import GroupCommit
+from core.kept_answers import Answer
 from core.models import LedgerKind
 from core.pace import Pace
 from core.pricing import TokenUsage, input_tokens_at_most, is_free, model_cost
@@ -78,23 +79,40 @@ class Habits:
         return self.largest[agent] * 1.5 if self.calls.get(agent, 0) >= 3 else float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """Who pays for the calls of one record."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Account:
+    """Who pays for the calls of one batch. Lives on its event loop; ``reserve`` and ``end`` are its work for group commit."""
 
     desk: Desk
     commits: GroupCommit
     settings: Settings
     pace: Pace
-    habits: Habits
     owner: str
     batch_id: int
-    record_id: int
-    article_id: int
+    habits: Habits = field(default_factory=Habits)
     sleep: Sleep = asyncio.sleep
     """How it waits: before another attempt, and for room in a budget."""
+
+    def reserve(self, session: Session, calls: Sequence[Call]) -> list[int | Refusal]:
+        return budget.reserve(session, calls, self.settings, owner=self.owner, now=utc_now())
+
+    def end(self, session: Session, ended: Sequence[tuple[End, Answer | None]]) -> list[None]:
+        """End calls, and keep what was answered."""
+        budget.end(session, [end for end, _ in ended], now=utc_now())
+        kept_answers.keep(session, [answer for _, answer in ended if answer is not None])
+        return [None] * len(ended)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Meter:
+    """Through which the calls of one record in work are made."""
+
+    account: Account
+    record_id: int
+    article_id: int
     kept: dict[str, str] = field(default_factory=dict)
     """Answers of this record that were paid for before a crash, by key."""
+    _settling: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def pay(
         self,
@@ -113,14 +131,16 @@ class Meter:
         Raises:
             CallFailed: with what went wrong last.
             NoRoom: a budget has no room and nobody's reservation will free any.
+            LeaseLost: the record was cancelled or taken over.
         """
         if keeping.key in self.kept:
             return keeping.load(self.kept[keeping.key])
+        settings = self.account.settings
         attempts = AsyncRetrying(
-            stop=stop_after_attempt(self.settings.max_attempts),
+            stop=stop_after_attempt(settings.max_attempts),
             retry=retry_if_exception(lambda error: isinstance(error, CallFailed) and error.failure.action is Action.RETRY),
             wait=wait_as_told,
-            sleep=self.sleep,
+            sleep=self.account.sleep,
             reraise=True,
         )
         async for attempt in attempts:
@@ -132,20 +152,30 @@ class Meter:
                     model,
                     worst,
                     attempt=attempt.retry_state.attempt_number,
-                    batch_id=self.batch_id,
+                    batch_id=self.account.batch_id,
                     record_id=self.record_id,
                     article_id=self.article_id,
-                    ceiling_usd=self.settings.cost_ceiling_per_article if worst else None,
+                    ceiling_usd=settings.cost_ceiling_per_article if worst else None,
                     leased=True,
                 )
-                async with self.pace:
+                async with self.account.pace:
                     return await self._attempt(call, make, keeping)
         raise AssertionError("tenacity reraises the last failure")
+
+    async def settled(self) -> None:
+        """Wait until the answered calls are settled.
+
+        Raises:
+            DatabaseUnavailable: the server stays away; recovery will end them as unknown.
+        """
+        settling = self._settling.copy()
+        self._settling.clear()
+        await asyncio.gather(*settling)
 
     async def _attempt(self, call: Call, make: Callable[[], Awaitable[Bill[T]]], keeping: Keeping[T]) -> T:
         entry = await self._reserve(call)
         try:
-            async with asyncio.timeout(self.settings.call_timeout_seconds):
+            async with asyncio.timeout(self.account.settings.call_timeout_seconds):
                 bill = await make()
         except asyncio.CancelledError:
             cancelled = Failure(FailureKind.CANCELLED, Action.FAIL, Billed.MAYBE, "The call was cancelled before its answer came.")
@@ -158,46 +188,44 @@ class Meter:
             await self._end_failed(entry, failure)
             self._slow_down(failure)
             raise CallFailed(failure) from error
-        self.pace.succeeded()
-        answer = keeping.dump(bill.answer) if call.worst_case_usd else None
-
-        def settle(session: Session) -> None:
-            budget.settle(session, entry, bill.usd, now=utc_now(), tokens=bill.tokens, credits=bill.credits)
-            if answer is not None:
-                kept_answers.keep(session, self.record_id, keeping.key, answer)
-
-        await asyncio.shield(self.commits.run(settle))
+        self.account.pace.succeeded()
+        # Not waited for: the record's next reservation is committed after it, or with it.
+        answer = Answer(self.record_id, keeping.key, keeping.dump(bill.answer)) if call.worst_case_usd else None
+        self._settling.append(asyncio.create_task(self._end(End.settled(entry, bill.usd, bill.tokens, bill.credits), answer)))
         return bill.answer
 
     async def _reserve(self, call: Call) -> int:
-        def reserve(session: Session) -> int | DeskError:
-            try:
-                return budget.reserve(session, call, self.settings, owner=self.owner, now=utc_now())
-            except (CeilingReached, LeaseLost, NoRoom) as refusal:  # nothing was entered: no reason to undo what others did
-                return refusal
-
         while True:
-            match await self.commits.run(reserve):
+            asked = asyncio.create_task(self.account.commits.run(self.account.reserve, call))
+            try:
+                answer = await asyncio.shield(asked)
+            except asyncio.CancelledError:
+                if isinstance(entry := await asked, int):
+                    await self._end(End.released(entry, FailureKind.CANCELLED.value, "The call was cancelled before it was made."))
+                raise
+            match answer:
                 case int() as entry:
                     return entry
                 case CeilingReached() as refusal:
                     raise CallFailed(Failure(FailureKind.CEILING, Action.FAIL, Billed.NO, str(refusal))) from refusal
                 case NoRoom(may_free=True):
-                    await self.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
+                    await self.account.sleep(ROOM_POLL_SECONDS * (0.5 + random.random()))  # noqa: S311 - jitter
                 case refusal:
                     raise refusal
 
     def _slow_down(self, failure: Failure) -> None:
         if failure.kind is FailureKind.RATE_LIMIT:
-            self.pace.rate_limited()
+            self.account.pace.rate_limited()
         elif failure.action is Action.RETRY:
-            self.pace.overloaded()
+            self.account.pace.overloaded()
 
     async def _end_failed(self, entry: int, failure: Failure) -> None:
-        end = budget.release if failure.billed is Billed.NO else budget.settle_unknown
-        await self.commits.run(
-            lambda session: end(session, entry, now=utc_now(), error_kind=failure.kind.value, error_message=failure.message)
-        )
+        end = End.released if failure.billed is Billed.NO else End.unknown
+        await self._end(end(entry, failure.kind.value, failure.message))
+
+    async def _end(self, end: End, answer: Answer | None = None) -> None:
+        # First in its transaction: a reservation that goes with it may want the room.
+        await self.account.commits.run(self.account.end, (end, answer), first=True)
 
 
 class MeteredModel(WrapperModel):
@@ -216,16 +244,16 @@ class MeteredModel(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        most_output = (model_settings or {}).get("max_tokens") or self._meter.settings.max_output_tokens
+        most_output = (model_settings or {}).get("max_tokens") or self._meter.account.settings.max_output_tokens
         try:
             response = await self._pay(messages, model_settings, model_request_parameters, most_output)
         except NoRoom as refusal:
             # The worst case does not fit, but what answers really take may: ask for no more output than the room pays for.
             affordable = self._affordable_output(refusal, most_output)
-            if affordable < self._meter.habits.enough_output(self._agent):
+            if affordable < self._meter.account.habits.enough_output(self._agent):
                 raise
             response = await self._pay(messages, model_settings, model_request_parameters, min(affordable, most_output))
-        self._meter.habits.note(self._agent, response.usage.output_tokens)
+        self._meter.account.habits.note(self._agent, response.usage.output_tokens)
         if not response.parts and response.finish_reason not in ("content_filter", "length", "error"):
             raise CallFailed(Failure(FailureKind.EMPTY, Action.FAIL, Billed.NO, "The provider's answer was empty."))
         return response
@@ -233,7 +261,7 @@ class MeteredModel(WrapperModel):
     async def _pay(
         self, messages: list[ModelMessage], model_settings: ModelSettings | None, parameters: ModelRequestParameters, most_output: int
     ) -> ModelResponse:
-        prices = self._meter.settings.model_prices
+        prices = self._meter.account.settings.model_prices
         capped = ModelSettings(**{**(model_settings or {}), "max_tokens": most_output})
 
         async def make() -> Bill[ModelResponse]:
@@ -252,7 +280,7 @@ class MeteredModel(WrapperModel):
 
     def _affordable_output(self, refusal: NoRoom, most_output: int) -> int:
         """Output tokens that the room left pays for, once the input of the refused call is taken off."""
-        prices = tuple(self._meter.settings.model_prices.items())
+        prices = tuple(self._meter.account.settings.model_prices.items())
         per_token = _worst_case(self._name, 0, 1_000_000, prices) / 1_000_000
         read = refusal.asked - per_token * most_output
         return int((refusal.budget.room - read) / per_token)

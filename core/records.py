@@ -102,11 +102,12 @@ def heartbeat(session: Session, held: Sequence[int], *, owner: str, host: str, p
     """Say that a worker lives, and renew the leases of the records it has in flight."""
     worker = insert(Worker).values(owner=owner, host=host, pid=pid, started_at=now, heartbeat_at=now)
     session.execute(worker.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now}))
-    session.execute(
-        update(BatchRecord)
+    ours = (  # but those that are being ended at this moment
+        select(BatchRecord.id)
         .where(among(BatchRecord.id, held), BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
-        .values(lease_expires_at=now + LEASE)
+        .with_for_update(key_share=True, skip_locked=True)
     )
+    session.execute(update(BatchRecord).where(BatchRecord.id.in_(ours.scalar_subquery())).values(lease_expires_at=now + LEASE))
 
 
 def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
@@ -147,25 +148,25 @@ def workers(session: Session) -> list[Worker]:
     return list(session.scalars(select(Worker).order_by(Worker.heartbeat_at.desc())))
 
 
-def complete(session: Session, record_id: int, *, owner: str, now: datetime) -> bool:
-    """The article is done. Returns False when the lease was lost."""
-    return _end(session, record_id, owner, RecordStatus.COMPLETED, finished_at=now, error_kind=None, error_message=None)
+def complete(session: Session, record_ids: Sequence[int], *, owner: str, now: datetime) -> set[int]:
+    """The articles are done. Returns the records that ended so, without those whose lease was lost."""
+    return _end(session, record_ids, owner, RecordStatus.COMPLETED, finished_at=now, error_kind=None, error_message=None)
 
 
 def fail(session: Session, record_id: int, kind: str, message: str, *, owner: str, now: datetime) -> bool:
     """The article could not be done, for a reason that a person can act on. Returns False when the lease was lost."""
-    return _end(session, record_id, owner, RecordStatus.FAILED, finished_at=now, error_kind=kind, error_message=message)
+    return bool(_end(session, [record_id], owner, RecordStatus.FAILED, finished_at=now, error_kind=kind, error_message=message))
 
 
 def skip(session: Session, record_id: int, reason: str, *, owner: str, now: datetime) -> bool:
     """The article need not or cannot be done any more. Returns False when the lease was lost."""
-    return _end(session, record_id, owner, RecordStatus.SKIPPED, finished_at=now, skip_reason=reason)
+    return bool(_end(session, [record_id], owner, RecordStatus.SKIPPED, finished_at=now, skip_reason=reason))
 
 
 def give_back(session: Session, record_id: int, *, owner: str, now: datetime) -> None:
     """Queue a claimed record again, as if it had not been claimed."""
     batch_id = session.scalar(select(BatchRecord.batch_id).where(BatchRecord.id == record_id))
-    if _end(session, record_id, owner, RecordStatus.PENDING, attempts=BatchRecord.attempts - 1) and batch_id is not None:
+    if _end(session, [record_id], owner, RecordStatus.PENDING, attempts=BatchRecord.attempts - 1) and batch_id is not None:
         _cancel_in_cancelled_batches(session, {batch_id}, now)
 
 
@@ -232,15 +233,13 @@ def _cancel_in_cancelled_batches(session: Session, batch_ids: set[int], now: dat
     )
 
 
-def _end(session: Session, record_id: int, owner: str, status: RecordStatus, **values: object) -> bool:
-    ended = session.execute(
+def _end(session: Session, record_ids: Sequence[int], owner: str, status: RecordStatus, **values: object) -> set[int]:
+    ended = session.scalars(
         update(BatchRecord)
-        .where(BatchRecord.id == record_id, BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
+        .where(among(BatchRecord.id, record_ids), BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
         .values(status=status, lease_owner=None, lease_expires_at=None, **values)
         .returning(BatchRecord.id)
-    )
-    if ended.first() is None:
-        return False
-    if status is not RecordStatus.PENDING:
-        kept_answers.forget(session, record_id)
-    return True
+    ).all()
+    if ended and status is not RecordStatus.PENDING:
+        kept_answers.forget(session, ended)
+    return set(ended)

@@ -29,6 +29,7 @@ from core.models import Article, LedgerKind, Publisher
 from core.settings import Settings
 
 AGENT = "research"
+CONNECTIONS_AT_MOST = 256
 ARCHIVE_RESULTS = 4
 ARCHIVE_WINDOW = timedelta(days=21)
 WEB_RESULTS = 5
@@ -159,7 +160,8 @@ class WebSearch:
             base_url=settings.tavily_base_url,
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {settings.tavily_api_key.get_secret_value()}"},
             timeout=settings.call_timeout_seconds,
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=256),
+            # Few are kept: httpx looks at every idle connection at each request.
+            limits=httpx.Limits(max_connections=CONNECTIONS_AT_MOST, max_keepalive_connections=16),
             event_hooks={"response": [_refuse_errors]},
         )
         self._client = AsyncTavilyClient(client=self._http)

@@ -3,7 +3,7 @@
 An analysis is kept in one transaction with its signals and their evidence, so a crash leaves all of it or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
 from core.configuration import Configuration
+from core.database import among
 from core.errors import NotFound
 from core.evidence import Grounding
 from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, table_of
@@ -87,6 +88,7 @@ class SignalDetail:
     """One signal with all that is known of it but its validations and reviews."""
 
     id: int
+    analysis_id: int
     kind: SignalKind
     category: str
     description: str
@@ -138,79 +140,92 @@ class AnalysisRow:
     completed_at: datetime | None
 
 
-def find_analysis(session: Session, article_id: int, configuration_hash: str, content_hash: str) -> int | None:
-    """The id of the analysis of this text with this configuration, finished or not: the checkpoint of an article in work."""
-    return session.scalar(
-        select(Analysis.id).where(
-            Analysis.article_id == article_id,
-            Analysis.configuration_hash == configuration_hash,
-            Analysis.content_hash == content_hash,
+def find_analyses(session: Session, texts: Mapping[int, str], configuration_hash: str) -> dict[int, int]:
+    """Ids of analyses made of these texts (content hashes by article id) with this configuration, finished or not, by article id.
+
+    They are the checkpoints of articles in work.
+    """
+    rows = session.execute(
+        select(Analysis.article_id, Analysis.content_hash, Analysis.id).where(
+            among(Analysis.article_id, list(texts)), Analysis.configuration_hash == configuration_hash
         )
     )
+    return {article_id: analysis_id for article_id, content_hash, analysis_id in rows if texts[article_id] == content_hash}
 
 
-def keep_analysis(
-    session: Session,
-    *,
-    article_id: int,
-    content_hash: str,
-    batch_id: int,
-    configuration: Configuration,
-    analysis: ContentAnalysis,
-    grounding: Grounding,
-) -> tuple[int, list[OpenSignal]]:
-    """Keep an analysis with the signals whose evidence holds. Returns its id and those signals."""
-    analysis_id = session.execute(
-        insert(table_of(Analysis)).returning(Analysis.id),
+@dataclass(frozen=True, slots=True)
+class NewAnalysis:
+    """An analysis to be kept: of which text, what the agent answered, and which of it holds."""
+
+    article_id: int
+    content_hash: str
+    analysis: ContentAnalysis
+    grounding: Grounding
+
+
+def keep_analyses(
+    session: Session, new: Sequence[NewAnalysis], batch_id: int, configuration: Configuration
+) -> list[tuple[int, list[OpenSignal]]]:
+    """Keep analyses with the signals whose evidence holds. Returns the id of each, and those signals."""
+    if not new:
+        return []
+    rows = [
         {
-            "article_id": article_id,
+            "article_id": one.article_id,
             "batch_id": batch_id,
             "configuration_hash": configuration.hash,
-            "content_hash": content_hash,
+            "content_hash": one.content_hash,
             "model": configuration.model,
             "prompt_version": configuration.content_prompt,
-            "ungrounded_signals": grounding.ungrounded,
-            "dropped_quotes": len(grounding.missing),
-            **analysis.model_dump(exclude={"signals"}),
-        },
-    ).scalar_one()
-    ids: Sequence[int] = ()
-    if grounding.signals:
+            "ungrounded_signals": one.grounding.ungrounded,
+            "dropped_quotes": len(one.grounding.missing),
+            **one.analysis.model_dump(exclude={"signals"}),
+        }
+        for one in new
+    ]
+    analysis_ids = session.scalars(insert(table_of(Analysis)).returning(Analysis.id, sort_by_parameter_order=True), rows).all()
+    grounded = [
+        (analysis_id, one.article_id, position, found)
+        for analysis_id, one in zip(analysis_ids, new, strict=True)
+        for position, found in enumerate(one.grounding.signals)
+    ]
+    opened: dict[int, list[OpenSignal]] = {analysis_id: [] for analysis_id in analysis_ids}
+    if grounded:
         signals = [
-            {"analysis_id": analysis_id, "article_id": article_id, "position": position, **found.signal.model_dump(exclude={"evidence"})}
-            for position, found in enumerate(grounding.signals)
+            {
+                "analysis_id": analysis_id,
+                "article_id": article_id,
+                "position": position,
+                **found.signal.model_dump(exclude={"evidence"}),
+            }
+            for analysis_id, article_id, position, found in grounded
         ]
-        ids = session.scalars(insert(table_of(Signal)).returning(Signal.id, sort_by_parameter_order=True), signals).all()
-        evidence = [
-            {"signal_id": signal_id, "quote": span.quote, "start": span.start, "end": span.end, "match": span.match}
-            for signal_id, found in zip(ids, grounding.signals, strict=True)
-            for span in found.spans
-        ]
+        signal_ids = session.scalars(insert(table_of(Signal)).returning(Signal.id, sort_by_parameter_order=True), signals).all()
+        evidence = []
+        for signal_id, (analysis_id, _, _, found) in zip(signal_ids, grounded, strict=True):
+            signal, quotes = found.signal, tuple(span.quote for span in found.spans)
+            opened[analysis_id].append(OpenSignal(signal_id, signal.description, signal.confidence, signal.research_query, quotes))
+            evidence += [
+                {"signal_id": signal_id, "quote": span.quote, "start": span.start, "end": span.end, "match": span.match}
+                for span in found.spans
+            ]
         session.execute(insert(table_of(Evidence)), evidence)
-    return analysis_id, [
-        OpenSignal(
-            signal_id,
-            found.signal.description,
-            found.signal.confidence,
-            found.signal.research_query,
-            tuple(span.quote for span in found.spans),
-        )
-        for signal_id, found in zip(ids, grounding.signals, strict=True)
-    ]
+    return list(opened.items())
 
 
-def complete_analysis(session: Session, analysis_id: int, *, now: datetime) -> None:
-    """The analysis is validated too: the article is done with this configuration."""
+def complete_analyses(session: Session, analysis_ids: Sequence[int], *, now: datetime) -> None:
+    """The analyses are validated too: their articles are done with this configuration."""
     table = table_of(Analysis)
-    session.execute(update(table).where(table.c.id == analysis_id, table.c.completed_at.is_(None)).values(completed_at=now))
+    session.execute(update(table).where(among(Analysis.id, analysis_ids), table.c.completed_at.is_(None)).values(completed_at=now))
 
 
-def signals_of(session: Session, analysis_id: int) -> list[OpenSignal]:
-    """The signals of a kept analysis, in the order found."""
-    return [
-        OpenSignal(row.id, row.description, row.confidence, row.research_query, tuple(evidence.quote for evidence in row.evidence))
-        for row in _details(session, Signal.analysis_id == analysis_id)
-    ]
+def signals_of(session: Session, analysis_ids: Sequence[int]) -> dict[int, list[OpenSignal]]:
+    """The signals of kept analyses, in the order found, by analysis."""
+    found: dict[int, list[OpenSignal]] = {analysis_id: [] for analysis_id in analysis_ids}
+    for row in _details(session, among(Signal.analysis_id, analysis_ids)):
+        quotes = tuple(evidence.quote for evidence in row.evidence)
+        found[row.analysis_id].append(OpenSignal(row.id, row.description, row.confidence, row.research_query, quotes))
+    return found
 
 
 def signals_in_article(session: Session, article_id: int) -> list[SignalDetail]:

@@ -1,7 +1,7 @@
 """Validations: keeping what research made of a signal, with its sources, and reading it back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -76,21 +76,21 @@ class Finding:
     signal_id: int
     searches: tuple[Search, ...]
     verdict: CheckedVerdict | None = None
+    results: Mapping[str, SearchResult] = field(default_factory=dict)
+    """What the verdict's sources rest on, by address."""
     reason: str = NOTHING_FOUND
     failed: bool = False
     """Whether research failed, rather than found nothing: it can be tried again."""
 
 
-def keep_validations(
-    session: Session, findings: Sequence[Finding], results: Mapping[str, SearchResult], configuration: Configuration
-) -> None:
-    """Keep what was found out about signals, with the sources that hold. ``results`` are by their address."""
+def keep_validations(session: Session, findings: Sequence[Finding], configuration: Configuration) -> None:
+    """Keep what was found out about signals, with the sources that hold."""
     if not findings:
         return
     rows = [_columns(finding, configuration) for finding in findings]
     ids = session.scalars(insert(table_of(Validation)).returning(Validation.id, sort_by_parameter_order=True), rows).all()
     sources = [
-        _source_columns(validation_id, source, results[source.url])
+        _source_columns(validation_id, source, finding.results[source.url])
         for validation_id, finding in zip(ids, findings, strict=True)
         if finding.verdict is not None
         for source in finding.verdict.sources

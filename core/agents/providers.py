@@ -3,10 +3,13 @@
 One setting a model, keys by the provider's usual environment variables.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import httpx2
+import aiohttp
+from google import genai
+from google.genai.types import HttpOptions, HttpRetryOptions
 from pydantic_ai import Agent, NativeOutput, RunContext
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
@@ -25,31 +28,42 @@ D = TypeVar("D")
 CONNECTIONS_AT_MOST = 256
 
 
-def build_model(name: str, settings: Settings) -> Model:
-    """A model of its own for one event loop; ``async with`` it, so that its connections are closed with the loop.
+@asynccontextmanager
+async def open_model(name: str, settings: Settings) -> AsyncIterator[Model]:
+    """A model of its own for the running event loop; its connections are closed at the end of the block.
 
     Raises:
         SettingsError: its key is missing, its name is malformed, its package is not installed, or its price is unknown.
     """
     if name == OFFLINE_MODEL:
-        return OfflineModel()
+        yield OfflineModel()
+        return
     model_cost(name, TokenUsage(), settings.model_prices)
     provider, _, model = name.partition(":")
     if provider in ("google", "google-gla"):
         if settings.gemini_api_key is None:
             raise SettingsError(f"The model '{name}' needs a key. Set GEMINI_API_KEY and start again, or choose the model 'offline'.")
-        return GoogleModel(
-            model,
-            provider=GoogleProvider(
+        # aiohttp, for its pool: httpx looks at every idle connection at each request.
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS_AT_MOST)
+        async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
+            client = genai.Client(
                 api_key=settings.gemini_api_key.get_secret_value(),
-                base_url=settings.gemini_base_url,
-                http_client=_http_client(settings),
-            ),
-        )
+                http_options=HttpOptions(
+                    base_url=settings.gemini_base_url,
+                    headers={"user-agent": "signaldesk"},
+                    timeout=int(settings.call_timeout_seconds * 1000),
+                    retry_options=HttpRetryOptions(attempts=1),  # else the client itself repeats a call whose connection broke
+                    aiohttp_client=session,
+                ),
+            )
+            yield GoogleModel(model, provider=GoogleProvider(client=client))
+        return
     try:
-        return infer_model(name)
+        other = infer_model(name)
     except (UserError, ImportError, ValueError) as error:
         raise SettingsError(f"The model '{name}' cannot be used: {error}") from error
+    async with other:
+        yield other
 
 
 def has_native_output(model: Model) -> bool:
@@ -72,9 +86,3 @@ def build_agent(name: str, answer: type[A], deps_type: type[D], check: Callable[
     )
     agent.output_validator(check)
     return agent
-
-
-def _http_client(settings: Settings) -> httpx2.AsyncClient:
-    timeout = httpx2.Timeout(settings.call_timeout_seconds, connect=10.0)
-    limits = httpx2.Limits(max_connections=CONNECTIONS_AT_MOST, max_keepalive_connections=CONNECTIONS_AT_MOST)
-    return httpx2.AsyncClient(timeout=timeout, limits=limits, follow_redirects=True)

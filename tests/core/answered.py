@@ -12,7 +12,7 @@ from core.evidence import Text, ground
 from core.models import BatchRecord, RecordStatus
 from core.selection import Selection
 from core.settings import Settings
-from core.signals import complete_analysis, keep_analysis, signals_of
+from core.signals import NewAnalysis, complete_analyses, keep_analyses
 from tests.conftest import NOW
 
 OPENING = "(the article's first words)"
@@ -57,17 +57,10 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
         opening = {"evidence": [article.body[:40]]}
         quoted = [signal.model_copy(update=opening) if signal.evidence == [OPENING] else signal for signal in signals]
         analysis = an_analysis(*quoted)
-        analysis_id, _ = keep_analysis(
-            session,
-            article_id=article_id,
-            content_hash=article.content_hash,
-            batch_id=batch_id,
-            configuration=Configuration.of(settings),
-            analysis=analysis,
-            grounding=ground(analysis, Text(article.body)),
-        )
+        new = NewAnalysis(article_id, article.content_hash, analysis, ground(analysis, Text(article.body)))
+        ((analysis_id, found),) = keep_analyses(session, [new], batch_id, Configuration.of(settings))
         if completed:
-            complete_analysis(session, analysis_id, now=NOW)
+            complete_analyses(session, [analysis_id], now=NOW)
         session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))
         batch_actions.finish_if_done(session, batch_id, now=NOW)
-        return [signal.id for signal in signals_of(session, analysis_id)]
+        return [signal.id for signal in found]

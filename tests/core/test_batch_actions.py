@@ -73,7 +73,7 @@ def test_an_article_in_work_is_taken_from_its_worker(desk: Desk, articles: Any) 
     record_id = claimed(desk, batch_id)
     requeue(desk, record_id)
     assert (record(desk, record_id).status, record(desk, record_id).lease_owner) == (RecordStatus.PENDING, None)
-    assert not desk.transaction(lambda session: records.complete(session, record_id, owner="w1", now=NOW))
+    assert not desk.transaction(lambda session: records.complete(session, [record_id], owner="w1", now=NOW))
 
 
 def test_an_article_of_a_paused_batch_waits_there(desk: Desk, articles: Any) -> None:
@@ -91,7 +91,7 @@ def test_what_waits_or_is_done_cannot_be_queued_again(desk: Desk, articles: Any)
     with pytest.raises(NotPossible, match="PENDING"):
         requeue(desk, record_id)
     claimed(desk, record(desk, record_id).batch_id)
-    desk.transaction(lambda session: records.complete(session, record_id, owner="w1", now=NOW))
+    desk.transaction(lambda session: records.complete(session, [record_id], owner="w1", now=NOW))
     with pytest.raises(NotPossible, match="COMPLETED"):
         requeue(desk, record_id)
 
@@ -133,7 +133,7 @@ def researched(desk: Desk, articles: Any, *, failed: bool) -> tuple[int, int, li
     ids = articles(1)
     (signal_id,) = keep(desk, ids[0], a_signal())
     finding = Finding(signal_id, (), reason="The search failed.", failed=True) if failed else Finding(signal_id, ())
-    desk.transaction(lambda session: keep_validations(session, [finding], {}, Configuration.of(desk.environment)))
+    desk.transaction(lambda session: keep_validations(session, [finding], Configuration.of(desk.environment)))
     return desk.transaction(lambda session: get_signal(session, signal_id)).batch_id, signal_id, ids
 
 
@@ -174,9 +174,10 @@ def short_of_money(desk: Desk, articles: Any) -> int:
     """A batch of two articles, paused at its limit of $0.10 because a call may cost $0.15."""
     batch_id = launch(desk, articles(2), budget=Decimal("0.10"))
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.15"), batch_id=batch_id)
-    with pytest.raises(NoRoom) as refused:
-        desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-    desk.transaction(lambda session: batch_actions.pause_for_budget(session, batch_id, refused.value))
+    with desk.database.session() as session:
+        (refusal,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
+        assert isinstance(refusal, NoRoom)
+        batch_actions.pause_for_budget(session, batch_id, refusal)
     return batch_id
 
 

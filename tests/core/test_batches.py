@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from core import batch_actions, batches, budget, launching, records
 from core.articles import delete_articles
-from core.budget import Call, NoRoom
+from core.budget import Call, End, NoRoom
 from core.configuration import Configuration, Desk
 from core.database import Database
 from core.errors import BudgetExceeded, NotFound, NothingSelected, NotPossible, SettingsError
@@ -63,7 +63,7 @@ def run(desk: Desk, batch_id: int, *ends: RecordStatus) -> None:
         for held, end in zip(records.claim(session, batch_id, owner="w1", most=len(ends), now=NOW), ends, strict=True):
             match end:
                 case RecordStatus.COMPLETED:
-                    records.complete(session, held.record_id, owner="w1", now=NOW)
+                    records.complete(session, [held.record_id], owner="w1", now=NOW)
                 case RecordStatus.FAILED:
                     records.fail(session, held.record_id, "blocked", "The filter.", owner="w1", now=NOW)
                 case RecordStatus.SKIPPED:
@@ -232,11 +232,12 @@ def test_a_launch_over_a_budget_is_refused_with_the_figures_and_leaves_nothing(
 def test_reservations_in_flight_count_against_a_launch(desk: Desk, articles: Any, make_settings: Any) -> None:
     settings = make_settings(gemini_api_key="k", daily_budget="0.10")
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.095"))
-    entry = desk.transaction(lambda session: budget.reserve(session, call, settings, owner="w1", now=NOW))
+    (entry,) = desk.transaction(lambda session: budget.reserve(session, [call], settings, owner="w1", now=NOW))
+    assert isinstance(entry, int)
     (article,) = articles(1)
     with pytest.raises(BudgetExceeded, match=r"\$0\.0950 reserved"):
         launch(desk, [article], settings)
-    desk.transaction(lambda session: budget.release(session, entry, now=NOW, error_kind=None, error_message=None))
+    desk.transaction(lambda session: budget.end(session, [End.released(entry, "overload", "Busy.")], now=NOW))
     assert launch(desk, [article], settings)
 
 
@@ -269,9 +270,11 @@ def test_progress_is_counted_from_the_records_and_the_ledger(desk: Desk, article
     run(desk, batch_id, C, F, R)
     for worst, settled in (("0.10", "0.04"), ("0.20", None)):
         call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal(worst), batch_id=batch_id)
-        entry = desk.transaction(lambda session, call=call: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-        if settled:
-            desk.transaction(lambda session, entry=entry, cost=settled: budget.settle(session, entry, Decimal(cost), now=NOW))
+        with desk.database.session() as session:
+            (entry,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
+            assert isinstance(entry, int)
+            if settled:
+                budget.end(session, [End.settled(entry, Decimal(settled))], now=NOW)
     found = progress(desk, batch_id)
     assert {status: number for status, number in found.counts.items() if number} == {C: 1, F: 1, R: 1, P: 2}
     assert (found.total, found.ended, found.share) == (5, 2, 0.4)
@@ -406,15 +409,17 @@ def test_a_batch_paused_for_want_of_room_says_how_much_the_rest_needs(desk: Desk
     batch_id = launch(desk, articles(4), budget=Decimal("0.50"))
     run(desk, batch_id, C)
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.40"), batch_id=batch_id)
-    entry = desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-    desk.transaction(lambda session: budget.settle(session, entry, Decimal("0.40"), now=NOW))
-    with pytest.raises(NoRoom) as refused:
-        desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-    desk.transaction(lambda session: batch_actions.pause_for_budget(session, batch_id, refused.value))
+    with desk.database.session() as session:
+        (entry,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
+        assert isinstance(entry, int)
+        budget.end(session, [End.settled(entry, Decimal("0.40"))], now=NOW)
+        (refusal,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
+        assert isinstance(refusal, NoRoom)
+        batch_actions.pause_for_budget(session, batch_id, refusal)
     found = progress(desk, batch_id)
     assert found.status is BatchStatus.PAUSED
     assert found.pause_needs_usd == Decimal("1.10")  # three articles at $0.40 each, less the $0.10 of room
-    assert found.pause_budget_id == refused.value.budget.id
+    assert found.pause_budget_id == refusal.budget.id
     assert found.pause_reason == (
         f"Budget for batch {batch_id} is $0.50; $0.40 is spent and $0.40 was asked for. It needs about $1.10 more to finish 3 articles."
     )

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import batch_actions, budget, launching, records
-from core.budget import BudgetState, Call, CeilingReached, LeaseLost, NoRoom, usd
+from core.budget import BudgetState, Call, CeilingReached, End, LeaseLost, NoRoom, usd
 from core.configuration import Desk
 from core.errors import BudgetExceeded, NotFound
 from core.models import (
@@ -44,19 +44,23 @@ def a_call(worst: Decimal | str = "0.10", **values: Any) -> Call:
 
 
 def reserve(desk: Desk, call: Call, *, owner: str = "w1", now: datetime = NOW, settings: Settings | None = None) -> int:
-    return desk.transaction(lambda session: budget.reserve(session, call, settings or desk.environment, owner=owner, now=now))
+    """The entry's id; raises what it was refused with."""
+    (answer,) = desk.transaction(lambda session: budget.reserve(session, [call], settings or desk.environment, owner=owner, now=now))
+    if not isinstance(answer, int):
+        raise answer
+    return answer
 
 
 def settle(desk: Desk, entry: int, cost: Decimal | str, **values: Any) -> None:
-    desk.transaction(lambda session: budget.settle(session, entry, D(cost), now=NOW, **values))
+    desk.transaction(lambda session: budget.end(session, [End.settled(entry, D(cost), **values)], now=NOW))
 
 
 def release(desk: Desk, entry: int) -> None:
-    desk.transaction(lambda session: budget.release(session, entry, now=NOW, error_kind="rate_limit", error_message="Slower."))
+    desk.transaction(lambda session: budget.end(session, [End.released(entry, "rate_limit", "Slower.")], now=NOW))
 
 
 def settle_unknown(desk: Desk, entry: int) -> None:
-    desk.transaction(lambda session: budget.settle_unknown(session, entry, now=NOW, error_kind="timeout", error_message="No answer."))
+    desk.transaction(lambda session: budget.end(session, [End.unknown(entry, "timeout", "No answer.")], now=NOW))
 
 
 def states(desk: Desk) -> dict[tuple[BudgetScope, str], BudgetState]:
@@ -246,7 +250,7 @@ def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held
     assert held.batch_id is not None
     with desk.database.session() as session:
         if lost == "ended":
-            records.complete(session, held.record_id, owner="w1", now=NOW)
+            records.complete(session, [held.record_id], owner="w1", now=NOW)
         if lost == "recovered":
             records.recover(session, ["w1"], now=NOW)
         if lost == "cancelled":
@@ -271,7 +275,7 @@ def test_a_call_counts_against_the_day_it_was_reserved_on(desk: Desk) -> None:
     before_midnight = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
     entry = reserve(desk, a_call(), now=before_midnight)
     reserve(desk, a_call("0.20"), now=before_midnight + timedelta(seconds=1))
-    desk.transaction(lambda session: budget.settle(session, entry, D("0.08"), now=before_midnight + timedelta(minutes=2)))
+    desk.transaction(lambda session: budget.end(session, [End.settled(entry, D("0.08"))], now=before_midnight + timedelta(minutes=2)))
     assert {key: (state.spent, state.reserved) for (_, key), state in states(desk).items()} == {
         "2026-11-30": (D("0.08"), ZERO),
         "2026-11": (D("0.08"), ZERO),
@@ -486,7 +490,7 @@ def test_a_worker_taken_for_dead_can_settle_its_call_while_its_reservations_are_
             session.execute(select(LedgerEntry.id).where(LedgerEntry.id == second).with_for_update())
             ending = pool.submit(desk.transaction, lambda other: budget.settle_orphans(other, ["w1"], now=NOW))
             wait_until_blocked(desk.database)
-            budget.settle(session, second, D("0.01"), now=NOW)
+            budget.end(session, [End.settled(second, D("0.01"))], now=NOW)
         ending.result(30)
     assert (entry_of(desk, first).status, entry_of(desk, second).status) == (LedgerStatus.UNKNOWN, LedgerStatus.SETTLED)
     assert (today(desk).spent, today(desk).reserved) == (D("0.11"), ZERO)
@@ -537,43 +541,49 @@ class Ledger(RuleBasedStateMachine):
         self.within(lambda session: budget.ensure_budgets(session, self.settings, MIDNIGHT))
         self.limits |= {(BudgetScope.DAY, "2026-11-25"): D(2), (BudgetScope.MONTH, "2026-11"): D(3)}
 
-    @rule(target=entries, owner=OWNERS, worst=AMOUNTS, moment=MOMENTS, batch=st.integers(0, 2))
-    def reserve(self, owner: str, worst: Decimal, moment: datetime, batch: int) -> Any:
+    @rule(target=entries, owner=OWNERS, worsts=st.lists(AMOUNTS, min_size=1, max_size=4), moment=MOMENTS, batch=st.integers(0, 2))
+    def reserve(self, owner: str, worsts: list[Decimal], moment: datetime, batch: int) -> Any:
         keys = budget.budget_keys(moment, self.batches[batch])
         if not keys[2:] or batch == 2:
             keys = keys[:2]
-        before = dict(self.limits)
         for key, limit in zip(keys[:2], (D(2), D(3)), strict=True):
             self.limits.setdefault(key, limit)
-        fits = all(self.used(key) + worst <= self.limits[key] for key in keys)
-        call = a_call(worst, batch_id=self.batches[batch])
-        refused: NoRoom | None = None
-        try:
-            entry = self.within(lambda session: budget.reserve(session, call, self.settings, owner=owner, now=moment))
-        except NoRoom as refusal:
-            refused = refusal
-        assert (refused is None) == fits
-        if refused is not None:
-            assert refused.budget.room < worst
-            self.limits = before  # the refusal takes back the budgets that it made
-            return multiple()
-        self.held[entry] = (owner, worst, keys)
-        return entry
+        calls = [a_call(worst, batch_id=self.batches[batch]) for worst in worsts]
+        answers = self.within(lambda session: budget.reserve(session, calls, self.settings, owner=owner, now=moment))
+        entered = []
+        for worst, answer in zip(worsts, answers, strict=True):
+            assert isinstance(answer, int) == all(self.used(key) + worst <= self.limits[key] for key in keys)
+            if isinstance(answer, int):
+                self.held[answer] = (owner, worst, keys)
+                entered.append(answer)
+            else:
+                assert isinstance(answer, NoRoom)
+                assert answer.budget.room < worst
+        return multiple(*entered)
 
     @rule(entry=consumes(entries), share=st.sampled_from([D(0), D("0.3"), D(1)]))
     def settle(self, entry: int, share: Decimal) -> None:
         cost = (self.held[entry][1] * share).quantize(D("0.00000001"), "ROUND_DOWN") if entry in self.held else D("0.7")
-        self.within(lambda session: budget.settle(session, entry, cost, now=MIDNIGHT))
+        self.within(lambda session: budget.end(session, [End.settled(entry, cost)], now=MIDNIGHT))
         self.ended(entry, cost)
+
+    @rule(settled=consumes(entries), released=entries, unknown=entries)
+    def end_together(self, settled: int, released: int, unknown: int) -> None:
+        if len({settled, released, unknown}) < 3:
+            return
+        ends = [End.settled(settled, ZERO), End.released(released, "rate_limit", "Slower."), End.unknown(unknown, "timeout", "?")]
+        self.within(lambda session: budget.end(session, ends, now=MIDNIGHT))
+        for entry, cost in ((settled, ZERO), (released, ZERO), (unknown, None)):
+            self.ended(entry, cost)
 
     @rule(entry=entries)
     def release(self, entry: int) -> None:
-        self.within(lambda session: budget.release(session, entry, now=MIDNIGHT, error_kind=None, error_message=None))
+        self.within(lambda session: budget.end(session, [End.released(entry, "rate_limit", "Slower.")], now=MIDNIGHT))
         self.ended(entry, ZERO)
 
     @rule(entry=entries)
-    def settle_unknown(self, entry: int) -> None:
-        self.within(lambda session: budget.settle_unknown(session, entry, now=MIDNIGHT, error_kind="timeout", error_message="?"))
+    def end_unknown(self, entry: int) -> None:
+        self.within(lambda session: budget.end(session, [End.unknown(entry, "timeout", "?")], now=MIDNIGHT))
         self.ended(entry, None)
 
     @rule(owners=st.sets(OWNERS, max_size=2))

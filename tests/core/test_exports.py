@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from sqlalchemy import select, text
 from core import budget, exports, launching, records, reviews
 from core.agents.outputs import CitedSource, SignalKind, SignalVerdict, Stance, Verdict
 from core.agents.signal_validation import CheckedSource, CheckedVerdict
-from core.budget import BudgetState, Call
+from core.budget import BudgetState, Call, End
 from core.configuration import Configuration, Desk
 from core.exports import COLUMNS, Table, as_json, cell, csv_lines, export_rows, to_csv
 from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordStatus
@@ -46,8 +47,8 @@ def validated(desk: Desk, signal_id: int, published_at: datetime | None = NOW) -
     source = CitedSource(url=found.url, stance=Stance.SUPPORTS, quote="confirmed the transfer")
     answer = SignalVerdict(signal=1, verdict=Verdict.VALIDATED, confidence_adjustment=-0.25, reason="They say so.", sources=[source])
     verdict = CheckedVerdict(answer, (CheckedSource(found.url, Stance.SUPPORTS, "confirmed the transfer"),), 0)
-    finding = Finding(signal_id, (Search("archive", "query", 1),), verdict)
-    desk.transaction(lambda session: keep_validations(session, [finding], {found.url: found}, Configuration.of(desk.environment)))
+    finding = Finding(signal_id, (Search("archive", "query", 1),), verdict, {found.url: found})
+    desk.transaction(lambda session: keep_validations(session, [finding], Configuration.of(desk.environment)))
 
 
 # The format
@@ -177,7 +178,7 @@ def test_a_signal_without_validation_or_review_has_empty_cells(desk: Desk, artic
 def test_only_the_newest_validation_and_review_are_exported(desk: Desk, articles: Any) -> None:
     (signal_id,) = keep(desk, articles(1)[0], a_signal())
     nothing = Finding(signal_id, ())
-    desk.transaction(lambda session: keep_validations(session, [nothing], {}, Configuration.of(desk.environment)))
+    desk.transaction(lambda session: keep_validations(session, [nothing], Configuration.of(desk.environment)))
     validated(desk, signal_id, published_at=None)
     for decision, note in ((Decision.ACCEPTED, "first"), (Decision.REJECTED, "second")):
         desk.transaction(lambda session, d=decision, n=note: reviews.review(session, signal_id, d, by="ada", note=n))
@@ -232,7 +233,7 @@ def test_a_batch_narrows_every_export(desk: Desk, articles: Any) -> None:
         made = list(session.scalars(select(BatchRecord.batch_id).order_by(BatchRecord.batch_id)))
         for batch_id in made:
             call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.10"), batch_id=batch_id)
-            budget.reserve(session, call, desk.environment, owner="w1", now=NOW)
+            budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
     assert [row["signal_id"] for row in exported(desk, Table.SIGNALS, batch_id=made[1])] == [str(signals[1])]
     for table in (Table.ANALYSES, Table.RECORDS, Table.COSTS):
         assert [row["batch_id"] for row in exported(desk, table)] == [str(batch_id) for batch_id in made]
@@ -244,11 +245,11 @@ def test_a_batch_narrows_every_export(desk: Desk, articles: Any) -> None:
 
 def test_costs_are_exported_to_the_last_decimal(desk: Desk) -> None:
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.12345678"))
-    entry = desk.transaction(lambda session: budget.reserve(session, call, desk.environment, owner="w1", now=NOW))
-    usage = TokenUsage(1_000, 100, 20, 30)
-    desk.transaction(
-        lambda session: budget.settle(session, entry, Decimal("0.00000001"), now=NOW, tokens=usage, error_message="=HYPERLINK()")
-    )
+    with desk.database.session() as session:
+        (entry,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
+        assert isinstance(entry, int)
+        end = End.settled(entry, Decimal("0.00000001"), TokenUsage(1_000, 100, 20, 30))
+        budget.end(session, [replace(end, error_message="=HYPERLINK()")], now=NOW)
     (row,) = exported(desk, Table.COSTS)
     assert tuple(row) == COLUMNS[Table.COSTS]
     told = ("usd", "reserved_usd", "input_tokens", "cached_tokens", "output_tokens", "thinking_tokens", "status", "settled_at")
@@ -263,7 +264,7 @@ def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk
     batch_id = desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by="ada", now=NOW))
     with desk.database.session() as session:
         first, second = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
-        records.complete(session, first.record_id, owner="w1", now=NOW)
+        records.complete(session, [first.record_id], owner="w1", now=NOW)
         records.fail(session, second.record_id, "blocked", "The filter, it said.", owner="w1", now=NOW)
     rows = exported(desk, Table.RECORDS, batch_id=batch_id)
     assert [(row["article_id"], row["status"], row["error_message"], row["skip_reason"]) for row in rows] == [

@@ -20,12 +20,12 @@ from sqlalchemy import select
 from core import launching, records
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial
-from core.agents.providers import build_model
+from core.agents.providers import open_model
 from core.configuration import Desk
 from core.database import Database
 from core.failures import Action, Billed, CallFailed, Failure, FailureKind, ResearchRefused, classify
 from core.group_commit import GroupCommit
-from core.metering import Habits, Meter, MeteredModel
+from core.metering import Account, Meter, MeteredModel
 from core.models import LedgerEntry, LedgerStatus
 from core.pace import Pace
 from core.pricing import TokenUsage, model_cost
@@ -63,15 +63,22 @@ class Line:
 
     def run(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> Failure | None:
         """None when it went well, else what the failure is to the desk."""
+
+        async def work_and_settle() -> None:
+            try:
+                await work()
+            finally:
+                await self.meter.settled()
+
         try:
-            asyncio.run(work())
+            asyncio.run(work_and_settle())
         except Exception as error:
             return classify(error)
         return None
 
     def analyse(self, model: str = DEFAULT_PAID_MODEL) -> Failure | None:
         async def work() -> None:
-            async with build_model(model, self.settings) as wrapped:
+            async with open_model(model, self.settings) as wrapped:
                 metered = MeteredModel(wrapped, self.meter, agent="content_analysis", name=model)
                 await analyse_content(ARTICLE, metered, ModelSettings(max_tokens=8_192))
 
@@ -108,7 +115,7 @@ def line(database: Database, articles: Any, make_settings: Any, providers: Loopb
         with desk.database.session() as session:
             batch_id = launching.launch(session, Selection.of_ids(ids), settings, by="ada", now=NOW)
             (held,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
-        return Line(desk, settings, Meter(desk, GroupCommit(desk), settings, Pace(8), Habits(), "w1", batch_id, held.record_id, ids[0]))
+        return Line(desk, settings, Meter(Account(desk, GroupCommit(desk), settings, Pace(8), "w1", batch_id), held.record_id, ids[0]))
 
     return claim
 

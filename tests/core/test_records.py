@@ -202,7 +202,7 @@ def test_a_worker_that_missed_its_heartbeats_loses_records_and_reservations(desk
     heartbeat(desk, "fresh", [], AFTER_LEASE)
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.10"), batch_id=batch_id)
     entries = [
-        desk.transaction(lambda session, owner=owner: budget.reserve(session, call, desk.environment, owner=owner, now=NOW))
+        desk.transaction(lambda session, owner=owner: budget.reserve(session, [call], desk.environment, owner=owner, now=NOW))
         for owner in ("stale", "fresh")
     ]
     assert recover(desk, now=AFTER_LEASE) == 1
@@ -237,7 +237,7 @@ def test_what_is_recovered_in_a_cancelled_batch_is_cancelled(desk: Desk, batch: 
 # Ends
 
 ENDS: dict[RecordStatus, Callable[[Any, int, str], bool]] = {
-    C: lambda session, record_id, owner: records.complete(session, record_id, owner=owner, now=NOW),
+    C: lambda session, record_id, owner: records.complete(session, [record_id], owner=owner, now=NOW),
     F: lambda session, record_id, owner: records.fail(session, record_id, "blocked", "The filter.", owner=owner, now=NOW),
     S: lambda session, record_id, owner: records.skip(session, record_id, "deleted", owner=owner, now=NOW),
 }

@@ -23,7 +23,7 @@ from core.importers.import_articles import import_articles
 from core.models import BatchStatus, RecordStatus
 from core.settings import Settings
 from tests.conftest import an_article
-from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles
+from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles, searches_kept
 from tests.faults.conftest import Console, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
 from tests.loopback import LoopbackProviders
 
@@ -75,13 +75,13 @@ def health(console: Console) -> dict[str, Any]:
         return json.load(refusal)
 
 
-def assert_all_done(onlooker: Database, batch_id: int, record: Path, faults: list[float]) -> Accounts:
+def assert_all_done(onlooker: Database, batch_id: int, record: Path) -> Accounts:
     state = wait_until_it_rests(onlooker, batch_id, 120)
     assert state.status is BatchStatus.COMPLETED, state.pause_reason
     assert state.counts[RecordStatus.COMPLETED] == state.total == ARTICLES
     accounts = Accounts.read(record, onlooker)
     accounts.assert_they_agree()
-    accounts.assert_paid_again_only_for_kills(finished_articles(onlooker, batch_id), faults)
+    accounts.assert_no_answer_was_paid_twice(finished_articles(onlooker, batch_id), searches_kept(onlooker))
     assert_budgets_hold(onlooker)
     return accounts
 
@@ -104,7 +104,7 @@ def test_the_console_brings_a_killed_server_back_and_finishes(
         state = progress_of(onlooker, batch_id)
         assert state is not None
         assert state.ended < ARTICLES  # every kill was in the middle of the run
-        accounts = assert_all_done(onlooker, batch_id, record, killed_at)
+        accounts = assert_all_done(onlooker, batch_id, record)
         print(f"back after {[round(seconds, 1) for seconds in back_after]} s; in doubt {len(accounts.lines('UNKNOWN'))}, "
               f"paid twice {len(accounts.paid_twice)}")  # fmt: skip
         assert console.is_alive
@@ -152,7 +152,7 @@ def test_a_full_disk_is_said_and_waited_for_and_nothing_is_lost(
         before = requests_in(record)
         ballast.unlink()
         freed_at = time.time()
-        accounts = assert_all_done(onlooker, batch_id, record, [filled_at, freed_at])
+        accounts = assert_all_done(onlooker, batch_id, record)
         assert len(accounts.served) > before
         assert console.is_alive
         print(f"full for {freed_at - filled_at:.1f} s, noticed after {noticed_at - filled_at:.1f} s, done {time.time() - freed_at:.1f} s after; in doubt {len(accounts.lines('UNKNOWN'))}, "
