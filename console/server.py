@@ -38,9 +38,12 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 async def health(_: Request) -> JSONResponse:
-    """200 while the database answers, 503 with the reason when it does not."""
+    """200 while the database answers and takes what is written, 503 with the reason when it does not."""
+    desk = open_desk()
     try:
-        articles, _samples = await anyio.to_thread.run_sync(lambda: open_desk().transaction(counts))
+        articles, _samples = await anyio.to_thread.run_sync(lambda: desk.transaction(counts))
+        if desk.trouble is not None:
+            raise desk.trouble
     except DatabaseUnavailable as error:
         return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
     return JSONResponse({"status": "ok", "articles": articles})

@@ -7,6 +7,7 @@ on screen over them, read anew for each action.
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
@@ -14,13 +15,15 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from core.agents.prompts import prompt_version
 from core.database import Database
 from core.errors import DatabaseUnavailable, SettingsError
 from core.models import SavedSetting
 from core.settings import Settings, checked_value, load_settings, on_screen_fields
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -85,6 +88,12 @@ class Desk:
     def __init__(self, database: Database, environment: Settings) -> None:
         self.database = database
         self.environment = environment
+        self._held_up: dict[object, DatabaseUnavailable] = {}
+
+    @property
+    def trouble(self) -> DatabaseUnavailable | None:
+        """Why work in flight waits for the database at this moment; None when none does."""
+        return next(iter(self._held_up.copy().values()), None)
 
     @classmethod
     def open(cls, environment: Settings | None = None, *, pool_size: int = 10) -> Self:
@@ -124,13 +133,26 @@ class Desk:
         Raises:
             DatabaseUnavailable: the server stays away.
         """
+        this = object()
+
+        def held_up(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, DatabaseUnavailable):
+                if not self._held_up:  # of all that wait, the first says so
+                    logger.warning("work in flight waits for the database: %s", error)
+                self._held_up[this] = error
+
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(DatabaseUnavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(PATIENCE_SECONDS),
+            before_sleep=held_up,
             reraise=True,
         )
-        return await attempts(asyncio.to_thread, self.transaction, work)
+        try:
+            return await attempts(asyncio.to_thread, self.transaction, work)
+        finally:
+            self._held_up.pop(this, None)
 
     def settings(self, session: Session) -> Settings:
         """The settings in force now."""

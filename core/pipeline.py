@@ -189,11 +189,12 @@ class Pipeline:
         if self.web is None:
             return Research(results, searches)
         worth_a_search = signals[: self.configuration.searches_per_article]
-        answers = await asyncio.gather(
-            *(self.web.search(signal.research_query, meter) for signal in worth_a_search), return_exceptions=True
-        )
+        queries = list(dict.fromkeys(signal.research_query for signal in worth_a_search))  # two signals may ask the same
+        answers = await asyncio.gather(*(self.web.search(query, meter) for query in queries), return_exceptions=True)
+        answer_to = dict(zip(queries, answers, strict=True))
         trouble = None
-        for signal, answer in zip(worth_a_search, answers, strict=True):
+        for signal in worth_a_search:
+            answer = answer_to[signal.research_query]
             if isinstance(answer, list):
                 add(signal, self.web.provider, answer)
             elif isinstance(answer, CallFailed) and answer.failure.action is not Action.STOP:

@@ -138,12 +138,13 @@ class Accounts:
 
 
 def searches_kept(database: Database) -> int:
-    """Searches of the web that the validations of signals rest on."""
+    """Searches of the web that the validations of signals rest on; two signals of an article may share one."""
     with database.session() as session:
         return (
             session.scalar(
                 text(
-                    "SELECT count(*) FROM validations, jsonb_array_elements(CAST(searches AS jsonb) -> 'made') AS made"
+                    "SELECT count(DISTINCT (signals.article_id, made ->> 'query')) FROM validations JOIN signals ON signals.id = signal_id,"
+                    " jsonb_array_elements(CAST(searches AS jsonb) -> 'made') AS made"
                     " WHERE made ->> 'provider' = 'tavily'"
                 )
             )

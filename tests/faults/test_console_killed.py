@@ -46,7 +46,7 @@ def test_killed_at_twenty_moments_of_a_run_nothing_is_lost_or_paid_twice(
         if kill % 5 == 4:  # also while it starts, recovers and claims
             time.sleep(moments.uniform(1.0, 3.5))
         else:
-            more = requests_in(record) + moments.randint(1, 70)
+            more = requests_in(record) + moments.randint(1, 40)
             wait_for(lambda: requests_in(record) >= more or not console.is_alive, 40, f"request {more}")  # noqa: B023 - ends in this round
             time.sleep(moments.uniform(0, 0.15))
         assert console.is_alive, console.printed

@@ -92,7 +92,7 @@ def test_the_console_brings_a_killed_server_back_and_finishes(
     moments, killed_at, back_after = Random(5), list[float](), list[float]()
     with running_console(embedded_folder, ARTICLES, providers, start_console) as (console, onlooker, batch_id):
         for _ in range(KILLS):
-            more = requests_in(record) + moments.randint(5, 50)
+            more = requests_in(record) + moments.randint(5, 35)
             wait_for(lambda: requests_in(record) >= more, 60, f"request {more}")  # noqa: B023 - ends in this round
             pid = postmaster(embedded_folder)
             assert pid is not None
