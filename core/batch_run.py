@@ -171,7 +171,6 @@ class BatchRun:
         meter = Meter(pipeline.account, claim.record_id, claim.article_id or NO_ARTICLE)
         try:
             await self._run_and_end(claim, pipeline, meter)
-            await meter.settled()
         except DatabaseUnavailable as error:
             logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
         finally:
@@ -183,7 +182,10 @@ class BatchRun:
             await self._end(records.skip, claim, DELETED)
             return
         try:
-            await pipeline.run(meter)
+            try:
+                await pipeline.run(meter)
+            finally:
+                await meter.settled()  # before the record ends: what is kept of a failed one must go with it
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
         except NotFound:

@@ -6,18 +6,25 @@ from console.articles_view import cost_card, filters, preview, table
 from console.resources import settings
 from console.runs_view import run_strip
 from console.state import last_run
+from core.selection import ArticleFilter
+from core.settings import Settings
+
+
+@st.fragment
+def worklist(article_filter: ArticleFilter, now: Settings) -> None:
+    """The articles beside what is done with those that are ticked; a tick runs this alone, not the page around it."""
+    left, right = st.columns([7, 3])
+    with left:
+        clicked = table(article_filter, now)
+    with right:
+        cost_card(now)
+        if (launched := last_run()) is not None:
+            run_strip(launched)
+        if clicked is not None:
+            preview(clicked)
+        else:
+            st.caption("Click a cell to read the article here.")
+
 
 st.title("Articles")
-now = settings()
-article_filter = filters()
-left, right = st.columns([7, 3])
-with left:
-    clicked = table(article_filter, now)
-with right:
-    cost_card(now)
-    if (launched := last_run()) is not None:
-        run_strip(launched)
-    if clicked is not None:
-        preview(clicked)
-    else:
-        st.caption("Click a cell to read the article here.")
+worklist(filters(), settings())
