@@ -1,5 +1,7 @@
 """Signals: filter, sort, read the evidence and the validation, decide."""
 
+from functools import partial
+
 import streamlit as st
 
 from console.resources import read
@@ -12,4 +14,4 @@ with left:
     chosen = table(signal_filter)
 with right:
     if chosen is not None:
-        signal_card(*read(lambda session: signal_with_article(session, chosen)))
+        signal_card(*read(partial(signal_with_article, signal_id=chosen)))

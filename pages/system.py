@@ -1,5 +1,7 @@
 """System: settings with their source, publishers and their priority, the database."""
 
+from functools import partial
+
 import streamlit as st
 
 from console.components import attempt
@@ -29,13 +31,11 @@ with left:
             not fixed
             and value != str(row.value)
             and buttons.button("Save", key=f"save-{row.name}", type="primary")
-            and attempt(
-                lambda row=row, value=value: change(lambda session: save_setting(session, desk.environment, row.name, value, by=user()))
-            )
+            and attempt(partial(change, partial(save_setting, environment=desk.environment, name=row.name, value=value, by=user())))
         ):
             st.rerun()
         if row.source == "screen" and buttons.button("Reset", key=f"reset-{row.name}"):
-            change(lambda session, row=row: reset_setting(session, row.name))
+            change(partial(reset_setting, name=row.name))
             forget(f"setting-{row.name}")
             st.rerun()
 
@@ -54,5 +54,5 @@ with right:
     for publisher in read(publishers):
         chosen = st.toggle(f"{publisher.name} ({publisher.articles:,})", publisher.is_priority, key=f"publisher-{publisher.id}")
         if chosen != publisher.is_priority:
-            change(lambda session, publisher=publisher, chosen=chosen: set_priority(session, publisher.id, chosen))
+            change(partial(set_priority, publisher_id=publisher.id, is_priority=chosen))
             st.rerun()
