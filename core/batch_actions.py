@@ -243,7 +243,8 @@ def lock(session: Session, batch_id: int) -> BatchStatus:
     Raises:
         NotFound: there is no such batch.
     """
-    status = session.scalar(select(BatchSession.status).where(BatchSession.id == batch_id).with_for_update())
+    of_batch = select(BatchSession.status).where(BatchSession.id == batch_id)
+    status = session.scalar(of_batch.with_for_update(key_share=True))  # which lets calls of the batch be entered meanwhile
     if status is None:
         raise NotFound(f"There is no batch {batch_id}.")
     return status
