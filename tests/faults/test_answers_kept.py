@@ -10,7 +10,7 @@ import pytest
 from core.database import Database
 from core.models import BatchStatus, RecordStatus
 from tests.faults.accounts import Accounts, assert_budgets_hold
-from tests.faults.conftest import Console, launch, provider_settings, wait_for, wait_until_it_rests
+from tests.faults.conftest import Console, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
 from tests.loopback import LoopbackProviders, read_record
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,10 @@ def test_a_crash_repeats_the_call_in_flight_and_no_answer_before_it(
     articles(ARTICLES)
     batch_id = launch(database, make_settings(**provider_settings(providers, concurrency=ARTICLES)))
     console = start_console(DATABASE_URL=database_url)
-    wait_for(lambda: hanging(record) == ARTICLES, 60, "every article hangs there")
+    try:
+        wait_for(lambda: hanging(record) == ARTICLES, 60, "every article hangs there")
+    finally:
+        print(Counter((entry.task, entry.fault, entry.status) for entry in read_record(record)), progress_of(database, batch_id))
     before = Accounts.read(record, database)
     console.kill()
     providers.clear_faults()

@@ -18,7 +18,7 @@ from tests.loopback import LoopbackProviders
 
 pytestmark = pytest.mark.slow
 
-ARTICLES = 100
+ARTICLES = 320
 EACH = 32  # in flight a console, so 64 together
 PRICE_OF_A_CALL = Decimal("0.001")  # the cheapest content analysis costs about that; its worst case twenty times as much
 
@@ -50,7 +50,7 @@ def two_consoles(start_console: Callable[..., Console], database_url: str) -> Ca
     return start
 
 
-@pytest.mark.parametrize("budget", [Decimal("0.40"), PRICE_OF_A_CALL], ids=["half_of_what_is_needed", "less_than_one_call"])
+@pytest.mark.parametrize("budget", [Decimal("1.40"), PRICE_OF_A_CALL], ids=["half_of_what_is_needed", "less_than_one_call"])
 def test_two_consoles_never_spend_more_than_the_batchs_budget(
     budget: Decimal,
     database: Database,
@@ -62,7 +62,7 @@ def test_two_consoles_never_spend_more_than_the_batchs_budget(
 ) -> None:
     enough_for_a_call = budget > PRICE_OF_A_CALL
     number = ARTICLES if enough_for_a_call else 6
-    providers.behave(latency=0.3)
+    providers.behave(latency={"gemini": 1.0, "tavily": 0.3})
     two_consoles()
     articles(number)
     settings = make_settings(**provider_settings(providers, concurrency=EACH, searches_per_article=1, max_output_tokens=2_048))
@@ -79,6 +79,7 @@ def test_two_consoles_never_spend_more_than_the_batchs_budget(
     accounts.assert_equal()
     if enough_for_a_call:
         assert spent > budget / 2  # it was used before the pause
+        assert providers.served()["peak_concurrency"]["all"] >= 60  # of the 64 that two consoles may have
         assert 0 < state.counts[RecordStatus.COMPLETED] < number
     else:
         assert not accounts.served
