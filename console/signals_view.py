@@ -19,7 +19,8 @@ from core.agents.outputs import SignalKind, Stance, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.evidence import Text
 from core.exports import Table
-from core.models import Decision
+from core.figures import unsupported
+from core.models import Decision, EvidenceMatch
 from core.signals import Reviewed, SignalDetail, SignalFilter, SignalOrder
 
 PAGE_SIZE = 50
@@ -132,9 +133,14 @@ def signal_card(signal: SignalDetail, article: ArticleText) -> None:
             if signal.decision:
                 badge(signal.decision)
         st.markdown(plain(signal.description))
+        if flagged := unsupported(signal.description, [quote.quote for quote in signal.evidence]):
+            st.warning(f"In no quote: {plain(', '.join(flagged))}. Check the numbers before you use them.", icon=":material/pin:")
         st.caption(f"Why it may matter: {plain(signal.implications)}")
         _review(signal)
-        st.markdown("**Evidence**")
+        near = sum(quote.match is EvidenceMatch.FUZZY for quote in signal.evidence)
+        st.markdown(
+            "**Evidence**" + (f" :gray[· {near} of {len(signal.evidence)} quoted with slips, shown as the article has it]" if near else "")
+        )
         for body, marks in evidence_in_context(article, signal):
             st.html(highlighted(body, marks, chosen=signal.id))
         st.page_link(

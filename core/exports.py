@@ -19,11 +19,13 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
+from core.figures import unsupported
 from core.models import Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
 from core.reports import LedgerRow
 from core.signals import SignalFilter, joined, matching_signals, signal_order
 
 FETCH = 500
+UNSUPPORTED = "unsupported_numbers"  # worked out of the other columns
 
 
 class Table(StrEnum):
@@ -38,6 +40,7 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
         "signal_id", "kind", "category", "description", "implications", "timeframe", "confidence", "evidence", "verdict",
         "confidence_adjustment", "validation_reason", "sources", "decision", "review_note", "reviewer", "reviewed_at", "article_id",
         "article_title", "publisher", "article_url", "published_at", "batch_id", "model", "prompt_version", "created_at",
+        UNSUPPORTED,
     ),
     Table.ANALYSES: (
         "analysis_id", "article_id", "article_title", "publisher", "published_at", "batch_id", "model", "prompt_version", "sentiment",
@@ -173,7 +176,9 @@ def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[dict[str
         .where(*matching_signals(signal_filter))
         .order_by(*signal_order(signal_filter))
     )  # fmt: skip
-    return _named(session, Table.SIGNALS, statement)
+    for row in _named(session, Table.SIGNALS, statement):
+        stands = [evidence["quote"] for evidence in row["evidence"] or ()]
+        yield row | {UNSUPPORTED: list(unsupported(row["description"], stands))}
 
 
 def _analyses() -> tuple[Any, Any]:
@@ -206,6 +211,6 @@ def _costs() -> tuple[Any, Any]:
 
 
 def _named(session: Session, table: Table, statement: Any) -> Iterator[dict[str, Any]]:
-    names = COLUMNS[table]
+    names = [name for name in COLUMNS[table] if name != UNSUPPORTED]
     for row in session.execute(statement.execution_options(yield_per=FETCH)):
         yield dict(zip(names, row, strict=True))

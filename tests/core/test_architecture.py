@@ -40,6 +40,7 @@ ORDER = (
     "kept_answers",
     "records",
     # -> content analysis -> evidence check
+    "figures",
     "evidence",
     "failures",
     "pace",

@@ -10,6 +10,7 @@ from core.agents.outputs import CitedSource, SignalVerdict, Stance, Verdict
 from core.agents.signal_validation import CheckedSource, check, in_order
 from core.configuration import Desk
 from core.evidence import Span, Text, ground, normalise
+from core.figures import unsupported
 from core.models import EvidenceMatch
 from core.signals import get_signal
 from tests.core.answered import a_signal, an_analysis, keep
@@ -167,3 +168,77 @@ def test_one_address_is_one_source() -> None:
 )
 def test_verdicts_are_put_in_the_order_asked_for_where_their_numbers_fit(answered: list[int], asked: list[int], ordered: list[int]) -> None:
     assert [found.signal for found in in_order([verdict(number) for number in answered], asked)] == ordered
+
+
+STORY = (
+    "The miner said on Tuesday that it moved 4,100 BTC to a new wallet, its first transfer since spring.\n\n"
+    "Analysts weren't sure why; the shares fell 5% after the announcement, and no buyer was named."
+)
+
+
+@pytest.mark.parametrize(
+    ("quote", "found"),
+    [
+        ("The miner said Tuesday that it moved 4,100 BTC", "The miner said on Tuesday that it moved 4,100 BTC"),
+        (
+            "miner said on Tuesday that it has moved 4,100 BTC to the new wallet",
+            "miner said on Tuesday that it moved 4,100 BTC to a new wallet",
+        ),
+        ("moved 4,100 BTC to a new walet, its first transfers", "moved 4,100 BTC to a new wallet, its first transfer"),
+        ("the shares fell 5% after the announcment", "the shares fell 5% after the announcement"),
+        ("sure why, the shares fell 5% after an announcement", "sure why; the shares fell 5% after the announcement"),
+    ],
+)
+def test_a_quote_with_slips_of_the_pen_is_found_and_said_to_be_near(quote: str, found: str) -> None:
+    span = Text(STORY).find(quote)
+    assert span is not None
+    assert (span.match, span.quote) == (EvidenceMatch.FUZZY, found)
+    assert STORY[span.start : span.end] == found
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "The miner said on Tuesday that it moved 4,200 BTC to a new wallet",  # another figure
+        "The miner said on Tuesday that it moved 4100 ETH to a new wallet",
+        "Analysts were sure why; the shares fell 5% after the announcement",  # the opposite
+        "the shares fell 5% after the announcement, and a buyer was named",
+        "the shares rose 5% after the announcement",  # another word
+        "it moved 4,100 BTC from a new wallet, its first transfer",
+        "a miner of coins said on Tuesday that it moved to Norway after the announcement",  # made of pieces
+        "the shares fel 5%",  # too short for a slip
+    ],
+)
+def test_a_quote_that_says_anything_else_is_not_near(quote: str) -> None:
+    assert Text(STORY).find(quote) is None
+
+
+@given(st.data())
+def test_a_quote_with_one_word_changed_is_found_as_the_texts_own_words_or_not_at_all(data: st.DataObject) -> None:
+    words = STORY.split()
+    start = data.draw(st.integers(0, len(words) - 8))
+    quoted = words[start : start + 8]
+    quoted[data.draw(st.integers(0, 7))] = data.draw(st.sampled_from(["not", "7,000", "buyer", "the", "walet", "Analyst"]))
+    span = Text(STORY).find(" ".join(quoted))
+    if span is not None:
+        assert STORY[span.start : span.end] == span.quote
+        changed = set(span.quote.lower().replace(";", "").replace(",", "").split()) ^ set(
+            " ".join(quoted).lower().replace(";", "").replace(",", "").split()
+        )
+        assert not changed & {"not", "7000", "4100", "5%", "no", "weren't"}
+
+
+@pytest.mark.parametrize(
+    ("description", "quotes", "flagged"),
+    [
+        ("It moved 4,100 BTC.", ["moved 4,100 BTC to"], ()),
+        ("It moved 4.1k BTC, 5 percent.", ["4,100 BTC, 5%"], ()),
+        ("Worth $1.2 billion after 3 weeks.", ["$1,200 million", "three weeks"], ()),
+        ("It moved 4,200 BTC in 2026.", ["moved 4,100 BTC"], ("4,200", "2026")),
+        ("Nothing is counted.", ["at all"], ()),
+        ("12 funds took in $30 million.", ["twelve funds took in $30 million"], ()),
+        ("Up 40% since March.", [], ("40",)),
+    ],
+)
+def test_numbers_of_a_description_that_stand_in_no_quote_are_named(description: str, quotes: list[str], flagged: tuple[str, ...]) -> None:
+    assert unsupported(description, quotes) == flagged

@@ -1,0 +1,44 @@
+"""Figures: the numbers that a text gives, whatever way they are written. Pure.
+
+``1,200``, ``1.2k`` and ``1.2 thousand`` are one number; so are ``5%`` and ``5 percent``, and ``two`` and ``2``.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+
+_SCALES = {
+    **dict.fromkeys(("k", "thousand"), Decimal(10) ** 3),
+    **dict.fromkeys(("m", "mn", "mln", "million"), Decimal(10) ** 6),
+    **dict.fromkeys(("b", "bn", "bln", "billion"), Decimal(10) ** 9),
+    **dict.fromkeys(("t", "tn", "trillion"), Decimal(10) ** 12),
+}
+_WORDS = {
+    word: Decimal(number)
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen"
+        " nineteen twenty".split()
+    )
+} | {"dozen": Decimal(12), "hundred": Decimal(100)}
+_FIGURE = re.compile(
+    r"(?<![\w.])[^\W\d_]{0,3}[$€£]?(\d[\d,]*(?:\.\d+)?)(?:[\s-]?(thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt])\b)?", re.I
+)
+_WORD = re.compile(r"[a-z]+")
+
+
+def unsupported(description: str, quotes: Iterable[str]) -> tuple[str, ...]:
+    """The numbers of ``description``, as it writes them, that stand in none of ``quotes``."""
+    known = {value for quote in quotes for values in _figures(quote).values() for value in values}
+    known |= {_WORDS[word] for quote in quotes for word in _WORD.findall(quote.lower()) if word in _WORDS}
+    return tuple(written for written, values in _figures(description).items() if not values & known)
+
+
+def _figures(text: str) -> dict[str, set[Decimal]]:
+    """Numbers as written, each with what it may mean: alone, and with the scale that follows it."""
+    found: dict[str, set[Decimal]] = {}
+    for match in _FIGURE.finditer(text):
+        value = Decimal(match[1].replace(",", "")).normalize()
+        scale = match[2]
+        means = {(value * _SCALES[scale.lower()]).normalize()} if scale else {value}
+        found.setdefault(match[0].strip(), set()).update(means)
+    return found
