@@ -42,7 +42,7 @@ def test_a_crash_repeats_the_call_in_flight_and_no_answer_before_it(
     providers.behave(fabricated_quotes=fabricated)
     providers.faults({"kind": "hang", "provider": "gemini", "contains": at})
     articles(ARTICLES)
-    batch_id = launch(database, make_settings(**provider_settings(providers, concurrency=ARTICLES)))
+    batch_id = launch(database, make_settings(**provider_settings(providers, concurrency=ARTICLES, minimum_confidence=0.0)))
     console = start_console(DATABASE_URL=database_url)
     try:
         wait_for(lambda: hanging(record) == ARTICLES, 60, "every article hangs there")
