@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self, TypeVar
@@ -15,7 +16,15 @@ from typing import Any, Self, TypeVar
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
 from core.agents.prompts import prompt_version
 from core.database import Database
@@ -88,6 +97,8 @@ class Desk:
     def __init__(self, database: Database, environment: Settings) -> None:
         self.database = database
         self.environment = environment
+        self.leaving = threading.Event()
+        """Set when this process must end: work in flight waits for the database no longer."""
         self._held_up: dict[object, DatabaseUnavailable] = {}
 
     @property
@@ -127,8 +138,8 @@ class Desk:
     async def offload(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` in one transaction off the event loop.
 
-        While the database is away it is tried again for ``PATIENCE_SECONDS``, so that what was paid for is not lost to a
-        restart of the server. ``work`` may therefore run twice, and is written so that this does no harm.
+        While the database is away it is tried again for ``PATIENCE_SECONDS``, or until this process must end, so that what was
+        paid for is not lost to a restart of the server. ``work`` may therefore run twice, and is written so that this does no harm.
 
         Raises:
             DatabaseUnavailable: the server stays away.
@@ -145,7 +156,7 @@ class Desk:
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(DatabaseUnavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_delay(PATIENCE_SECONDS),
+            stop=stop_any(stop_after_delay(PATIENCE_SECONDS), stop_when_event_set(self.leaving)),
             before_sleep=held_up,
             reraise=True,
         )

@@ -75,6 +75,7 @@ class Orchestrator:
         running = list(self._running.values())
         if wait(running, timeout=grace_seconds).not_done:
             self.shared.aborting.set()
+            self.desk.leaving.set()
             if wait(running, timeout=ABORT_SECONDS).not_done:
                 logger.warning("a batch thread did not end in time; its records are queued again")
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,5 +1,6 @@
 """The data layer against a real server: migrations, addresses, and what is said when something is wrong."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -282,3 +283,18 @@ def test_a_database_that_is_read_only_is_a_refusal(database: Database, database_
     with pytest.raises(DatabaseUnavailable, match="read-only"), read_only.session() as session:
         session.execute(text("INSERT INTO categories (name) VALUES ('one')"))
     read_only.close()
+
+
+def test_work_waits_for_a_database_that_went_away_says_so_and_gives_up_when_the_process_must_end(desk: Desk) -> None:
+    tried: list[str | None] = []
+
+    def work(_: Session) -> None:
+        tried.append(str(desk.trouble) if desk.trouble else None)
+        if len(tried) == 3:
+            desk.leaving.set()
+        raise DatabaseUnavailable("It is away.")
+
+    with pytest.raises(DatabaseUnavailable, match=r"It is away\."):
+        asyncio.run(desk.offload(work))
+    assert tried == [None, "It is away.", "It is away."]
+    assert desk.trouble is None
