@@ -1,8 +1,8 @@
 """Every call that may cost something goes through here: reserve, call, settle, and try again where that can help.
 
 An ``Account`` belongs to a batch and a ``Meter`` to one of its records in work, both on the batch's event loop; database work
-leaves the loop. Each attempt is
-a ledger entry of its own, also one that failed, so the ledger can be held against the provider's own count.
+leaves the loop. Each attempt is a ledger entry of its own, also one that failed, so the ledger can be held against the provider's own
+count.
 """
 
 import asyncio

@@ -21,6 +21,7 @@ from sqlalchemy import Text, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 from tavily import AsyncTavilyClient
 
+from core.agents.providers import CONNECTIONS_AT_MOST
 from core.errors import SettingsError
 from core.failures import ResearchRefused
 from core.kept_answers import key_of
@@ -29,7 +30,6 @@ from core.models import Article, LedgerKind, Publisher
 from core.settings import Settings
 
 AGENT = "research"
-CONNECTIONS_AT_MOST = 256
 ARCHIVE_RESULTS = 4
 ARCHIVE_WINDOW = timedelta(days=21)
 WEB_RESULTS = 5

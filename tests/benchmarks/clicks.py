@@ -34,9 +34,9 @@ from core.models import Article, BatchStatus
 from core.selection import Selection
 from core.settings import Settings
 from tests.benchmarks.pipeline import an_article
+from tests.browser.conftest import CHROMIUM_OPTIONS
 from tests.loopback import LoopbackProviders
 
-CHROMIUM_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 TICK_BOX, FIRST_ROW, ROW = 17, 50, 30  # pixels in the table's canvas
 ROWS = 8
 COUNTS = "ticked => [...document.querySelectorAll('p')].some(text => new RegExp(`^${ticked} articles? selected`).test(text.textContent))"
