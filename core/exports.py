@@ -40,7 +40,7 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
         "signal_id", "kind", "category", "description", "implications", "timeframe", "confidence", "evidence", "verdict",
         "confidence_adjustment", "validation_reason", "sources", "decision", "review_note", "reviewer", "reviewed_at", "article_id",
         "article_title", "publisher", "article_url", "published_at", "batch_id", "model", "prompt_version", "created_at",
-        UNSUPPORTED,
+        "model_verdict", UNSUPPORTED,
     ),
     Table.ANALYSES: (
         "analysis_id", "article_id", "article_title", "publisher", "published_at", "batch_id", "model", "prompt_version", "sentiment",
@@ -152,7 +152,8 @@ def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[dict[str
                 aggregate_order_by(
                     func.json_build_object(
                         "url", Source.url, "title", Source.title, "publisher", Source.publisher, "published_at", published,
-                        "stance", Source.stance, "authority", Source.authority, "quote", Source.quote,
+                        "stance", Source.stance, "authority", Source.authority, "quote", Source.quote, "origin", Source.origin,
+                        "own_publisher", Source.is_own,
                     ),
                     Source.id,
                 )
@@ -168,7 +169,7 @@ def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[dict[str
                 Signal.id, Signal.kind, Signal.category, Signal.description, Signal.implications, Signal.timeframe, Signal.confidence,
                 quotes, validation.verdict, validation.confidence_adjustment, validation.reason, sources, Signal.decision, review.note,
                 review.reviewer, review.created_at, Signal.article_id, Article.title, Publisher.name, Article.url, Article.published_at,
-                Analysis.batch_id, Analysis.model, Analysis.prompt_version, Signal.created_at,
+                Analysis.batch_id, Analysis.model, Analysis.prompt_version, Signal.created_at, validation.model_verdict,
             )
         )
         .outerjoin(validation, validation.id == newest_validation)

@@ -383,6 +383,9 @@ class Validation(Base):
     id: Mapped[Key]
     signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
     verdict: Mapped[Verdict]
+    """By the desk's rule (``core.verdicts``)."""
+    model_verdict: Mapped[Verdict | None]
+    """What the model said; null where it was not asked."""
     confidence_adjustment: Mapped[float]
     reason: Mapped[str]
     model: Mapped[str] = mapped_column(String(200))
@@ -412,6 +415,10 @@ class Source(Base):
     stance: Mapped[Stance]
     authority: Mapped[Authority]
     quote: Mapped[str]
+    origin: Mapped[int | None]
+    """Sources of a validation with one number are one origin; 0 are copies of the article; null in validations of before 0003."""
+    is_own: Mapped[bool] = mapped_column(server_default=text("false"))
+    """By the article's own publisher."""
 
 
 class Review(Base):

@@ -29,6 +29,7 @@ from core.metering import Account, Meter, MeteredModel
 from core.research import Search, SearchResult, WebSearch, search_archive
 from core.signals import NewAnalysis, OpenSignal, complete_analyses, find_analyses, keep_analyses, signals_of
 from core.validations import NOTHING_FOUND, Finding, keep_validations, validated_signals
+from core.verdicts import standings
 
 T = TypeVar("T")
 
@@ -161,7 +162,13 @@ class Pipeline:
             reason = f"The signal could not be validated. {failure.message}"
             return [Finding(signal.id, tuple(found.searches[signal.id]), reason=reason, failed=True) for signal in signals]
         return [
-            Finding(signal.id, tuple(found.searches[signal.id]), verdict, found.results)
+            Finding(
+                signal.id,
+                tuple(found.searches[signal.id]),
+                verdict,
+                standings(article.body, article.publisher, verdict.sources, found.results),
+                found.results,
+            )
             for signal, verdict in zip(signals, verdicts, strict=True)
         ]
 

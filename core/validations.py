@@ -9,24 +9,13 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Stance, Verdict
-from core.agents.signal_validation import CheckedSource, CheckedVerdict
+from core.agents.signal_validation import CheckedVerdict
 from core.configuration import Configuration
 from core.models import Authority, Signal, Source, Validation, table_of
 from core.research import Search, SearchResult
+from core.verdicts import ARTICLE, Standing, verdict_of
 
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
-HIGH_AUTHORITY = (
-    "sec.gov",
-    "federalreserve.gov",
-    "cftc.gov",
-    "treasury.gov",
-    "europa.eu",
-    "reuters.com",
-    "bloomberg.com",
-    "ft.com",
-    "wsj.com",
-)
-MEDIUM_AUTHORITY = ("coindesk.com", "theblock.co", "cointelegraph.com", "decrypt.co", "bitcoinmagazine.com", "cnbc.com", "forbes.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +28,13 @@ class SourceRow:
     authority: Authority
     quote: str
     article_id: int | None
+    origin: int | None
+    is_own: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether the verdict may rest on it."""
+        return self.origin != ARTICLE and not self.is_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,7 @@ class ValidationRow:
 
     id: int
     verdict: Verdict
+    model_verdict: Verdict | None
     confidence_adjustment: float
     reason: str
     model: str
@@ -58,15 +55,10 @@ class ValidationRow:
     created_at: datetime
     sources: tuple[SourceRow, ...]
 
-
-def authority_of(publisher: str, *, in_archive: bool) -> Authority:
-    """How much weight a source's publisher has. The desk's own archive counts as medium: its publishers were chosen."""
-    domain = publisher.lower()
-    if any(domain == known or domain.endswith(f".{known}") for known in HIGH_AUTHORITY):
-        return Authority.HIGH
-    if in_archive or any(domain == known or domain.endswith(f".{known}") for known in MEDIUM_AUTHORITY):
-        return Authority.MEDIUM
-    return Authority.LOW
+    @property
+    def origins(self) -> int:
+        """Independent origins among the sources; 0 also in validations of before these were told apart."""
+        return len({source.origin for source in self.sources if source.counts and source.origin is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +68,10 @@ class Finding:
     signal_id: int
     searches: tuple[Search, ...]
     verdict: CheckedVerdict | None = None
+    standings: tuple[Standing, ...] = ()
+    """What each of its sources counts for."""
     results: Mapping[str, SearchResult] = field(default_factory=dict)
-    """What the verdict's sources rest on, by address."""
+    """What the sources rest on, by address."""
     reason: str = NOTHING_FOUND
     failed: bool = False
     """Whether research failed, rather than found nothing: it can be tried again."""
@@ -90,10 +84,9 @@ def keep_validations(session: Session, findings: Sequence[Finding], configuratio
     rows = [_columns(finding, configuration) for finding in findings]
     ids = session.scalars(insert(table_of(Validation)).returning(Validation.id, sort_by_parameter_order=True), rows).all()
     sources = [
-        _source_columns(validation_id, source, finding.results[source.url])
+        _source_columns(validation_id, standing, finding.results[standing.source.url])
         for validation_id, finding in zip(ids, findings, strict=True)
-        if finding.verdict is not None
-        for source in finding.verdict.sources
+        for standing in finding.standings
     ]
     if sources:
         session.execute(insert(table_of(Source)), sources)
@@ -123,12 +116,15 @@ def validations_of(session: Session, signal_id: int) -> list[ValidationRow]:
             source.authority,
             source.quote,
             source.article_id,
+            source.origin,
+            source.is_own,
         )
         sources.setdefault(source.validation_id, []).append(row)
     return [
         ValidationRow(
             validation.id,
             validation.verdict,
+            validation.model_verdict,
             validation.confidence_adjustment,
             validation.reason,
             validation.model,
@@ -148,7 +144,8 @@ def _columns(finding: Finding, configuration: Configuration) -> dict[str, Any]:
     answer = finding.verdict.answer if finding.verdict else None
     return {
         "signal_id": finding.signal_id,
-        "verdict": answer.verdict if answer else Verdict.INSUFFICIENT_DATA,
+        "verdict": verdict_of(finding.standings),
+        "model_verdict": answer.verdict if answer else None,
         "confidence_adjustment": answer.confidence_adjustment if answer else 0.0,
         "reason": answer.reason if answer else finding.reason,
         "failed": finding.failed,
@@ -160,7 +157,7 @@ def _columns(finding: Finding, configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _source_columns(validation_id: int, source: CheckedSource, result: SearchResult) -> dict[str, Any]:
+def _source_columns(validation_id: int, standing: Standing, result: SearchResult) -> dict[str, Any]:
     return {
         "validation_id": validation_id,
         "article_id": result.article_id,
@@ -168,7 +165,9 @@ def _source_columns(validation_id: int, source: CheckedSource, result: SearchRes
         "title": result.title,
         "publisher": result.publisher,
         "published_at": result.published_at,
-        "stance": source.stance,
-        "authority": authority_of(result.publisher, in_archive=result.article_id is not None),
-        "quote": source.quote,
+        "stance": standing.source.stance,
+        "authority": standing.authority,
+        "quote": standing.source.quote,
+        "origin": standing.origin,
+        "is_own": standing.is_own,
     }

@@ -53,6 +53,7 @@ ORDER = (
     # -> signals -> research -> signal validation
     "research",
     "signals",
+    "verdicts",
     "validations",
     "pipeline",
     "batch_run",

@@ -1,0 +1,136 @@
+"""Verdicts: from what the sources say to what the desk says of a signal, by one rule. Pure.
+
+Pages that copy the article, or each other, are one origin. The model reads the pages and says what each of them says; what follows
+from that is decided here, so that two signals with the same sources have the same verdict.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.agents.outputs import Stance, Verdict
+from core.agents.signal_validation import CheckedSource
+from core.models import Authority
+from core.research import SearchResult
+
+RULE = (
+    "Pages that copy the article or each other count as one origin; the article's own publisher and copies of the article count for"
+    " nothing. VALIDATED: origins support the signal and none contradicts it, and one of them has medium or high authority or there"
+    " are at least two. CONTRADICTED: the same the other way round. INSUFFICIENT_DATA: no independent origin bears on it."
+    " INCONCLUSIVE: everything else."
+)
+ARTICLE = 0
+"""The origin of copies of the article."""
+SHINGLE = 5
+COPIED = 0.5
+"""Share of the shorter text's shingles that stand in the other, from which on they are one origin. Rewritten news of one event, by
+other hands, stays far under it; a syndicated text, cut or with another lead, well over."""
+SHINGLES_LEAST = 4
+
+HIGH_AUTHORITY = (
+    "sec.gov",
+    "federalreserve.gov",
+    "cftc.gov",
+    "treasury.gov",
+    "europa.eu",
+    "reuters.com",
+    "bloomberg.com",
+    "ft.com",
+    "wsj.com",
+)
+MEDIUM_AUTHORITY = ("coindesk.com", "theblock.co", "cointelegraph.com", "decrypt.co", "bitcoinmagazine.com", "cnbc.com", "forbes.com")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a source counts for."""
+
+    source: CheckedSource
+    authority: Authority
+    origin: int
+    """Sources with one number are one origin; ``ARTICLE`` are copies of the article."""
+    is_own: bool
+    """By the article's own publisher."""
+
+    @property
+    def counts(self) -> bool:
+        return self.origin != ARTICLE and not self.is_own
+
+
+def authority_of(publisher: str, *, in_archive: bool) -> Authority:
+    """How much weight a source's publisher has. The desk's own archive counts as medium: its publishers were chosen."""
+    domain = publisher.lower()
+    if any(domain == known or domain.endswith(f".{known}") for known in HIGH_AUTHORITY):
+        return Authority.HIGH
+    if in_archive or any(domain == known or domain.endswith(f".{known}") for known in MEDIUM_AUTHORITY):
+        return Authority.MEDIUM
+    return Authority.LOW
+
+
+def standings(body: str, publisher: str, sources: Sequence[CheckedSource], results: Mapping[str, SearchResult]) -> tuple[Standing, ...]:
+    """What each source counts for, beside an article with this body and publisher. ``results`` are by their address."""
+    origins = _origins(body, [results[source.url].text for source in sources])
+    own = _bare(publisher)
+    return tuple(
+        Standing(
+            source,
+            authority_of(results[source.url].publisher, in_archive=results[source.url].article_id is not None),
+            origin,
+            own == _bare(results[source.url].publisher),
+        )
+        for source, origin in zip(sources, origins, strict=True)
+    )
+
+
+def verdict_of(standing: Sequence[Standing]) -> Verdict:
+    """The verdict, by ``RULE``."""
+    counted = [one for one in standing if one.counts]
+    supporting, contradicting = (_for(counted, stance) for stance in (Stance.SUPPORTS, Stance.CONTRADICTS))
+    if not counted:
+        return Verdict.INSUFFICIENT_DATA
+    if supporting.keys() and not contradicting.keys() and _carries(supporting):
+        return Verdict.VALIDATED
+    if contradicting.keys() and not supporting.keys() and _carries(contradicting):
+        return Verdict.CONTRADICTED
+    return Verdict.INCONCLUSIVE
+
+
+def _for(counted: Sequence[Standing], stance: Stance) -> dict[int, bool]:
+    """Origins with a source of this stance, and whether one of those has some authority."""
+    origins: dict[int, bool] = {}
+    for one in counted:
+        if one.source.stance is stance:
+            origins[one.origin] = origins.get(one.origin, False) or one.authority is not Authority.LOW
+    return origins
+
+
+def _carries(origins: Mapping[int, bool]) -> bool:
+    return len(origins) >= 2 or any(origins.values())
+
+
+def _origins(body: str, texts: Sequence[str]) -> list[int]:
+    """For each text the number of its origin: ``ARTICLE``, or that of the first text it shares its words with."""
+    known: list[tuple[int, frozenset[str]]] = [(ARTICLE, _shingles(body))]
+    numbers = []
+    for text in texts:
+        own = _shingles(text)
+        number = next((number for number, other in known if _copied(own, other)), len({number for number, _ in known}))
+        known.append((number, own))
+        numbers.append(number)
+    return numbers
+
+
+def _copied(one: frozenset[str], other: frozenset[str]) -> bool:
+    shorter = min(len(one), len(other))
+    return shorter >= SHINGLES_LEAST and len(one & other) >= COPIED * shorter
+
+
+def _shingles(text: str) -> frozenset[str]:
+    words = re.findall(r"\w+", text.lower())
+    return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
+
+
+def _bare(publisher: str) -> str:
+    """A publisher's name or domain as letters and figures, without the domain's ending: ``CoinDesk`` and ``coindesk.com`` are one."""
+    name = publisher.lower().removeprefix("www.")
+    return re.sub(r"\W", "", re.sub(r"\.(com|org|net|io|co|news|info)$", "", name))
