@@ -8,7 +8,7 @@ from decimal import Decimal
 import plotly.graph_objects as go
 
 from core.agents.outputs import SignalKind, Verdict
-from core.models import BatchStatus, Decision, RecordStatus
+from core.models import BatchStatus, Decision, RecordStatus, ReviewAct
 
 KIND_COLOURS = {
     SignalKind.WEAK_SIGNAL: "#0072B2",
@@ -33,7 +33,10 @@ BADGES = {
     Decision.ACCEPTED: ("accepted", "green", ":material/thumb_up:"),
     Decision.REJECTED: ("rejected", "red", ":material/thumb_down:"),
     Decision.UNSURE: ("unsure", "orange", ":material/question_mark:"),
-    Decision.WITHDRAWN: ("undone", "gray", ":material/undo:"),
+    Decision.WITHDRAWN: ("undecided", "gray", ":material/undo:"),
+    ReviewAct.CORRECTION: ("corrected", "violet", ":material/edit:"),
+    ReviewAct.NOTE: ("noted", "blue", ":material/sticky_note_2:"),
+    ReviewAct.UNDO: ("undone", "gray", ":material/undo:"),
     BatchStatus.INITIATED: ("starting", "blue", ":material/hourglass_top:"),
     BatchStatus.PROCESSING: ("running", "blue", ":material/play_arrow:"),
     BatchStatus.PAUSED: ("paused", "orange", ":material/pause:"),

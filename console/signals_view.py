@@ -198,15 +198,15 @@ def _review(signal: SignalDetail) -> None:
         and attempt(lambda: change(lambda session: reviews.undo(session, signal.id, by=state.user())))
     ):
         st.rerun()
-    if history := read(lambda session: reviews.reviews_of(session, signal.id)):
-        newest, *older = history
+    if history := read(lambda session: reviews.acts_of(session, signal.id)):
+        *older, newest = history
         said = f": {plain(newest.note)}" if newest.note else ""
         more = f" · {len(older)} earlier" if older else ""
-        st.caption(f"{BADGES[newest.decision][0]} by {plain(newest.reviewer)}, {exact(newest.created_at)}{said}{more}")
+        st.caption(f"{BADGES[newest.decision or newest.act][0]} by {plain(newest.reviewer)}, {exact(newest.created_at)}{said}{more}")
 
 
 def _decide(signal_id: int, decision: Decision, note: str) -> None:
-    change(lambda session: reviews.review(session, signal_id, decision, by=state.user(), note=note))
+    change(lambda session: reviews.decide(session, signal_id, decision, by=state.user(), note=note))
 
 
 def _validation(signal: SignalDetail) -> None:

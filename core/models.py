@@ -86,7 +86,14 @@ class Decision(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     UNSURE = "unsure"
-    WITHDRAWN = "withdrawn"  # an undo: the signal is undecided again
+    WITHDRAWN = "withdrawn"  # the signal is undecided again
+
+
+class ReviewAct(StrEnum):
+    DECISION = "decision"
+    CORRECTION = "correction"  # of category, description or timeframe; what was found stays beside it
+    NOTE = "note"
+    UNDO = "undo"  # of one earlier act: what stood before it stands again
 
 
 class Authority(StrEnum):
@@ -137,6 +144,7 @@ class Base(DeclarativeBase):
         LedgerKind: _enum(LedgerKind),
         EvidenceMatch: _enum(EvidenceMatch),
         Decision: _enum(Decision),
+        ReviewAct: _enum(ReviewAct),
         Authority: _enum(Authority),
         BudgetScope: _enum(BudgetScope),
         BudgetEventKind: _enum(BudgetEventKind),
@@ -358,8 +366,16 @@ class Signal(Base):
     created_at: Mapped[Created]
     verdict: Mapped[Verdict | None]
     """Null until validated; signals under the minimum confidence stay so."""
+    disagreement: Mapped[float] = mapped_column(server_default=text("0"))
+    """How much the newest research disagrees with the signal and with itself, 0..1 (``core.verdicts.disagreement``)."""
     decision: Mapped[Decision | None]
     """Null until reviewed, and again after an undo."""
+    review_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The act that decided; null while undecided."""
+    corrected_category: Mapped[str | None] = mapped_column(String(100))
+    """As an analyst corrected it, here and below; null where what was found stands."""
+    corrected_description: Mapped[str | None]
+    corrected_timeframe: Mapped[Timeframe | None]
 
 
 class Evidence(Base):
@@ -421,17 +437,59 @@ class Source(Base):
     """By the article's own publisher."""
 
 
+class DomainAuthority(Base):
+    """How much weight a web source has, by its domain and those below it; one that is not here has little."""
+
+    __tablename__ = "domain_authorities"
+
+    domain: Mapped[str] = mapped_column(String(253), primary_key=True)
+    authority: Mapped[Authority]
+
+
+# --- what the analysts make of it ------------------------------------------------------------------------------------
+
+
 class Review(Base):
-    """An analyst's decision. Append-only: the newest counts, history stays."""
+    """One act of an analyst on a signal. Append-only: the newest that is not undone counts, history stays."""
 
     __tablename__ = "reviews"
+    __table_args__ = (Index("ix_reviews_bulk", "bulk", postgresql_where=text("bulk IS NOT NULL")),)
 
     id: Mapped[Key]
     signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
-    decision: Mapped[Decision]
+    act: Mapped[ReviewAct] = mapped_column(server_default=ReviewAct.DECISION.value)
+    decision: Mapped[Decision | None]
+    """Set for a decision."""
     note: Mapped[str | None]
+    corrected_category: Mapped[str | None] = mapped_column(String(100))
+    """For a correction, all three: what stands from then on; null where what was found stands."""
+    corrected_description: Mapped[str | None]
+    corrected_timeframe: Mapped[Timeframe | None]
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("reviews.id", ondelete="CASCADE"))
+    """Set for an undo: the act that it takes back."""
+    verdict: Mapped[Verdict | None]
+    """For a decision: the signal's verdict when it was made."""
+    blind: Mapped[bool] = mapped_column(server_default=text("false"))
+    """The verdict was hidden from the analyst until the decision."""
+    bulk: Mapped[str | None] = mapped_column(String(36))
+    """Decisions of one click carry one name."""
     reviewer: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[Created]
+
+
+class ReviewClaim(Base):
+    """A signal that lies before an analyst. Nobody else is handed it until the claim runs out."""
+
+    __tablename__ = "review_claims"
+    __table_args__ = (Index("ix_review_claims_holder", "holder"),)
+
+    signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(200))
+    """The browser session it lies in, or, once handed over, the colleague's name."""
+    reviewer: Mapped[str] = mapped_column(String(100))
+    handed_by: Mapped[str | None] = mapped_column(String(100))
+    """Set when a colleague handed it over."""
+    expires_at: Mapped[Moment]
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

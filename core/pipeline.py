@@ -20,13 +20,17 @@ from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial
 from core.agents.signal_validation import validate_signals
 from core.articles import ArticleText, get_articles
+from core.authorities import authorities
 from core.budget import LeaseLost
 from core.clock import utc_now
 from core.configuration import Configuration
 from core.errors import DeskError, NotFound
 from core.failures import Action, CallFailed, FailureKind, classify
 from core.metering import Account, Meter, MeteredModel
-from core.research import Search, SearchResult, WebSearch, search_archive
+from core.models import Authority
+from core.queries import self_contained
+from core.research import ARCHIVE_RESULTS_AN_ARTICLE, Search, SearchResult, WebSearch, search_archive
+from core.settled import settled
 from core.signals import NewAnalysis, OpenSignal, complete_analyses, find_analyses, keep_analyses, signals_of
 from core.validations import NOTHING_FOUND, Finding, keep_validations, validated_signals
 from core.verdicts import standings
@@ -42,6 +46,7 @@ class Research:
 
     results: Mapping[str, SearchResult]
     searches: Mapping[int, Sequence[Search]]
+    authorities: Mapping[str, Authority]
     trouble: str | None = None
 
 
@@ -166,7 +171,7 @@ class Pipeline:
                 signal.id,
                 tuple(found.searches[signal.id]),
                 verdict,
-                standings(article.body, article.publisher, verdict.sources, found.results),
+                standings(article.body, article.publisher, verdict.sources, found.results, found.authorities),
                 found.results,
             )
             for signal, verdict in zip(signals, verdicts, strict=True)
@@ -179,36 +184,43 @@ class Pipeline:
             CallFailed: the search provider refuses every call, so the batch must stop.
             NoRoom, LeaseLost: as ``run``.
         """
+        queries = {signal.id: self_contained(signal.research_query, article.title, article.published_at) for signal in signals}
         results: dict[str, SearchResult] = {}
         searches: dict[int, list[Search]] = {signal.id: [] for signal in signals}
 
-        def look_up(session: Session) -> list[list[SearchResult]]:
-            published = article.published_at
-            return [search_archive(session, signal.research_query, article_id=article.id, around=published) for signal in signals]
-
         def add(signal: OpenSignal, provider: str, found: Sequence[SearchResult]) -> None:
-            searches[signal.id].append(Search(provider, signal.research_query, len(found)))
+            searches[signal.id].append(Search(provider, queries[signal.id], len(found)))
             for result in found:
                 results.setdefault(result.url, result)
 
-        for signal, found in zip(signals, await self.account.desk.offload(look_up), strict=True):
-            add(signal, "archive", found)
+        def look_up(session: Session) -> tuple[dict[str, Authority], list[OpenSignal]]:
+            """Search the archive; returns the authorities, and the signals that it does not settle."""
+            known, unsettled, published = authorities(session), [], article.published_at
+            for signal in signals:
+                room = ARCHIVE_RESULTS_AN_ARTICLE - len(results)
+                found = search_archive(session, queries[signal.id], article_id=article.id, around=published)[: max(room, 0)]
+                add(signal, "archive", found)
+                if self.web is not None and not settled(signal, found, article, known):
+                    unsettled.append(signal)
+            return known, unsettled
+
+        known, unsettled = await self.account.desk.offload(look_up)
         if self.web is None:
-            return Research(results, searches)
-        worth_a_search = signals[: self.configuration.searches_per_article]
-        queries = list(dict.fromkeys(signal.research_query for signal in worth_a_search))  # two signals may ask the same
-        answers = await asyncio.gather(*(self.web.search(query, meter) for query in queries), return_exceptions=True)
-        answer_to = dict(zip(queries, answers, strict=True))
+            return Research(results, searches, known)
+        worth_a_search = unsettled[: self.configuration.searches_per_article]
+        distinct = list(dict.fromkeys(queries[signal.id] for signal in worth_a_search))  # two signals may ask the same
+        answers = await asyncio.gather(*(self.web.search(query, meter) for query in distinct), return_exceptions=True)
+        answer_to = dict(zip(distinct, answers, strict=True))
         trouble = None
         for signal in worth_a_search:
-            answer = answer_to[signal.research_query]
+            answer = answer_to[queries[signal.id]]
             if isinstance(answer, list):
                 add(signal, self.web.provider, answer)
             elif isinstance(answer, CallFailed) and answer.failure.action is not Action.STOP:
                 trouble = f"The search failed. {answer.failure.message}"
             else:
                 raise answer
-        return Research(results, searches, trouble)
+        return Research(results, searches, known, trouble)
 
 
 def not_yet_researched(session: Session, analysis_ids: Sequence[int]) -> list[list[OpenSignal]]:

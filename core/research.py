@@ -1,8 +1,8 @@
 """Research: what the desk's archive and the web say around a signal.
 
 The archive (other publishers' articles around the same date, Postgres full text) is searched for every signal and is free.
-The web (Tavily) is searched for the strongest signals, up to the article's limit of searches. What comes back is hostile text
-until a quote of it was found in it.
+The web (Tavily) is searched for the strongest signals that the archive does not settle, once a signal, up to the article's limit.
+What comes back is hostile text until a quote of it was found in it.
 """
 
 import json
@@ -27,13 +27,15 @@ from core.failures import ResearchRefused
 from core.kept_answers import key_of
 from core.metering import Bill, Keeping, Meter
 from core.models import Article, LedgerKind, Publisher
+from core.queries import QUERY_AT_MOST
 from core.settings import Settings
 
 AGENT = "research"
 ARCHIVE_RESULTS = 4
+"""Of one signal."""
+ARCHIVE_RESULTS_AN_ARTICLE = 24
 ARCHIVE_WINDOW = timedelta(days=21)
 WEB_RESULTS = 5
-QUERY_AT_MOST = 400
 TEXT_AT_MOST = 2_000
 """Characters of one result that are looked at."""
 BASIC_SEARCH_CREDITS = Decimal(1)

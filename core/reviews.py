@@ -1,53 +1,277 @@
-"""Reviews: the analyst's decisions on signals. Append-only: the newest counts, history stays, an undo is one more row."""
+"""Reviews: what analysts make of signals: decisions, corrections, notes, undos.
 
+Append-only: every act is one row, and what counts of a signal is what its acts come to, in their order (``standing``). It is
+repeated on the signal's own row by the same transaction, for lists and filters.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from core.agents.outputs import Timeframe, Verdict
+from core.database import among
 from core.errors import NotFound, NotPossible
-from core.models import Decision, Review, Signal
+from core.models import Decision, Review, ReviewAct, ReviewClaim, Signal, table_of
+from core.signals import SignalFilter, is_blind, joined, matching_signals
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewRow:
-    decision: Decision
+class Correction:
+    """What an analyst put in place of what was found; None where that stands."""
+
+    category: str | None = None
+    description: str | None = None
+    timeframe: Timeframe | None = None
+
+
+AS_FOUND = Correction()
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act on a signal, as the history shows it."""
+
+    id: int
+    act: ReviewAct
+    decision: Decision | None
     note: str | None
+    correction: Correction
+    undoes: int | None
+    verdict: Verdict | None
+    blind: bool
+    bulk: str | None
     reviewer: str
     created_at: datetime
 
 
-def review(session: Session, signal_id: int, decision: Decision, *, by: str, note: str | None = None) -> None:
-    """Decide on a signal.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a signal's acts come to."""
+
+    decision: Decision | None = None
+    decided_by: int | None = None
+    """The act that decided; None while undecided."""
+    correction: Correction = AS_FOUND
+    newest: Act | None = None
+    """The newest act that is not undone: what an undo takes back."""
+
+
+def standing(acts: Iterable[Act]) -> Standing:
+    """What acts, oldest first, come to. Pure."""
+    stands: list[Act] = []
+    for act in acts:
+        if act.act is ReviewAct.UNDO:
+            stands = [one for one in stands if one.id != act.undoes]
+        else:
+            stands.append(act)
+    decided = next((one for one in reversed(stands) if one.act is ReviewAct.DECISION), None)
+    if decided is not None and decided.decision is Decision.WITHDRAWN:
+        decided = None
+    corrected = next((one for one in reversed(stands) if one.act is ReviewAct.CORRECTION), None)
+    return Standing(
+        decided.decision if decided else None,
+        decided.id if decided else None,
+        corrected.correction if corrected else AS_FOUND,
+        stands[-1] if stands else None,
+    )
+
+
+def before(acts: Sequence[Act], position: int) -> Standing:
+    """What stood before the act at ``position`` of ``acts``, oldest first. Pure."""
+    return standing(acts[:position])
+
+
+# --- acts ------------------------------------------------------------------------------------------------------------
+
+
+def decide(
+    session: Session,
+    signal_id: int,
+    decision: Decision,
+    *,
+    by: str,
+    note: str | None = None,
+    blind_share: float = 0,
+    bulk: str | None = None,
+) -> int:
+    """Decide on a signal; returns the act's id. It counts as blind where ``blind_share`` says that the verdict was hidden.
 
     Raises:
         NotFound: there is no such signal.
     """
-    current = None if decision is Decision.WITHDRAWN else decision
-    found = session.execute(update(Signal).where(Signal.id == signal_id).values(decision=current).returning(Signal.id)).first()
-    if found is None:
-        raise NotFound(f"Signal {signal_id} does not exist; its article may have been deleted.")
-    session.add(Review(signal_id=signal_id, decision=decision, note=(note or "").strip() or None, reviewer=by))
+    verdict, blind = _lock(session, signal_id, blind_share)
+    return _append(
+        session, signal_id, by, act=ReviewAct.DECISION, decision=decision, note=_said(note), verdict=verdict, blind=blind, bulk=bulk
+    )
 
 
-def undo(session: Session, signal_id: int, *, by: str) -> None:
-    """Take the newest decision back: the signal is undecided again.
+def correct(session: Session, signal_id: int, correction: Correction, *, by: str, note: str | None = None) -> int:
+    """Put a category, description or timeframe beside what was found; returns the act's id. What equals the original is left out.
 
     Raises:
-        NotPossible: it is undecided.
+        NotFound: there is no such signal.
+        NotPossible: nothing would change, or a text is too long.
     """
-    newest = session.scalar(select(Review.decision).where(Review.signal_id == signal_id).order_by(Review.id.desc()).limit(1))
-    if newest is None or newest is Decision.WITHDRAWN:
-        raise NotPossible("There is no decision on this signal to undo.")
-    review(session, signal_id, Decision.WITHDRAWN, by=by)
-
-
-def reviews_of(session: Session, signal_id: int) -> list[ReviewRow]:
-    """The decisions on a signal, newest first."""
-    rows = session.execute(
-        select(Review.decision, Review.note, Review.reviewer, Review.created_at)
-        .where(Review.signal_id == signal_id)
-        .order_by(Review.id.desc())
+    _lock(session, signal_id)
+    found = session.execute(select(Signal.category, Signal.description, Signal.timeframe).where(Signal.id == signal_id)).one()
+    category, description = _said(correction.category), _said(correction.description)
+    if len(category or "") > 100 or len(description or "") > 2_000:
+        raise NotPossible("A category has at most 100 characters, a description 2,000.")
+    changed = Correction(
+        category if category != found.category else None,
+        description if description != found.description else None,
+        correction.timeframe if correction.timeframe != found.timeframe else None,
     )
-    return [ReviewRow(*row) for row in rows]
+    if changed == standing(acts_of(session, signal_id)).correction:
+        raise NotPossible("Nothing was changed.")
+    return _append(session, signal_id, by, act=ReviewAct.CORRECTION, note=_said(note), **_columns(changed))
+
+
+def annotate(session: Session, signal_id: int, note: str, *, by: str) -> int:
+    """Leave a note on a signal without deciding; returns the act's id.
+
+    Raises:
+        NotFound: there is no such signal.
+        NotPossible: the note is empty.
+    """
+    if not _said(note):
+        raise NotPossible("The note is empty.")
+    _lock(session, signal_id)
+    return _append(session, signal_id, by, act=ReviewAct.NOTE, note=_said(note))
+
+
+def undo(session: Session, signal_id: int, *, by: str, act_id: int | None = None) -> None:
+    """Take the newest act back, so that what stood before it stands again. With ``act_id`` only if that is still the newest.
+
+    Raises:
+        NotFound: there is no such signal.
+        NotPossible: there is nothing to undo, or somebody acted since.
+    """
+    _lock(session, signal_id)
+    newest = standing(acts_of(session, signal_id)).newest
+    if newest is None:
+        raise NotPossible("There is nothing on this signal to undo.")
+    if act_id is not None and newest.id != act_id:
+        raise NotPossible(f"{newest.reviewer} has acted on this signal since; undo it on its card if you must.")
+    _append(session, signal_id, by, act=ReviewAct.UNDO, undoes=newest.id)
+
+
+# --- many at once ----------------------------------------------------------------------------------------------------
+
+
+def decide_all(
+    session: Session, signal_filter: SignalFilter, decision: Decision, *, by: str, expected: int, note: str | None = None
+) -> tuple[str, int]:
+    """Decide on every signal that matches, as one act that can be undone as one; returns its name and how many there were.
+
+    ``expected`` is the number that the analyst confirmed. Bulk decisions are made in sight of the verdicts.
+
+    Raises:
+        NotPossible: another number matches now, so what was confirmed is not what would be done; or there are none.
+    """
+    matching = joined(select(Signal.id, Signal.verdict)).where(*matching_signals(signal_filter)).order_by(Signal.id)
+    rows = session.execute(matching.with_for_update(of=Signal)).all()
+    if len(rows) != expected:
+        raise NotPossible(f"{len(rows):,} signals match now, {expected:,} when you were asked. Look again, then confirm.")
+    if not rows:
+        raise NotPossible("No signal matches.")
+    bulk = str(uuid.uuid4())
+    acts = [
+        {
+            "signal_id": id_,
+            "verdict": verdict,
+            "act": ReviewAct.DECISION,
+            "decision": decision,
+            "note": _said(note),
+            "bulk": bulk,
+            "reviewer": by,
+        }
+        for id_, verdict in rows
+    ]
+    session.execute(insert(table_of(Review)), acts)
+    signals, made = table_of(Signal), table_of(Review)
+    stands = decision if decision is not Decision.WITHDRAWN else None
+    session.execute(
+        update(signals)
+        .where(signals.c.id == made.c.signal_id, made.c.bulk == bulk)
+        .values(decision=stands, review_id=made.c.id if stands else None)
+    )
+    claims = table_of(ReviewClaim)
+    session.execute(claims.delete().where(claims.c.signal_id.in_(select(made.c.signal_id).where(made.c.bulk == bulk))))
+    return bulk, len(rows)
+
+
+def undo_all(session: Session, bulk: str, *, by: str) -> tuple[int, int]:
+    """Take a bulk decision back; returns how many it was taken back of, and how many were left because somebody acted since."""
+    made = session.execute(select(Review.id, Review.signal_id).where(Review.bulk == bulk, Review.act == ReviewAct.DECISION)).all()
+    ids = [row.signal_id for row in made]
+    session.execute(select(Signal.id).where(among(Signal.id, ids)).order_by(Signal.id).with_for_update())
+    stands = {signal_id: standing(acts) for signal_id, acts in _acts(session, among(Review.signal_id, ids)).items()}
+    undone = [row for row in made if (newest := stands[row.signal_id].newest) is not None and newest.id == row.id]
+    for row in undone:
+        _append(session, row.signal_id, by, act=ReviewAct.UNDO, undoes=row.id, bulk=bulk)
+    return len(undone), len(made) - len(undone)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def acts_of(session: Session, signal_id: int) -> list[Act]:
+    """The acts on a signal, oldest first."""
+    return _acts(session, Review.signal_id == signal_id).get(signal_id, [])
+
+
+def reviewers(session: Session) -> list[str]:
+    """Everybody who ever reviewed, by name."""
+    return list(session.scalars(select(Review.reviewer).distinct().order_by(Review.reviewer)))
+
+
+def _acts(session: Session, condition: ColumnElement[bool]) -> dict[int, list[Act]]:
+    names = [name for name in Act.__dataclass_fields__ if name != "correction"]
+    corrections = (Review.corrected_category, Review.corrected_description, Review.corrected_timeframe)
+    statement = select(Review.signal_id, *corrections, *[getattr(Review, name) for name in names]).where(condition).order_by(Review.id)
+    acts: dict[int, list[Act]] = {}
+    for signal_id, category, description, timeframe, *rest in session.execute(statement):
+        values = dict(zip(names, rest, strict=True))
+        acts.setdefault(signal_id, []).append(Act(correction=Correction(category, description, timeframe), **values))
+    return acts
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _lock(session: Session, signal_id: int, blind_share: float = 0) -> tuple[Verdict | None, bool]:
+    """Have the acts on a signal follow one another; returns its verdict and whether that is hidden now."""
+    hidden = is_blind(blind_share) if blind_share else literal(False)
+    row = session.execute(select(Signal.verdict, hidden).where(Signal.id == signal_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"Signal {signal_id} does not exist; its article may have been deleted.")
+    return row[0], bool(row[1])
+
+
+def _append(session: Session, signal_id: int, by: str, **columns: Any) -> int:
+    """Add an act, and bring the signal's own row to what its acts come to."""
+    act_id = session.scalars(insert(table_of(Review)).values(signal_id=signal_id, reviewer=by, **columns).returning(Review.id)).one()
+    stands = standing(acts_of(session, signal_id))
+    values = {"decision": stands.decision, "review_id": stands.decided_by, **_columns(stands.correction)}
+    session.execute(update(table_of(Signal)).where(Signal.id == signal_id).values(values))
+    if columns["act"] is ReviewAct.DECISION:
+        session.execute(table_of(ReviewClaim).delete().where(ReviewClaim.signal_id == signal_id))
+    return act_id
+
+
+def _columns(correction: Correction) -> dict[str, Any]:
+    return {
+        "corrected_category": correction.category,
+        "corrected_description": correction.description,
+        "corrected_timeframe": correction.timeframe,
+    }
+
+
+def _said(text: str | None) -> str | None:
+    return (text or "").strip() or None

@@ -89,6 +89,12 @@ class Settings(BaseSettings):
 
     failure_most: int | None = on_screen(None, "Failures at most", "A batch also pauses when more articles than this failed.", ge=0)
 
+    # Review
+    blind_share: float = on_screen(
+        0.1, "Blind reviews", "Share of signals whose verdict stays hidden until the analyst has decided, 0 to 1.", ge=0, le=1
+    )
+    claim_minutes: int = on_screen(15, "Claim (min)", "How long a signal lies before one analyst alone.", ge=1, le=1_440)
+
     # Money
     cost_ceiling_per_article: USD = on_screen(Decimal("0.25"), "Ceiling per article ($)", "An article whose calls would cost more fails.")
     daily_budget: USD = on_screen(Decimal("5"), "Daily budget ($)", "Spend of one day (UTC) at most.")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
@@ -20,6 +20,11 @@ from core.errors import NotFound
 from core.evidence import Grounding
 from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, table_of
 from core.selection import COUNT_BOUND, Count, S, day_after, day_start, prefix_query
+
+CATEGORY: ColumnElement[str] = func.coalesce(Signal.corrected_category, Signal.category)
+DESCRIPTION: ColumnElement[str] = func.coalesce(Signal.corrected_description, Signal.description)
+TIMEFRAME: ColumnElement[Timeframe] = func.coalesce(Signal.corrected_timeframe, Signal.timeframe)
+"""As an analyst corrected them, else as found."""
 
 
 class Reviewed(StrEnum):
@@ -33,7 +38,10 @@ class Reviewed(StrEnum):
 class SignalOrder(StrEnum):
     STRONGEST = "strongest"
     NEWEST = "newest"
+    OLDEST = "waiting longest"
     PUBLISHED = "article date"
+    PUBLISHER = "publisher"
+    DISAGREEMENT = "disagreement"
 
 
 class SignalFilter(BaseModel):
@@ -53,6 +61,8 @@ class SignalFilter(BaseModel):
     batch_id: int | None = None
     article_id: int | None = None
     order: SignalOrder = SignalOrder.STRONGEST
+    blind_share: float = Field(0.0, ge=0, le=1)
+    """Share of the undecided signals whose verdict is hidden: a filter on verdicts passes these over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,9 @@ class SignalRow:
     confidence: float
     timeframe: Timeframe
     verdict: Verdict | None
+    """None also while it is hidden."""
     decision: Decision | None
+    is_blind: bool
     publisher: str
     article_id: int
     article_title: str
@@ -98,6 +110,9 @@ class SignalDetail:
     research_query: str
     verdict: Verdict | None
     decision: Decision | None
+    corrected_category: str | None
+    corrected_description: str | None
+    corrected_timeframe: Timeframe | None
     article_id: int
     batch_id: int
     model: str
@@ -261,11 +276,12 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
         Reviewed.UNSURE: Signal.decision == Decision.UNSURE,
     }
     words = func.to_tsquery("english", prefix_query(signal_filter.text))
-    own_words = func.to_tsvector("english", Signal.description + " " + Signal.implications + " " + Signal.category)
+    own_words = func.to_tsvector("english", DESCRIPTION + " " + Signal.implications + " " + CATEGORY)
     optional: list[tuple[object, ColumnElement[bool]]] = [
         (signal_filter.kinds, Signal.kind.in_(signal_filter.kinds)),
-        (signal_filter.categories, Signal.category.in_(signal_filter.categories)),
+        (signal_filter.categories, CATEGORY.in_(signal_filter.categories)),
         (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
+        (signal_filter.verdicts and signal_filter.blind_share, ~is_blind(signal_filter.blind_share)),
         (signal_filter.publishers, Article.publisher_id.in_(signal_filter.publishers)),
         (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
         (signal_filter.text.strip(), own_words.bool_op("@@")(words) | Article.search.bool_op("@@")(words)),
@@ -280,6 +296,16 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
     if signal_filter.until:
         conditions.append(Article.published_at < day_after(signal_filter.until))
     return conditions
+
+
+def is_blind(share: float) -> ColumnElement[bool]:
+    """Whether a signal's verdict is hidden until somebody decides on it: undecided, validated, and among ``share`` (0..1) of all.
+
+    Which ones these are follows from the id (Knuth's multiplicative hash, The Art of Computer Programming, 6.4), so that neither
+    a reload nor another page shows what this one hides.
+    """
+    among_share = (Signal.id * 2_654_435_761) % 4_294_967_296 < round(share * 4_294_967_296)
+    return and_(Signal.decision.is_(None), Signal.verdict.is_not(None), among_share)
 
 
 def joined(statement: S) -> S:
@@ -297,9 +323,14 @@ def signal_order(signal_filter: SignalFilter) -> tuple[ColumnElement[Any], ...]:
     first: dict[SignalOrder, ColumnElement[Any]] = {
         SignalOrder.STRONGEST: Signal.confidence.desc(),
         SignalOrder.NEWEST: Signal.created_at.desc(),
+        SignalOrder.OLDEST: Signal.created_at.asc(),
         SignalOrder.PUBLISHED: Article.published_at.desc(),
+        SignalOrder.PUBLISHER: func.lower(Publisher.name),
+        SignalOrder.DISAGREEMENT: case((is_blind(signal_filter.blind_share), 0.0), else_=Signal.disagreement).desc(),
     }
-    return first[signal_filter.order], Signal.id.desc()
+    then = {SignalOrder.PUBLISHER, SignalOrder.DISAGREEMENT}
+    second = (Signal.confidence.desc(),) if signal_filter.order in then else ()
+    return first[signal_filter.order], *second, Signal.id.desc()
 
 
 def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int, size: int) -> list[SignalRow]:
@@ -307,12 +338,13 @@ def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int, s
     statement = select(
         Signal.id,
         Signal.kind,
-        Signal.category,
-        Signal.description,
+        CATEGORY.label("category"),
+        DESCRIPTION.label("description"),
         Signal.confidence,
-        Signal.timeframe,
-        Signal.verdict,
+        TIMEFRAME.label("timeframe"),
+        case((is_blind(signal_filter.blind_share), None), else_=Signal.verdict).label("verdict"),
         Signal.decision,
+        is_blind(signal_filter.blind_share).label("is_blind"),
         Publisher.name.label("publisher"),
         Signal.article_id,
         Article.title.label("article_title"),
@@ -333,9 +365,7 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
 
 def categories(session: Session) -> list[str]:
     """The categories that signals have, most frequent first."""
-    return list(
-        session.scalars(select(Signal.category).group_by(Signal.category).order_by(func.count().desc(), Signal.category).limit(100))
-    )
+    return list(session.scalars(select(CATEGORY).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(100)))
 
 
 def _details(session: Session, condition: ColumnElement[bool]) -> list[SignalDetail]:

@@ -13,7 +13,7 @@ from core.agents.signal_validation import CheckedVerdict
 from core.configuration import Configuration
 from core.models import Authority, Signal, Source, Validation, table_of
 from core.research import Search, SearchResult
-from core.verdicts import ARTICLE, Standing, verdict_of
+from core.verdicts import ARTICLE, Standing, disagreement, verdict_of
 
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
 
@@ -91,8 +91,12 @@ def keep_validations(session: Session, findings: Sequence[Finding], configuratio
     if sources:
         session.execute(insert(table_of(Source)), sources)
     table = table_of(Signal)
-    verdicts = [{"signal": row["signal_id"], "made": row["verdict"]} for row in rows]
-    session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(verdict=bindparam("made")), verdicts)
+    made = [
+        {"signal": row["signal_id"], "made": row["verdict"], "apart": disagreement(finding.standings, row["model_verdict"])}
+        for row, finding in zip(rows, findings, strict=True)
+    ]
+    repeated: dict[str, Any] = {"verdict": bindparam("made"), "disagreement": bindparam("apart")}
+    session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(repeated), made)
 
 
 def validated_signals(session: Session, signal_ids: Sequence[int]) -> set[int]:

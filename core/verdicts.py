@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
+from core.authorities import authority_of
 from core.models import Authority
 from core.research import SearchResult
 
@@ -26,19 +27,6 @@ COPIED = 0.5
 """Share of the shorter text's shingles that stand in the other, from which on they are one origin. Rewritten news of one event, by
 other hands, stays far under it; a syndicated text, cut or with another lead, well over."""
 SHINGLES_LEAST = 4
-
-HIGH_AUTHORITY = (
-    "sec.gov",
-    "federalreserve.gov",
-    "cftc.gov",
-    "treasury.gov",
-    "europa.eu",
-    "reuters.com",
-    "bloomberg.com",
-    "ft.com",
-    "wsj.com",
-)
-MEDIUM_AUTHORITY = ("coindesk.com", "theblock.co", "cointelegraph.com", "decrypt.co", "bitcoinmagazine.com", "cnbc.com", "forbes.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +45,20 @@ class Standing:
         return self.origin != ARTICLE and not self.is_own
 
 
-def authority_of(publisher: str, *, in_archive: bool) -> Authority:
-    """How much weight a source's publisher has. The desk's own archive counts as medium: its publishers were chosen."""
-    domain = publisher.lower()
-    if any(domain == known or domain.endswith(f".{known}") for known in HIGH_AUTHORITY):
-        return Authority.HIGH
-    if in_archive or any(domain == known or domain.endswith(f".{known}") for known in MEDIUM_AUTHORITY):
-        return Authority.MEDIUM
-    return Authority.LOW
-
-
-def standings(body: str, publisher: str, sources: Sequence[CheckedSource], results: Mapping[str, SearchResult]) -> tuple[Standing, ...]:
-    """What each source counts for, beside an article with this body and publisher. ``results`` are by their address."""
+def standings(
+    body: str,
+    publisher: str,
+    sources: Sequence[CheckedSource],
+    results: Mapping[str, SearchResult],
+    authorities: Mapping[str, Authority],
+) -> tuple[Standing, ...]:
+    """What each source counts for, beside an article with this body and publisher. ``results`` are by address, authorities by domain."""
     origins = _origins(body, [results[source.url].text for source in sources])
     own = _bare(publisher)
     return tuple(
         Standing(
             source,
-            authority_of(results[source.url].publisher, in_archive=results[source.url].article_id is not None),
+            authority_of(results[source.url].publisher, authorities, in_archive=results[source.url].article_id is not None),
             origin,
             own == _bare(results[source.url].publisher),
         )
@@ -93,6 +77,22 @@ def verdict_of(standing: Sequence[Standing]) -> Verdict:
     if contradicting.keys() and not supporting.keys() and _carries(contradicting):
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
+
+
+def disagreement(standing: Sequence[Standing], model_verdict: Verdict | None) -> float:
+    """How much the research disagrees with the signal, with itself and with the model, 0..1.
+
+    1 where the sources contradict the signal or the model reads the very opposite out of them; else the share of the origins that
+    stand against the majority of those that take a side (0 to 0.5), and 0.25 where the model says something else than the rule.
+    """
+    verdict = verdict_of(standing)
+    against = {Verdict.VALIDATED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.VALIDATED}
+    if verdict is Verdict.CONTRADICTED or (model_verdict is not None and against.get(verdict) is model_verdict):
+        return 1.0
+    counted = [one for one in standing if one.counts]
+    sides = [len(_for(counted, stance)) for stance in (Stance.SUPPORTS, Stance.CONTRADICTS)]
+    split = min(sides) / sum(sides) if sum(sides) else 0.0
+    return split + (0.25 if model_verdict not in (None, verdict) else 0.0)
 
 
 def _for(counted: Sequence[Standing], stance: Stance) -> dict[int, bool]:

@@ -1,18 +1,23 @@
 """What a model may have answered, and what the desk then keeps: values for tests that begin after content analysis."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
 
 from core import batch_actions, launching
-from core.agents.outputs import ContentAnalysis, FoundSignal
+from core.agents.outputs import CitedSource, ContentAnalysis, FoundSignal, SignalVerdict, Stance, Verdict
+from core.agents.signal_validation import CheckedSource, CheckedVerdict
 from core.articles import get_article
 from core.configuration import Configuration, Desk
 from core.evidence import Text, ground
-from core.models import BatchRecord, RecordStatus
+from core.models import Authority, BatchRecord, RecordStatus
+from core.research import Search, SearchResult
 from core.selection import Selection
 from core.settings import Settings
 from core.signals import NewAnalysis, complete_analyses, keep_analyses
+from core.validations import Finding, keep_validations
+from core.verdicts import standings
 from tests.conftest import NOW
 
 OPENING = "(the article's first words)"
@@ -64,3 +69,16 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
         session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))
         batch_actions.finish_if_done(session, batch_id, now=NOW)
         return [signal.id for signal in found]
+
+
+def validated(desk: Desk, signal_id: int, published_at: datetime | None = NOW, **values: Any) -> None:
+    """Keep a validation of the signal by one supporting page of medium authority; a keyword replaces a field of the verdict."""
+    found = SearchResult("https://a.example/1", "Confirmed", "a.example", published_at, "The company confirmed the transfer.")
+    cited = CitedSource(url=found.url, stance=Stance.SUPPORTS, quote="confirmed the transfer")
+    usual = {"signal": 1, "verdict": Verdict.VALIDATED, "confidence_adjustment": -0.25, "reason": "They say so.", "sources": [cited]}
+    answer = SignalVerdict(**(usual | values))
+    sources = [CheckedSource(one.url, one.stance, one.quote) for one in answer.sources]
+    counted = standings("Another text.", "CoinDesk", sources, {found.url: found}, {"a.example": Authority.MEDIUM})
+    verdict = CheckedVerdict(answer, tuple(sources), 0)
+    finding = Finding(signal_id, (Search("archive", "query", 1),), verdict, counted, {found.url: found})
+    desk.transaction(lambda session: keep_validations(session, [finding], Configuration.of(desk.environment)))

@@ -51,9 +51,12 @@ ORDER = (
     "agents.content_analysis",
     "agents.signal_validation",
     # -> signals -> research -> signal validation
+    "queries",
     "research",
     "signals",
+    "authorities",
     "verdicts",
+    "settled",
     "validations",
     "pipeline",
     "batch_run",

@@ -15,19 +15,17 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from core import budget, exports, launching, records, reviews
-from core.agents.outputs import CitedSource, SignalKind, SignalVerdict, Stance, Verdict
-from core.agents.signal_validation import CheckedSource, CheckedVerdict
+from core.agents.outputs import SignalKind
 from core.budget import BudgetState, Call, End
 from core.configuration import Configuration, Desk
 from core.exports import COLUMNS, Table, as_json, cell, csv_lines, export_rows, to_csv
 from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordStatus
 from core.pricing import TokenUsage
-from core.research import Search, SearchResult
 from core.selection import Selection
 from core.signals import Reviewed, SignalFilter
 from core.validations import Finding, keep_validations
 from tests.conftest import NOW
-from tests.core.answered import a_signal, keep
+from tests.core.answered import a_signal, keep, validated
 
 AWKWARD = 'A "quoted", comma\r\nand a second line; then a third\nand ünïcode 比特币'
 
@@ -40,15 +38,6 @@ def read(data: bytes) -> list[dict[str, str]]:
 def exported(desk: Desk, table: Table, **narrowed: Any) -> list[dict[str, str]]:
     with desk.database.session() as session:
         return read(to_csv(session, table, **narrowed))
-
-
-def validated(desk: Desk, signal_id: int, published_at: datetime | None = NOW) -> None:
-    found = SearchResult("https://a.example/1", "Confirmed", "a.example", published_at, "The company confirmed the transfer.")
-    source = CitedSource(url=found.url, stance=Stance.SUPPORTS, quote="confirmed the transfer")
-    answer = SignalVerdict(signal=1, verdict=Verdict.VALIDATED, confidence_adjustment=-0.25, reason="They say so.", sources=[source])
-    verdict = CheckedVerdict(answer, (CheckedSource(found.url, Stance.SUPPORTS, "confirmed the transfer"),), 0)
-    finding = Finding(signal_id, (Search("archive", "query", 1),), verdict, {found.url: found})
-    desk.transaction(lambda session: keep_validations(session, [finding], Configuration.of(desk.environment)))
 
 
 # The format
@@ -143,7 +132,7 @@ def test_a_signal_is_exported_with_its_evidence_validation_sources_and_decision(
     (article,) = articles(1, title="=Miners, again", publisher="CoinDesk", published_at=datetime(2026, 11, 20, 8, 30, tzinfo=UTC))
     (signal_id,) = keep(desk, article, a_signal(description=AWKWARD, implications="-5% by spring", confidence=0.61))
     validated(desk, signal_id)
-    desk.transaction(lambda session: reviews.review(session, signal_id, Decision.ACCEPTED, by="ida", note="@desk: run it"))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ida", note="@desk: run it"))
     (row,) = exported(desk, Table.SIGNALS)
     assert tuple(row) == COLUMNS[Table.SIGNALS]
     told = ("signal_id", "kind", "description", "implications", "confidence", "verdict", "confidence_adjustment", "decision", "review_note")
@@ -165,6 +154,7 @@ def test_a_signal_is_exported_with_its_evidence_validation_sources_and_decision(
     assert (evidence["start"], evidence["end"], evidence["match"]) == (0, len(evidence["quote"]), "exact")
     (source,) = json.loads(row["sources"])
     assert (source["url"], source["stance"], source["published_at"]) == ("https://a.example/1", "supports", "2026-11-24T12:00:00Z")
+    assert (source["authority"], source["origin"], source["own_publisher"]) == ("MEDIUM", 1, False)
 
 
 def test_a_signal_without_validation_or_review_has_empty_cells(desk: Desk, articles: Any) -> None:
@@ -181,7 +171,7 @@ def test_only_the_newest_validation_and_review_are_exported(desk: Desk, articles
     desk.transaction(lambda session: keep_validations(session, [nothing], Configuration.of(desk.environment)))
     validated(desk, signal_id, published_at=None)
     for decision, note in ((Decision.ACCEPTED, "first"), (Decision.REJECTED, "second")):
-        desk.transaction(lambda session, d=decision, n=note: reviews.review(session, signal_id, d, by="ada", note=n))
+        desk.transaction(lambda session, d=decision, n=note: reviews.decide(session, signal_id, d, by="ada", note=n))
     (row,) = exported(desk, Table.SIGNALS)
     assert (row["verdict"], row["decision"], row["review_note"]) == ("VALIDATED", "rejected", "second")
     assert json.loads(row["sources"])[0]["published_at"] is None
@@ -208,7 +198,7 @@ def test_what_is_exported_is_what_the_filter_lets_through_in_its_order(desk: Des
     first, second = articles(2)
     weak, strong = keep(desk, first, a_signal(confidence=0.2), a_signal(confidence=0.9, kind="narrative_gap"))
     (middle,) = keep(desk, second, a_signal(confidence=0.5, category="flows"))
-    desk.transaction(lambda session: reviews.review(session, middle, Decision.ACCEPTED, by="ada"))
+    desk.transaction(lambda session: reviews.decide(session, middle, Decision.ACCEPTED, by="ada"))
 
     def found(**values: Any) -> list[int]:
         return [int(row["signal_id"]) for row in exported(desk, Table.SIGNALS, signal_filter=SignalFilter(**values))]
