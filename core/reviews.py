@@ -169,30 +169,21 @@ def decide_all(
 ) -> tuple[str, int]:
     """Decide on every signal that matches, as one act that can be undone as one; returns its name and how many there were.
 
-    ``expected`` is the number that the analyst confirmed. Bulk decisions are made in sight of the verdicts.
+    ``expected`` is the number that the analyst confirmed. Decisions on verdicts that the filter hides count as blind.
 
     Raises:
         NotPossible: another number matches now, so what was confirmed is not what would be done; or there are none.
     """
-    matching = joined(select(Signal.id, Signal.verdict)).where(*matching_signals(signal_filter)).order_by(Signal.id)
+    hidden = is_blind(signal_filter.blind_share)
+    matching = joined(select(Signal.id, Signal.verdict, hidden)).where(*matching_signals(signal_filter)).order_by(Signal.id)
     rows = session.execute(matching.with_for_update(of=Signal)).all()
     if len(rows) != expected:
         raise NotPossible(f"{len(rows):,} signals match now, {expected:,} when you were asked. Look again, then confirm.")
     if not rows:
         raise NotPossible("No signal matches.")
     bulk = str(uuid.uuid4())
-    acts = [
-        {
-            "signal_id": id_,
-            "verdict": verdict,
-            "act": ReviewAct.DECISION,
-            "decision": decision,
-            "note": _said(note),
-            "bulk": bulk,
-            "reviewer": by,
-        }
-        for id_, verdict in rows
-    ]
+    same = {"act": ReviewAct.DECISION, "decision": decision, "note": _said(note), "bulk": bulk, "reviewer": by}
+    acts = [{"signal_id": id_, "verdict": verdict, "blind": blind, **same} for id_, verdict, blind in rows]
     session.execute(insert(table_of(Review)), acts)
     signals, made = table_of(Signal), table_of(Review)
     stands = decision if decision is not Decision.WITHDRAWN else None

@@ -109,6 +109,8 @@ class SignalDetail:
     confidence: float
     research_query: str
     verdict: Verdict | None
+    is_blind: bool
+    """The verdict is hidden until somebody decides."""
     decision: Decision | None
     corrected_category: str | None
     corrected_description: str | None
@@ -243,18 +245,18 @@ def signals_of(session: Session, analysis_ids: Sequence[int]) -> dict[int, list[
     return found
 
 
-def signals_in_article(session: Session, article_id: int) -> list[SignalDetail]:
-    """All signals found in an article, newest analysis first."""
-    return _details(session, Signal.article_id == article_id)
+def signals_in_article(session: Session, article_id: int, *, blind_share: float = 0) -> list[SignalDetail]:
+    """All signals found in an article, newest analysis first. ``blind_share`` as in ``SignalFilter``."""
+    return _details(session, Signal.article_id == article_id, blind_share)
 
 
-def get_signal(session: Session, signal_id: int) -> SignalDetail:
-    """One signal.
+def get_signal(session: Session, signal_id: int, *, blind_share: float = 0) -> SignalDetail:
+    """One signal. ``blind_share`` as in ``SignalFilter``.
 
     Raises:
         NotFound: it does not exist (any more).
     """
-    found = _details(session, Signal.id == signal_id)
+    found = _details(session, Signal.id == signal_id, blind_share)
     if not found:
         raise NotFound(f"Signal {signal_id} does not exist; its article may have been deleted.")
     return found[0]
@@ -368,12 +370,11 @@ def categories(session: Session) -> list[str]:
     return list(session.scalars(select(CATEGORY).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(100)))
 
 
-def _details(session: Session, condition: ColumnElement[bool]) -> list[SignalDetail]:
+def _details(session: Session, condition: ColumnElement[bool], blind_share: float = 0) -> list[SignalDetail]:
     names = [name for name in SignalDetail.__dataclass_fields__ if hasattr(Signal, name)]
+    of_analysis = (Analysis.batch_id, Analysis.model, Analysis.prompt_version, Analysis.content_hash)
     statement = (
-        select(
-            *[getattr(Signal, name) for name in names], Analysis.batch_id, Analysis.model, Analysis.prompt_version, Analysis.content_hash
-        )
+        select(*[getattr(Signal, name) for name in names], *of_analysis, is_blind(blind_share).label("is_blind"))
         .join(Analysis, Analysis.id == Signal.analysis_id)
         .where(condition)
         .order_by(Signal.analysis_id.desc(), Signal.position)

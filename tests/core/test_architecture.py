@@ -63,6 +63,7 @@ ORDER = (
     "orchestrator",
     # -> review -> export
     "reviews",
+    "review_queue",
     "reports",
     "exports",
 )

@@ -1,0 +1,144 @@
+"""The review queue: which undecided signal lies before which analyst. A claim with a time limit keeps two from getting the same one.
+
+A holder is one browser session. A signal handed to a colleague is held by the colleague's name until the colleague takes it.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.database import among
+from core.errors import NotPossible
+from core.models import ReviewClaim, Signal, table_of
+from core.signals import Reviewed, SignalFilter, joined, matching_signals, signal_order
+
+HANDED_FOR = timedelta(days=1)
+"""How long a signal waits for the colleague it was handed to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who takes from the queue: the analyst, in one browser session, for how long at a time."""
+
+    holder: str
+    reviewer: str
+    limit: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A claim that holds."""
+
+    signal_id: int
+    reviewer: str
+    handed_by: str | None
+    expires_at: datetime
+
+
+def take_next(
+    session: Session, signal_filter: SignalFilter, claimant: Claimant, *, passed_over: Collection[int], now: datetime
+) -> int | None:
+    """Claim the first undecided signal that matches, in the filter's order; those handed to this analyst come first.
+
+    None when there is none left that is neither with somebody else nor passed over.
+    """
+    handed = select(ReviewClaim.signal_id).join(Signal, Signal.id == ReviewClaim.signal_id)
+    handed = handed.where(ReviewClaim.holder == _name_of(claimant.reviewer), ReviewClaim.expires_at > now, Signal.decision.is_(None))
+    for signal_id in session.scalars(handed.order_by(ReviewClaim.signal_id)).all():
+        if signal_id not in passed_over and hold(session, signal_id, claimant, now=now) is None:
+            return signal_id
+    open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
+    tried = set(passed_over)
+    while True:
+        statement = (
+            joined(select(Signal.id))
+            .outerjoin(ReviewClaim, and_(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now))
+            .where(*matching_signals(open_ones), or_(ReviewClaim.signal_id.is_(None), ReviewClaim.holder == claimant.holder))
+            .order_by(*signal_order(open_ones))
+            .limit(1)
+            .with_for_update(of=Signal, skip_locked=True)
+        )
+        found = session.scalar(statement.where(~among(Signal.id, list(tried))) if tried else statement)
+        if found is None or hold(session, found, claimant, now=now) is None:
+            return found
+        tried.add(found)  # claimed by somebody between our reading and our claim
+
+
+def hold(session: Session, signal_id: int, claimant: Claimant, *, now: datetime) -> str | None:
+    """Claim a signal, or renew the claim on it; returns the name of whoever has it, None when it is this one's now."""
+    table = table_of(ReviewClaim)
+    claim = {
+        "signal_id": signal_id,
+        "holder": claimant.holder,
+        "reviewer": claimant.reviewer,
+        "handed_by": None,
+        "expires_at": now + claimant.limit,
+    }
+    statement = insert(table).values(claim)
+    mine = (claimant.holder, _name_of(claimant.reviewer))
+    free = or_(table.c.expires_at <= now, table.c.holder.in_(mine))
+    renewed = statement.on_conflict_do_update(
+        index_elements=["signal_id"],
+        set_={
+            "holder": statement.excluded.holder,
+            "reviewer": statement.excluded.reviewer,
+            "handed_by": table.c.handed_by,
+            "expires_at": statement.excluded.expires_at,
+        },
+        where=free,
+    )
+    if session.execute(renewed.returning(table.c.signal_id)).first() is not None:
+        return None
+    return session.scalar(select(ReviewClaim.reviewer).where(ReviewClaim.signal_id == signal_id)) or "a colleague"
+
+
+def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, now: datetime) -> None:
+    """Hand a signal that this analyst holds to a colleague, who gets it before anything else, within ``HANDED_FOR``.
+
+    Raises:
+        NotPossible: no name was given, it is one's own, or the signal is with somebody else by now.
+    """
+    to = " ".join(to.split())[:100]
+    if not to or to.casefold() == claimant.reviewer.casefold():
+        raise NotPossible("Name a colleague to hand the signal to.")
+    if (other := hold(session, signal_id, claimant, now=now)) is not None:
+        raise NotPossible(f"{other} has this signal now.")
+    values = {"holder": _name_of(to), "reviewer": to, "handed_by": claimant.reviewer, "expires_at": now + HANDED_FOR}
+    session.execute(update(table_of(ReviewClaim)).where(ReviewClaim.signal_id == signal_id).values(values))
+
+
+def release(session: Session, holder: str, signal_id: int | None = None) -> None:
+    """Let go of one signal, or of everything that the browser session holds."""
+    table = table_of(ReviewClaim)
+    one: tuple[ColumnElement[bool], ...] = (table.c.signal_id == signal_id,) if signal_id is not None else ()
+    session.execute(delete(table).where(table.c.holder == holder, *one))
+
+
+def with_others(session: Session, claimant: Claimant, *, now: datetime) -> list[ClaimRow]:
+    """The claims of everybody else that hold, by name."""
+    mine = (claimant.holder, _name_of(claimant.reviewer))
+    rows = session.execute(
+        select(ReviewClaim.signal_id, ReviewClaim.reviewer, ReviewClaim.handed_by, ReviewClaim.expires_at)
+        .join(Signal, Signal.id == ReviewClaim.signal_id)
+        .where(ReviewClaim.expires_at > now, ReviewClaim.holder.not_in(mine), Signal.decision.is_(None))
+        .order_by(ReviewClaim.reviewer, ReviewClaim.signal_id)
+    )
+    return [ClaimRow(*row) for row in rows]
+
+
+def handed_to(session: Session, reviewer: str, *, now: datetime) -> int:
+    """How many undecided signals wait for an analyst because a colleague handed them over."""
+    statement = select(func.count()).select_from(ReviewClaim).join(Signal, Signal.id == ReviewClaim.signal_id)
+    return (
+        session.scalar(statement.where(ReviewClaim.holder == _name_of(reviewer), ReviewClaim.expires_at > now, Signal.decision.is_(None)))
+        or 0
+    )
+
+
+def _name_of(reviewer: str) -> str:
+    """The holder that stands for an analyst in no browser session yet."""
+    return f"@{reviewer.casefold()}"
