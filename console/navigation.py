@@ -14,6 +14,7 @@ def pages() -> list[Any]:
         st.Page(PAGES / "overview.py", title="Overview", icon=":material/space_dashboard:", default=True),
         st.Page(PAGES / "articles.py", title="Articles", icon=":material/article:", url_path="articles"),
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
+        st.Page(PAGES / "review.py", title="Review", icon=":material/fact_check:", url_path="review"),
         st.Page(PAGES / "signals.py", title="Signals", icon=":material/radar:", url_path="signals"),
         st.Page(PAGES / "budget.py", title="Budget", icon=":material/payments:", url_path="budget"),
         st.Page(PAGES / "system.py", title="System", icon=":material/settings:", url_path="system"),

@@ -3,16 +3,22 @@
 Sessions are never cached: a page reads through ``read`` and changes through ``change``, each one short transaction.
 """
 
+import logging
 import threading
+import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
+import streamlit as st
 from sqlalchemy.orm import Session
 
+from core import review_queue
 from core.configuration import Desk
+from core.errors import DatabaseUnavailable
 from core.orchestrator import Orchestrator
 from core.settings import Settings, load_settings
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -68,3 +74,17 @@ def settings() -> Settings:
     """The settings in force now."""
     desk = open_desk()
     return desk.transaction(desk.settings)
+
+
+def _let_go(name: str) -> None:
+    if _desk is not None:
+        try:
+            _desk.transaction(lambda session: review_queue.release(session, name))
+        except DatabaseUnavailable:
+            logger.warning("claims of a session that ended are kept until they run out: the database is away")
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_let_go)
+def holder() -> str:
+    """The name that this browser session claims signals under; what it holds is let go when it ends."""
+    return uuid.uuid4().hex

@@ -6,23 +6,38 @@ paging nor a changed filter can make it mean other articles.
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import streamlit as st
 
 from console.resources import settings
 from core.selection import ArticleFilter, Selection
+from core.signals import SignalFilter
 
 _IDS = "selected_article_ids"
 _FILTER = "selected_filter"
 _LAUNCH = "launch_key"
 _FLASH = "flash"
 _RUN = "last_run"
+_NAME = "reviewer_name"
+_DESK = "review_desk"
+_BULK = "last_bulk"
 _GENERATION = "table_generation"
 
 
 def user() -> str:
     """The name that reviews and launches carry."""
-    return settings().user
+    return st.session_state.get(_NAME) or settings().user
+
+
+def call_me(name: str) -> None:
+    """Work under another name in this browser session; the setting's without one."""
+    st.session_state[_NAME] = " ".join(name.split())[:100]
+
+
+def blind_share() -> float:
+    """Share of the undecided signals whose verdict is hidden here."""
+    return settings().blind_share
 
 
 def selected_ids() -> tuple[int, ...]:
@@ -97,6 +112,52 @@ def turn_to(table: str, page: int) -> None:
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
+
+
+@dataclass
+class ReviewDesk:
+    """What one browser session did in the review queue: which signals it was shown, and what it decided."""
+
+    trail: list[int] = field(default_factory=list)
+    """Signals shown, in order; ``at`` is the place in it that is in view."""
+    at: int = -1
+    acts: list[tuple[int, int]] = field(default_factory=list)
+    """Signal and act of each thing done, oldest first: what undo takes back."""
+    chosen: SignalFilter | None = None
+    """The filter that the trail was made with."""
+    note_wanted: int = 0
+    """Goes up each time the cursor is to go to the note."""
+
+    @property
+    def current(self) -> int | None:
+        return self.trail[self.at] if 0 <= self.at < len(self.trail) else None
+
+    def begin(self, chosen: SignalFilter) -> None:
+        """Go through the queue from its start; what was done stays undoable."""
+        self.trail, self.at, self.chosen, self.note_wanted = [], -1, chosen, 0
+
+    def show(self, signal_id: int) -> None:
+        """Bring a signal into view, as the newest of the trail unless it is there already."""
+        if signal_id in self.trail:
+            self.at = self.trail.index(signal_id)
+        else:
+            self.trail.append(signal_id)
+            self.at = len(self.trail) - 1
+
+
+def review_desk() -> ReviewDesk:
+    """This browser session's place in the review queue."""
+    return st.session_state.setdefault(_DESK, ReviewDesk())
+
+
+def keep_bulk(done: tuple[str, str] | None) -> None:
+    """Remember the bulk decision made here last, by its name and in words."""
+    st.session_state[_BULK] = done
+
+
+def last_bulk() -> tuple[str, str] | None:
+    """The bulk decision made here last, if it was not undone."""
+    return st.session_state.get(_BULK)
 
 
 def flash(message: str, icon: str = ":material/check:") -> None:

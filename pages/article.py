@@ -5,7 +5,8 @@ import streamlit as st
 from console.components import csv_download, empty
 from console.reader import highlighted
 from console.resources import read
-from console.signals_view import marks_in, signal_card
+from console.signal_card import marks_in, signal_card
+from console.state import blind_share
 from console.words import exact, percent, plain
 from core.articles import get_article
 from core.exports import Table
@@ -16,7 +17,7 @@ if not wanted.isdigit():
     empty("No article is chosen.", "articles", "Go to Articles")
     st.stop()
 article = read(lambda session: get_article(session, int(wanted)))
-found = read(lambda session: signals_in_article(session, article.id))
+found = read(lambda session: signals_in_article(session, article.id, blind_share=blind_share()))
 chosen = st.query_params.get("signal", "")
 chosen_id = int(chosen) if chosen.isdigit() else None
 
@@ -26,11 +27,12 @@ st.caption(" · ".join(plain(fact) for fact in facts if fact) + (" · sample art
 if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
     st.link_button("Open at the publisher", article.url, icon=":material/open_in_new:", type="tertiary")
 
+numbers = {signal.id: number for number, signal in enumerate(found, start=1)}
 left, right = st.columns([6, 5])
 with left:
     if article.subtitle:
         st.markdown(f"**{plain(article.subtitle)}**")
-    st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id))
+    st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id, numbers=numbers))
 with right:
     for analysis in read(lambda session: analyses_of(session, article.id)):
         with st.container(border=True):
@@ -48,4 +50,4 @@ with right:
     if not found:
         empty("No signals: the article was not analysed yet, or there are none in it.", "articles", "Go to Articles")
     for signal in sorted(found, key=lambda one: one.id != chosen_id):
-        signal_card(signal, article)
+        signal_card(signal, article, number=numbers[signal.id])

@@ -1,0 +1,56 @@
+"""Bulk decisions: one decision on every signal that a filter shows, after a count and a confirmation, undone as one."""
+
+from functools import partial
+
+import streamlit as st
+
+from console import state
+from console.charts import BADGES
+from console.components import attempt
+from console.resources import change, read
+from core import reviews
+from core.models import Decision
+from core.signals import SignalFilter, count_exactly
+
+
+def bulk_decision(signal_filter: SignalFilter) -> None:
+    """A button for the set, and the way back from the last one."""
+    if st.button("Decide on all…", icon=":material/done_all:", help="One decision on every signal that matches the filter"):
+        _confirm(signal_filter)
+    if last := state.last_bulk():
+        bulk, words = last
+        if st.button(f"Undo: {words}", icon=":material/undo:", key="undo-bulk", type="tertiary") and attempt(partial(_undo, bulk, words)):
+            st.rerun()
+
+
+@st.dialog("Decide on all that match", icon=":material/done_all:")
+def _confirm(signal_filter: SignalFilter) -> None:
+    found = read(lambda session: count_exactly(session, signal_filter))
+    decided = read(lambda session: count_exactly(session, signal_filter, decided=True))
+    st.markdown(f"**{found:,} {'signal matches' if found == 1 else 'signals match'}** the filter.")
+    if decided:
+        st.warning(f"{decided:,} of them are decided already; this decides on them again.", icon=":material/history:")
+    choices = (Decision.ACCEPTED, Decision.REJECTED, Decision.UNSURE, Decision.WITHDRAWN)
+    decision = st.segmented_control("Decision", choices, default=Decision.REJECTED, required=True, format_func=lambda one: BADGES[one][0])
+    note = st.text_input("Note", max_chars=1_000, placeholder="optional, the same on all")
+    sure = st.checkbox(f"Yes, on all {found:,}")
+    if st.button("Decide", type="primary", disabled=not sure or not found or decision is None, key="decide-bulk") and attempt(
+        partial(_decide, signal_filter, decision or Decision.UNSURE, found, note)
+    ):
+        st.rerun()
+
+
+def _decide(signal_filter: SignalFilter, decision: Decision, expected: int, note: str) -> None:
+    bulk, number = change(
+        lambda session: reviews.decide_all(session, signal_filter, decision, by=state.user(), expected=expected, note=note)
+    )
+    words = f"{number:,} {BADGES[decision][0]}"
+    state.keep_bulk((bulk, words))
+    state.flash(f"{words}.")
+
+
+def _undo(bulk: str, words: str) -> None:
+    taken_back, left = change(lambda session: reviews.undo_all(session, bulk, by=state.user()))
+    state.keep_bulk(None)
+    rest = f" {left:,} were left: somebody acted on them since." if left else ""
+    state.flash(f"Undone: {words}; {taken_back:,} taken back.{rest}", ":material/undo:")

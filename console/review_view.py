@@ -1,0 +1,239 @@
+"""The Review page: one signal after the other from the queue, decided by single keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import streamlit as st
+from sqlalchemy.orm import Session
+
+from console import state
+from console.charts import BADGES
+from console.components import attempt, empty
+from console.resources import change, holder, settings
+from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
+from console.signals_view import signal_with_article
+from console.words import number, plain
+from core import review_queue, reviews
+from core.articles import ArticleText
+from core.clock import utc_now
+from core.errors import NotFound
+from core.models import Decision
+from core.review_queue import Claimant, ClaimRow
+from core.selection import Count
+from core.signals import Reviewed, SignalDetail, SignalFilter, count_signals
+
+KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
+NOTE = "Note (N)"
+# Streamlit has no way to move the cursor; nothing in these scripts comes from outside.
+TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
+FROM_NOTE = "<script>/* {} */document.activeElement?.blur()</script>"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the page shows: the signal in view, who has it if not this analyst, and what else waits."""
+
+    signal: SignalDetail | None
+    article: ArticleText | None
+    taken_by: str | None
+    waiting: Count
+    others: list[ClaimRow]
+    handed: int
+    reviewers: list[str]
+
+
+def claimant() -> Claimant:
+    """Who sits here."""
+    return Claimant(holder(), state.user(), timedelta(minutes=settings().claim_minutes))
+
+
+@st.fragment
+def queue(signal_filter: SignalFilter) -> None:
+    """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
+    state.show_flash()
+    me, desk = claimant(), state.review_desk()
+    if desk.chosen != signal_filter:
+        change(lambda session: review_queue.release(session, me.holder))
+        desk.begin(signal_filter)
+    now = change(partial(_situation, signal_filter=signal_filter, me=me))
+    left, right = st.columns([7, 3])
+    with right:
+        _queue_facts(now, me)
+    with left:
+        if now.signal is None or now.article is None:
+            _nothing_left(now)
+        else:
+            _signal(now.signal, now.article, now, me)
+
+
+def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> Situation:
+    """Where the analyst is, and the claim on what is in view renewed; the next signal is taken when nothing is."""
+    desk, moment = state.review_desk(), utc_now()
+    signal = article = taken_by = None
+    if desk.current is None and (taken := review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)):
+        desk.show(taken)
+    if desk.current is not None:
+        try:
+            signal, article = signal_with_article(session, desk.current, signal_filter.blind_share)
+        except NotFound:  # deleted with its article
+            desk.trail.remove(desk.current)
+            return _situation(session, signal_filter, me)
+        if signal.decision is None:
+            taken_by = review_queue.hold(session, signal.id, me, now=moment)
+    return Situation(
+        signal,
+        article,
+        taken_by,
+        count_signals(session, signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})),
+        review_queue.with_others(session, me, now=moment),
+        review_queue.handed_to(session, me.reviewer, now=moment),
+        reviews.reviewers(session),
+    )
+
+
+def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Claimant) -> None:
+    desk = state.review_desk()
+    with st.container(border=True):
+        if now.taken_by is not None:
+            st.warning(f"{plain(now.taken_by)} has this signal now. Go on to the next one.", icon=":material/lock_person:")
+        signal_head(signal)
+        note = st.text_input(
+            "Note",
+            key=f"review-note-{signal.id}",
+            placeholder=NOTE,
+            label_visibility="collapsed",
+            max_chars=1_000,
+            on_change=lambda: setattr(desk, "note_wanted", -abs(desk.note_wanted) - 1),
+        )
+        row = st.container(horizontal=True)
+        for label, decision, icon, look, key in DECISIONS:
+            pressed = row.button(
+                label,
+                icon=icon,
+                type=look,
+                shortcut=key,
+                key=f"review-{decision.value}-{signal.id}",
+                disabled=now.taken_by is not None or signal.decision is decision,
+            )
+            if pressed:
+                _then(partial(_decided, signal, decision, note))
+        if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}"):
+            desk.note_wanted = abs(desk.note_wanted) + 1
+        moves = st.container(horizontal=True)
+        if moves.button("Previous", icon=":material/chevron_left:", shortcut="K", key=f"previous-{signal.id}", disabled=desk.at <= 0):
+            _then(partial(_move, -1, signal, note, me))
+        if moves.button("Next", icon=":material/chevron_right:", shortcut="J", key=f"next-{signal.id}"):
+            _then(partial(_move, 1, signal, note, me))
+        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}", disabled=not desk.acts):
+            _then(_undone)
+        with moves:
+            correction_form(signal)
+            _hand_over(signal, now, me)
+        if desk.note_wanted:
+            st.html((TO_NOTE if desk.note_wanted > 0 else FROM_NOTE).format(desk.note_wanted), unsafe_allow_javascript=True)
+        signal_evidence(signal, article)
+        signal_validation(signal, article)
+        signal_history(signal)
+
+
+def _queue_facts(now: Situation, me: Claimant) -> None:
+    desk = state.review_desk()
+    decided = len({signal_id for signal_id, _ in desk.acts})
+    with st.container(border=True):
+        columns = st.columns(2)
+        columns[0].metric("To review", str(now.waiting), help="Undecided signals that match the filter")
+        columns[1].metric("Reviewed here", number(decided), help="Signals you acted on since you opened the desk")
+        if now.handed:
+            st.markdown(f":material/move_to_inbox: **{now.handed} handed to you** come first.")
+        if now.others:
+            names = dict.fromkeys(row.reviewer for row in now.others)
+            who = ", ".join(f"{plain(name)} ({sum(row.reviewer == name for row in now.others)})" for name in names)
+            st.caption(f"With colleagues now: {who}. A claim runs out after {int(me.limit.total_seconds() / 60)} min.")
+    with st.container(border=True):
+        st.markdown("**Keys**")
+        st.markdown(KEYS)
+        st.caption("They work while no text field has the cursor. A note goes with the decision, or stays by itself when you go on.")
+
+
+def _nothing_left(now: Situation) -> None:
+    desk = state.review_desk()
+    if desk.trail and now.waiting.value > len(now.others):
+        with st.container(border=True):
+            st.markdown("**You have been through the queue.** What you passed over is still undecided.")
+            row = st.container(horizontal=True)
+            if row.button("Go through it again", icon=":material/restart_alt:", type="primary", shortcut="J"):
+                desk.chosen = None
+                st.rerun(scope="fragment")
+    elif now.waiting.value:
+        empty("Everything that waits is with colleagues. Loosen the filter, or come back when their claims run out.")
+    else:
+        empty("Nothing waits for review here. Loosen the filter, or analyse more articles.", "articles", "Go to Articles")
+    with st.container(horizontal=True):
+        if desk.trail and st.button("Previous", icon=":material/chevron_left:", shortcut="K", key="previous-at-the-end"):
+            desk.at = len(desk.trail) - 1
+            st.rerun(scope="fragment")
+        if desk.acts and st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
+            _then(_undone)
+
+
+def _hand_over(signal: SignalDetail, now: Situation, me: Claimant) -> None:
+    with st.popover("Hand over", icon=":material/forward_to_inbox:"):
+        colleagues = [name for name in now.reviewers if name != me.reviewer]
+        to = st.selectbox("Colleague", colleagues, index=None, accept_new_options=True, placeholder="a name", key=f"hand-to-{signal.id}")
+        st.caption("The signal lies before nobody else for a day. To hand over a whole queue, filter it and send its address.")
+        if st.button("Hand over", type="primary", key=f"hand-{signal.id}"):
+            _then(partial(_handed, signal, to or "", me))
+
+
+# --- what the keys do ------------------------------------------------------------------------------------------------
+
+
+def _then(action: Callable[[], None]) -> None:
+    """Do it; refused, the refusal is shown in place."""
+    if attempt(action):
+        st.rerun(scope="fragment")
+
+
+def _decided(signal: SignalDetail, decision: Decision, note: str | None) -> None:
+    desk = state.review_desk()
+    desk.acts.append((signal.id, decide(signal.id, decision, note)))
+    if signal.is_blind and signal.verdict:
+        state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
+    desk.at, desk.note_wanted = desk.at + 1, 0
+
+
+def _move(step: int, signal: SignalDetail, note: str | None, me: Claimant) -> None:
+    """Go to the signal before or after; a note that was written stays with the one that is left."""
+    desk = state.review_desk()
+    if (note or "").strip():
+        act = change(lambda session: reviews.annotate(session, signal.id, note or "", by=me.reviewer))
+        desk.acts.append((signal.id, act))
+        state.forget(f"review-note-{signal.id}")
+    change(lambda session: review_queue.release(session, me.holder, signal.id))
+    desk.at, desk.note_wanted = max(desk.at + step, 0), 0
+
+
+def _undone() -> None:
+    """Take this session's newest act back, and show its signal again."""
+    desk = state.review_desk()
+    signal_id, act_id = desk.acts[-1]
+    change(lambda session: reviews.undo(session, signal_id, by=state.user(), act_id=act_id))
+    desk.acts.pop()
+    desk.note_wanted = 0
+    desk.show(signal_id)
+
+
+def _handed(signal: SignalDetail, to: str, me: Claimant) -> None:
+    change(lambda session: review_queue.hand_over(session, signal.id, me, to=to, now=utc_now()))
+    state.flash(f"Handed to {to}.", ":material/forward_to_inbox:")
+    state.review_desk().at += 1
+
+
+def name_field() -> None:
+    """Who reviews here, where there is no sign-in."""
+    name = st.text_input("Reviewing as", state.user(), max_chars=100, key="reviewing-as", help="The name in the history")
+    if name.strip() and name.strip() != state.user():
+        state.call_me(name)
+        st.rerun()

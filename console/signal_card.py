@@ -1,0 +1,268 @@
+"""One signal as a card: what it is, the words it rests on, what research made of it, what analysts made of it."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from console import state
+from console.charts import BADGES
+from console.components import attempt, badge, kind_label
+from console.navigation import to
+from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
+from console.resources import change, read
+from console.words import exact, percent, plain
+from core import batch_actions, reviews, validations
+from core.agents.outputs import Stance, Timeframe
+from core.articles import ArticleText
+from core.evidence import Text
+from core.figures import unsupported
+from core.models import Decision, EvidenceMatch, ReviewAct
+from core.reviews import Act, Correction
+from core.signals import SignalDetail
+from core.validations import SourceRow, ValidationRow
+from core.verdicts import ARTICLE, RULE
+
+CONTEXT_CHARS = 220
+STANCE_MARKS = {Stance.SUPPORTS: ":green[▲ supports]", Stance.CONTRADICTS: ":red[▼ contradicts]", Stance.NEUTRAL: ":gray[● neutral]"}
+HIDDEN = "Hidden until you decide: some signals are reviewed blind, to see how far verdicts and analysts agree by themselves."
+DECISIONS: tuple[tuple[str, Decision, str, Any, str], ...] = (
+    ("Accept", Decision.ACCEPTED, ":material/thumb_up:", "primary", "A"),
+    ("Reject", Decision.REJECTED, ":material/thumb_down:", "secondary", "X"),
+    ("Unsure", Decision.UNSURE, ":material/question_mark:", "secondary", "U"),
+)
+
+
+def signal_card(signal: SignalDetail, article: ArticleText, *, number: int | None = None) -> None:
+    """The whole card, with its buttons. ``number`` is the signal's number in the text beside it, which the card then leads to."""
+    with st.container(border=True):
+        signal_head(signal, number)
+        _decide(signal)
+        signal_evidence(signal, article)
+        signal_validation(signal, article)
+        signal_history(signal)
+
+
+def signal_head(signal: SignalDetail, number: int | None = None) -> None:
+    """What the signal is, as corrected where it was."""
+    category, timeframe = signal.corrected_category or signal.category, signal.corrected_timeframe or signal.timeframe
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            (f"**{number}** · " if number else "")
+            + f"**{kind_label(signal.kind)}** · {plain(category)} · {timeframe.value} · {percent(signal.confidence)}"
+        )
+        if signal.verdict and not signal.is_blind:
+            badge(signal.verdict)
+        if signal.decision:
+            badge(signal.decision)
+    st.markdown(plain(signal.corrected_description or signal.description))
+    if found := _as_found(signal):
+        st.caption(f":material/edit: Corrected. As found: {' · '.join(found)}")
+    if flagged := unsupported(signal.description, [quote.quote for quote in signal.evidence]):
+        st.warning(f"In no quote: {plain(', '.join(flagged))}. Check the numbers before you use them.", icon=":material/pin:")
+    st.caption(f"Why it may matter: {plain(signal.implications)}")
+    if number:
+        place = f'id="{signal_anchor(signal.id)}" href="#{evidence_anchor(signal.id)}"'
+        st.html(f'<small><a {place} style="color:inherit;scroll-margin-top:14rem">↑ {number} in the text</a></small>')
+
+
+def signal_evidence(signal: SignalDetail, article: ArticleText) -> None:
+    """The quotes, each with some of the text around it."""
+    near = sum(quote.match is EvidenceMatch.FUZZY for quote in signal.evidence)
+    st.markdown(
+        "**Evidence**" + (f" :gray[· {near} of {len(signal.evidence)} quoted with slips, shown as the article has it]" if near else "")
+    )
+    for body, marks in evidence_in_context(article, signal):
+        st.html(highlighted(body, marks, chosen=signal.id))
+    st.page_link(
+        to("article"),
+        label=plain(article.title),
+        icon=":material/menu_book:",
+        query_params={"id": str(article.id), "signal": str(signal.id)},
+    )
+    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}")
+
+
+def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
+    """What research made of it, and how the verdict follows."""
+    st.markdown("**Validation**")
+    if signal.is_blind:
+        st.caption(f":material/visibility_off: {HIDDEN}")
+        return
+    found = read(lambda session: validations.validations_of(session, signal.id))
+    if not found:
+        st.caption("Not researched: its confidence is below the setting, or its article is still in work.")
+        return
+    newest = found[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(newest.verdict)
+        st.markdown(f"**{origins_in_words(newest)}**")
+        st.caption(f"confidence {newest.confidence_adjustment:+.2f} · {newest.model} · {newest.research_provider}")
+    if newest.model_verdict not in (None, newest.verdict):
+        said = BADGES[newest.model_verdict][0]
+        st.caption(
+            f":material/contrast: The model itself says **{said}**; the desk's rule makes {BADGES[newest.verdict][0]} of its sources."
+        )
+    st.markdown(plain(newest.reason))
+    if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}"):
+        again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
+        if again:
+            st.rerun()
+    for source in newest.sources:
+        _source(source, article)
+    with st.expander(f"How the verdict follows · {len(newest.searches)} {'search' if len(newest.searches) == 1 else 'searches'}"):
+        st.caption(plain(RULE))
+        for search in newest.searches:
+            st.caption(f"{search['provider']}: {plain(search['query'])} · {search['results']} results")
+        if newest.dropped_sources:
+            st.caption(f"{newest.dropped_sources} sources were dropped: their address or quote did not come back from a search.")
+
+
+def origins_in_words(validation: ValidationRow) -> str:
+    """Such as "5 pages, 2 origins"."""
+    pages, origins = len(validation.sources), validation.origins
+    if not pages:
+        return "nothing found"
+    return f"{pages} {'page' if pages == 1 else 'pages'}, {origins} {'origin' if origins == 1 else 'origins'}"
+
+
+def _source(source: SourceRow, article: ArticleText) -> None:
+    with st.container(border=True):
+        st.markdown(f"{STANCE_MARKS[source.stance]} · **{plain(source.title)}**")
+        facts = [plain(source.publisher)]
+        if source.published_at:
+            facts += [exact(source.published_at), _timing(source, article)]
+        facts.append(f"authority {source.authority.value.lower()}")
+        if source.is_own:
+            facts.append("**the article's own publisher: does not count**")
+        elif source.origin == ARTICLE:
+            facts.append("**copies the article: does not count**")
+        elif source.origin:
+            facts.append(f"origin {source.origin}")
+        st.caption(" · ".join(facts))
+        st.markdown(f"> {plain(source.quote)}")
+        if source.article_id is not None:
+            st.page_link(to("article"), label="In the archive", icon=":material/inventory_2:", query_params={"id": str(source.article_id)})
+        else:
+            st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _timing(source: SourceRow, article: ArticleText) -> str:
+    """Whether the source came before the article (known already) or after it."""
+    if source.published_at is None or source.published_at == article.published_at:
+        return "at the time of the article"
+    if source.published_at < article.published_at:
+        return "before the article" + (": known already" if source.stance is Stance.SUPPORTS else "")
+    return "after the article" + (": confirmed later" if source.stance is Stance.SUPPORTS else "")
+
+
+def evidence_in_context(article: ArticleText, signal: SignalDetail) -> list[tuple[str, list[Mark]]]:
+    """Each quote with some of the text around it; a quote of an older version of the text stands alone."""
+    excerpts = []
+    for mark in marks_in(article, [signal]):
+        start = max(mark.start - CONTEXT_CHARS, 0)
+        end = min(mark.end + CONTEXT_CHARS, len(article.body))
+        before, after = ("… " if start else ""), (" …" if end < len(article.body) else "")
+        shift = len(before) - start
+        excerpts.append(
+            (f"{before}{article.body[start:end]}{after}", [Mark(mark.start + shift, mark.end + shift, mark.kind, mark.signal_id)])
+        )
+    return excerpts or [(quote.quote, [Mark(0, len(quote.quote), signal.kind, signal.id)]) for quote in signal.evidence]
+
+
+def marks_in(article: ArticleText, found: list[SignalDetail]) -> list[Mark]:
+    """Where the evidence of signals stands in the article's text as it is now."""
+    marks: list[Mark] = []
+    text = Text(article.body)
+    for signal in found:
+        for quote in signal.evidence:
+            if article.body[quote.start : quote.end] == quote.quote:
+                marks.append(Mark(quote.start, quote.end, signal.kind, signal.id))
+            elif span := text.find(quote.quote):
+                marks.append(Mark(span.start, span.end, signal.kind, signal.id))
+    return marks
+
+
+# --- review ----------------------------------------------------------------------------------------------------------
+
+
+def _decide(signal: SignalDetail) -> None:
+    note = st.text_input("Note", key=f"note-{signal.id}", placeholder="Note (optional)", label_visibility="collapsed", max_chars=1_000)
+    row = st.container(horizontal=True)
+    for label, decision, icon, look, _ in DECISIONS:
+        clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
+        if clicked and attempt(partial(decide, signal.id, decision, note)):
+            st.rerun()
+    with row:
+        correction_form(signal)
+    if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
+        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.user()))
+    ):
+        st.rerun()
+
+
+def decide(signal_id: int, decision: Decision, note: str | None) -> int:
+    """Decide as the analyst who sits here; returns the act's id."""
+    share = state.blind_share()
+    return change(lambda session: reviews.decide(session, signal_id, decision, by=state.user(), note=note, blind_share=share))
+
+
+def correction_form(signal: SignalDetail) -> None:
+    """Put a better category, description or timeframe beside what was found."""
+    with st.popover("Correct", icon=":material/edit:"), st.form(f"correct-{signal.id}", border=False):
+        st.caption("What was found stays beside it, in the history and in exports.")
+        category = st.text_input("Category", signal.corrected_category or signal.category, max_chars=100)
+        description = st.text_area("Description", signal.corrected_description or signal.description, max_chars=2_000)
+        times = list(Timeframe)
+        timeframe = st.selectbox(
+            "Timeframe", times, times.index(signal.corrected_timeframe or signal.timeframe), format_func=lambda one: one.value
+        )
+        if st.form_submit_button("Save the correction", type="primary"):
+            correction = Correction(category, description, timeframe)
+            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.user()))):
+                st.rerun()
+
+
+def signal_history(signal: SignalDetail) -> None:
+    """The acts on the signal: who, when, what, and what stood before; the newest one in view."""
+    acts = read(lambda session: reviews.acts_of(session, signal.id))
+    if not acts:
+        return
+    *older, newest = told(acts)
+    st.caption(newest)
+    if older:
+        with st.expander(f"History · {len(acts)} acts"):
+            for line in reversed(older):
+                st.caption(line)
+
+
+def told(acts: list[Act]) -> list[str]:
+    """One line an act, oldest first: who, when, what, what stood before, and the note."""
+    return [_line(act, reviews.before(acts, position)) for position, act in enumerate(acts)]
+
+
+def _line(act: Act, stood: reviews.Standing) -> str:
+    what = BADGES[act.decision or act.act][0]
+    was = BADGES[stood.decision][0] if stood.decision else "undecided"
+    if act.act is ReviewAct.CORRECTION:
+        what = f"{what} {_said(act.correction)}"
+        was = _said(stood.correction)
+    blind = ", blind" if act.blind else ""
+    bulk = ", in bulk" if act.bulk else ""
+    before = "" if act.act is ReviewAct.NOTE else f" (before: {was})"
+    note = f": {plain(act.note)}" if act.note else ""
+    return f"{what} by {plain(act.reviewer)}{blind}{bulk}, {exact(act.created_at)}{before}{note}"
+
+
+def _said(correction: Correction) -> str:
+    values = (correction.category, correction.description, correction.timeframe and correction.timeframe.value)
+    return ", ".join(f"“{plain(value)}”" for value in values if value) or "as found"
+
+
+def _as_found(signal: SignalDetail) -> list[str]:
+    pairs = (
+        (signal.corrected_category, signal.category),
+        (signal.corrected_timeframe, signal.timeframe.value),
+        (signal.corrected_description, signal.description),
+    )
+    return [plain(found) for corrected, found in pairs if corrected is not None]

@@ -1,0 +1,215 @@
+"""Reviewing in a real browser: twenty signals by keyboard alone, an undo, a bulk decision, a colleague's browser, the export."""
+
+import csv
+import io
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import text, update
+
+from core.configuration import Desk
+from core.database import Database
+from core.models import Signal
+from tests.core.answered import a_signal, keep, validated
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def signal_ids(desk: Desk, articles: Any) -> list[int]:
+    """Thirty signals in three articles, strongest first, the first of them validated."""
+    ids = [
+        id_
+        for number, article in enumerate(articles(3))
+        for id_ in keep(
+            desk,
+            article,
+            *[
+                a_signal(description=f"Signal {number}-{place} of the miners.", confidence=0.95 - 0.1 * number - 0.01 * place)
+                for place in range(10)
+            ],
+        )
+    ]
+    validated(desk, ids[0])
+    return ids
+
+
+def open_review(page: Page, url: str) -> None:
+    page.goto(f"{url}/review")
+    expect(page.get_by_text("To review")).to_be_visible()
+    expect(page.locator(".reader mark").first).to_be_visible()
+
+
+def signal_in_view(page: Page) -> str:
+    """The description in view, which says which signal it is."""
+    return page.get_by_text(re.compile(r"^Signal \d-\d of the miners\.$")).inner_text()
+
+
+def reviewed(page: Page, number: int) -> None:
+    expect(page.get_by_test_id("stMetric").filter(has_text="Reviewed here")).to_contain_text(re.compile(rf"Reviewed here\s*{number}$"))
+
+
+def press(page: Page, key: str, after: str) -> str:
+    """Press a key and wait until another signal is in view; returns that."""
+    page.keyboard.press(key)
+    expect(page.get_by_text(after)).to_have_count(0)
+    return signal_in_view(page)
+
+
+def test_twenty_by_keyboard_an_undo_a_bulk_decision_a_colleague_and_the_export(
+    start_console: Any, page: Page, browser: Browser, database: Database, signal_ids: list[int]
+) -> None:
+    console = start_console(SIGNALDESK_BLIND_SHARE="0")
+    open_review(page, console.url)
+    for key in ("A accept", "X reject", "U unsure", "N note", "J next", "K previous", "Z undo"):
+        expect(page.get_by_test_id("stMarkdownContainer").filter(has_text="accept ·")).to_contain_text(key)
+    expect(page.get_by_text("1 page, 1 origin")).to_be_visible()
+
+    colleague = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    open_review(colleague, console.url)
+    theirs = signal_in_view(colleague)
+    assert theirs != signal_in_view(page), "two people got the same signal"
+
+    seen = [signal_in_view(page)]
+    for number in range(20):
+        if number == 3:
+            page.keyboard.press("n")
+            note = page.get_by_placeholder("Note (N)")
+            expect(note).to_be_focused()
+            page.keyboard.type("ask axu")  # letters that are keys, too
+            page.keyboard.press("Enter")
+            expect(note).not_to_be_focused()
+        seen.append(press(page, "axu"[number % 3], seen[-1]))
+        reviewed(page, number + 1)
+    assert theirs not in seen
+    assert len(set(seen)) == 21
+    with database.session() as session:
+        decided = session.execute(text("SELECT description, decision FROM signals WHERE decision IS NOT NULL")).all()
+        notes = session.scalars(text("SELECT s.description FROM reviews r JOIN signals s ON s.id = signal_id WHERE note = 'ask axu'")).all()
+    assert {row.description: row.decision for row in decided} == {
+        description: ("accepted", "rejected", "unsure")[place % 3] for place, description in enumerate(seen[:20])
+    }
+    assert notes == [seen[3]]
+
+    page.keyboard.press("z")
+    expect(page.get_by_text(seen[19])).to_be_visible()
+    reviewed(page, 19)
+    expect(page.get_by_text(re.compile(r"^undone by analyst.*before: rejected"))).to_be_visible()
+    press(page, "j", seen[19])
+    press(page, "k", signal_in_view(page))
+    expect(page.get_by_text(seen[19])).to_be_visible()
+    press(page, "a", seen[19])
+    reviewed(page, 20)
+
+    page.goto(f"{console.url}/signals?review=to+review&confidence=0.7")
+    expect(page.get_by_text(re.compile(r"^\d+ signals$"))).to_be_visible()
+    shown = int(page.get_by_text(re.compile(r"^\d+ signals$")).inner_text().split()[0])
+    page.get_by_role("button", name="Decide on all").click()
+    expect(page.get_by_text(f"{shown} signals match")).to_be_visible()
+    decide = page.get_by_role("dialog").get_by_role("button", name="Decide", exact=True)
+    expect(decide).to_be_disabled()
+    page.get_by_text(f"Yes, on all {shown}").click()
+    expect(decide).to_be_enabled()
+    decide.click()
+    expect(page.get_by_text("No signal matches.")).to_be_visible()
+
+    page.goto(f"{console.url}/signals?review=rejected")
+    count = page.get_by_text(re.compile(r"^\d+ signals$"))
+    expect(count).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV of signals").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"), newline="")))
+    assert len(rows) == int(count.inner_text().split()[0])
+    with database.session() as session:
+        ids = session.scalars(text("SELECT id FROM signals WHERE decision = 'rejected' ORDER BY confidence DESC, id DESC")).all()
+    assert [int(row["signal_id"]) for row in rows] == ids
+    colleague.context.close()
+
+
+def test_a_bulk_decision_is_undone_in_one_click(start_console: Any, page: Page, database: Database, signal_ids: list[int]) -> None:
+    console = start_console()
+    page.goto(f"{console.url}/signals")
+    page.get_by_role("button", name="Decide on all").click()
+    page.get_by_text("Yes, on all 30").click()
+    page.get_by_role("dialog").get_by_role("button", name="Decide", exact=True).click()
+    page.get_by_role("button", name="Undo: 30 rejected").click()
+    expect(page.get_by_text("30 taken back")).to_be_visible()
+    with database.session() as session:
+        assert session.scalar(text("SELECT count(*) FROM signals WHERE decision IS NOT NULL")) == 0
+        assert session.scalar(text("SELECT count(*) FROM reviews")) == 60
+
+
+def test_a_blind_verdict_shows_once_it_is_decided_and_nowhere_before(
+    start_console: Any, page: Page, database: Database, signal_ids: list[int]
+) -> None:
+    console = start_console(SIGNALDESK_BLIND_SHARE="1")
+    open_review(page, console.url)
+    expect(page.get_by_text("Hidden until you decide")).to_be_visible()
+    expect(page.get_by_text("validated", exact=True)).to_have_count(0)
+    first = signal_in_view(page)
+    page.goto(f"{console.url}/signals")
+    expect(page.get_by_text("Hidden until you decide")).to_be_visible()
+    expect(page.get_by_text("validated", exact=True)).to_have_count(0)
+    open_review(page, console.url)
+    with database.session() as session:
+        session.execute(update(Signal).where(Signal.description != first).values(confidence=0.1))
+    press(page, "a", signal_in_view(page))
+    with database.session() as session:
+        assert session.execute(text("SELECT blind, verdict FROM reviews")).all() == [(True, "VALIDATED")]
+    expect(page.get_by_text("The hidden verdict was: validated.")).to_be_visible()
+
+
+def test_a_correction_stands_beside_the_original(start_console: Any, page: Page, database: Database, signal_ids: list[int]) -> None:
+    console = start_console()
+    open_review(page, console.url)
+    first = signal_in_view(page)
+    page.get_by_role("button", name="Correct").click()
+    page.get_by_label("Description").fill("What the miners really did.")
+    page.get_by_role("button", name="Save the correction").click()
+    expect(page.get_by_text("What the miners really did.", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"Corrected. As found: {first}")).to_be_visible()
+    expect(page.get_by_text(re.compile("corrected “What the miners really did.” by analyst"))).to_be_visible()
+    with database.session() as session:
+        row = session.execute(text("SELECT description, corrected_description FROM signals WHERE corrected_description IS NOT NULL")).one()
+    assert tuple(row) == (first, "What the miners really did.")
+
+
+def test_a_signal_is_handed_to_a_colleague(start_console: Any, page: Page, browser: Browser, signal_ids: list[int]) -> None:
+    console = start_console()
+    open_review(page, console.url)
+    first = signal_in_view(page)
+    page.get_by_role("button", name="Hand over").click()
+    page.get_by_role("combobox", name="Colleague").fill("Bea")
+    page.get_by_role("combobox", name="Colleague").press("Enter")
+    page.get_by_role("button", name="Hand over").last.click()
+    expect(page.get_by_text("With colleagues now: Bea (1)")).to_be_visible()
+    assert signal_in_view(page) != first
+    bea = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    open_review(bea, console.url)
+    bea.get_by_role("textbox", name="Reviewing as").fill("Bea")
+    bea.get_by_role("textbox", name="Reviewing as").press("Enter")
+    bea.get_by_role("textbox", name="Reviewing as").blur()
+    expect(bea.get_by_text("1 handed to you come first")).to_be_visible()
+    press(bea, "j", signal_in_view(bea))
+    assert signal_in_view(bea) == first
+    bea.context.close()
+
+
+def test_a_highlight_leads_to_its_signal_and_back(start_console: Any, page: Page, desk: Desk, articles: Any) -> None:
+    body = "Miner nine sold 4,100 coins on Tuesday. " + "It rained all day long in the valley. " * 70
+    (article,) = articles(1, body=body)
+    one, two = keep(desk, article, a_signal("Miner nine sold 4,100 coins"), a_signal("sold 4,100 coins on Tuesday", kind="narrative_gap"))
+    console = start_console()
+    page.goto(f"{console.url}/article?id={article}")
+    marks = page.locator(".reader").first
+    expect(marks.locator("mark")).to_have_count(3)
+    for signal_id in (one, two):  # they overlap, and yet each has a link of its own
+        link = marks.locator(f"sup a[href='#signal-{signal_id}']")
+        link.click()
+        expect(page).to_have_url(re.compile(f"#signal-{signal_id}$"))
+        expect(page.locator(f"#signal-{signal_id}")).to_be_in_viewport()
+        page.locator(f"#signal-{signal_id}").click()
+        expect(page).to_have_url(re.compile(f"#evidence-{signal_id}$"))
+        expect(page.locator(f"#evidence-{signal_id}")).to_be_in_viewport()
