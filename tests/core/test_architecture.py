@@ -63,6 +63,8 @@ ORDER = (
     "orchestrator",
     # -> review -> export
     "reviews",
+    "calibration",
+    "quality",
     "reports",
     "exports",
 )
