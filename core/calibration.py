@@ -12,9 +12,9 @@ Z_95 = 1.959963984540054
 """The 97.5 % quantile of the normal distribution."""
 BINS = 10
 FEW = 20
-"""Under so many decisions a share is known to ±20 points at best, and ten bins have two each: nothing is drawn or scored."""
+"""Under so many decisions a share near one half is known to ±20 points or worse, and ten bins hold two each: no scores, no diagram."""
 ENOUGH = 100
-"""From so many on a share is known to ±10 points or better."""
+"""From so many on every share is known to ±10 points or better."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,13 @@ def acceptance(session: Session, scope: Scope = EVERYTHING) -> Acceptance:
 
 def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTHING) -> list[Acceptance]:
     """Decisions by a dimension, most decided first, at most ``LONGEST`` groups. Categories as found."""
-    columns: dict[Dimension, ColumnElement[Any]] = {
+    columns: dict[Dimension, Any] = {
         Dimension.KIND: cast(Signal.kind, Signal.category.type),
         Dimension.CATEGORY: Signal.category,
         Dimension.PUBLISHER: Publisher.name,
         Dimension.MODEL: Analysis.model,
         Dimension.PROMPT: Analysis.prompt_version,
-    }  # type: ignore[assignment]
+    }
     name = columns[dimension]
     statement = _decided(scope, name, *_counts())
     if dimension is Dimension.PUBLISHER:
