@@ -20,6 +20,7 @@ from core.quality import Acceptance, Agreement, Cost, Dimension, Scope
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days", 0: "all time"}
 CHART_ROWS = 12
+WIDTHS = {"Decided": 64, "Accepted": 68, "Rejected": 68, "Unsure": 60, "Acceptance": 80, "95 % interval": 90}
 
 
 # --- words, pure -----------------------------------------------------------------------------------------------------
@@ -46,23 +47,32 @@ def share(value: Share) -> str:
     return "–" if value.value is None else percent(value.value)
 
 
-def interval(value: Share) -> str:
-    """``7 of 11 · 35 to 85 %``."""
-    if not value.whole:
-        return "none yet"
+def bounds(value: Share) -> str:
+    """``35 to 85%``; a dash of nothing."""
     low, high = value.interval
-    return f"{value.part:,} of {value.whole:,} · {low * 100:.0f} to {high * 100:.0f}%"
+    return f"{low * 100:.0f} to {high * 100:.0f}%" if value.whole else "–"
+
+
+def interval(value: Share) -> str:
+    """``7 of 11 · 35 to 85%``."""
+    return f"{value.part:,} of {value.whole:,} · {bounds(value)}" if value.whole else "none yet"
+
+
+def figure(value: Share) -> tuple[str, str]:
+    """A share in large with its interval beside it; of few decisions the interval is the figure, since the share alone misleads."""
+    if not value.whole:
+        return "–", "none yet"
+    return (share(value), interval(value)) if value.whole >= FEW else (bounds(value), f"{value.part} of {value.whole} so far")
 
 
 def brier(value: Calibration) -> tuple[str, str]:
     """The Brier score with what it is worth, or how many decisions it lacks."""
     decided = value.outcomes.whole
     if decided < FEW or value.brier is None:
-        return "–", f"{FEW - decided} more decisions needed"
+        return "–", f"from {FEW} decisions on"
     if value.skill is None:
-        return f"{value.brier:.3f}", "all came out the same: no skill to tell"
-    worth = f"{abs(value.skill):.0%} {'better' if value.skill >= 0 else 'worse'} than the base rate"
-    return f"{value.brier:.3f}", worth
+        return f"{value.brier:.3f}", "one outcome only"
+    return f"{value.brier:.3f}", f"skill {value.skill:+.0%}"
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------
@@ -94,9 +104,9 @@ def headline(all_: Acceptance, agreements: tuple[Agreement, Agreement], given: C
     each = money(cost.per_accepted) if cost.per_accepted is not None else "–"
     figures = (
         ("Decided", f"{all_.decided:,}", f"{all_.unsure:,} of them unsure"),
-        ("Acceptance", share(all_.share), interval(all_.share)),
-        ("Agrees, blind", share(blind.share), interval(blind.share)),
-        ("Agrees, in sight", share(sighted.share), interval(sighted.share)),
+        ("Acceptance", *figure(all_.share)),
+        ("Agrees, blind", *figure(blind.share)),
+        ("Agrees, in sight", *figure(sighted.share)),
         ("Brier score", score, worth),
         ("Cost per accepted", each, f"{money(cost.usd)} for {cost.accepted:,}"),
     )
@@ -135,6 +145,7 @@ def acceptance(scope: Scope) -> None:
         ),
         hide_index=True,
         row_height=30,
+        column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
     )
 
 
