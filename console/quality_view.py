@@ -20,7 +20,8 @@ from core.quality import Acceptance, Agreement, Cost, Dimension, Scope
 
 DAYS = {7: "7 days", 30: "30 days", 90: "90 days", 0: "all time"}
 CHART_ROWS = 12
-WIDTHS = {"Decided": 64, "Accepted": 68, "Rejected": 68, "Unsure": 60, "Acceptance": 80, "95 % interval": 90}
+WIDTHS = {"Decided": 68, "Accepted": 72, "Rejected": 72, "Unsure": 64, "Acceptance": 110}
+AGREES = "Validated and accepted, or contradicted and rejected, of all validated or contradicted signals that were accepted or rejected."
 
 
 # --- words, pure -----------------------------------------------------------------------------------------------------
@@ -48,13 +49,13 @@ def share(value: Share) -> str:
 
 
 def bounds(value: Share) -> str:
-    """``35 to 85%``; a dash of nothing."""
+    """``35–85%``; a dash of nothing."""
     low, high = value.interval
-    return f"{low * 100:.0f} to {high * 100:.0f}%" if value.whole else "–"
+    return f"{low * 100:.0f}–{high * 100:.0f}%" if value.whole else "–"
 
 
 def interval(value: Share) -> str:
-    """``7 of 11 · 35 to 85%``."""
+    """``7 of 11 · 35–85%``."""
     return f"{value.part:,} of {value.whole:,} · {bounds(value)}" if value.whole else "none yet"
 
 
@@ -103,15 +104,20 @@ def headline(all_: Acceptance, agreements: tuple[Agreement, Agreement], given: C
     score, worth = brier(given)
     each = money(cost.per_accepted) if cost.per_accepted is not None else "–"
     figures = (
-        ("Decided", f"{all_.decided:,}", f"{all_.unsure:,} of them unsure"),
-        ("Acceptance", *figure(all_.share)),
-        ("Agrees, blind", *figure(blind.share)),
-        ("Agrees, in sight", *figure(sighted.share)),
-        ("Brier score", score, worth),
-        ("Cost per accepted", each, f"{money(cost.usd)} for {cost.accepted:,}"),
+        ("Decided", f"{all_.decided:,}", f"{all_.unsure:,} of them unsure", "Decisions that stand; undone ones don't count."),
+        ("Acceptance", *figure(all_.share), "Accepted of accepted and rejected."),
+        ("Agrees, blind", *figure(blind.share), f"{AGREES} The verdict was hidden until the decision."),
+        ("Agrees, in sight", *figure(sighted.share), f"{AGREES} The verdict was shown."),
+        ("Brier score", score, worth, "Of confidence as the model gave it: 0 is perfect. Skill is over always saying the base rate."),
+        (
+            "Cost per accepted",
+            each,
+            f"{money(cost.usd)} for {cost.accepted:,}",
+            "All that was spent in this time by what everybody accepted.",
+        ),
     )
-    for column, (label, value, detail) in zip(st.columns(len(figures)), figures, strict=True):
-        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True)
+    for column, (label, value, detail, explained) in zip(st.columns(len(figures)), figures, strict=True):
+        column.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained)
     if words := how_few(all_.share.whole):
         st.info(words, icon=":material/hourglass_empty:")
 
@@ -122,7 +128,9 @@ def acceptance(scope: Scope) -> None:
     dimension = st.segmented_control(
         "By", list(Dimension), default=Dimension.KIND, required=True, key="by", bind="query-params", format_func=lambda one: one.value
     )
-    rows = read(partial(quality.acceptance_by, dimension=dimension or Dimension.KIND, scope=scope))
+    dimension = dimension or Dimension.KIND
+    title = dimension.value.capitalize()
+    rows = read(partial(quality.acceptance_by, dimension=dimension, scope=scope))
     names = [KIND_NAMES[SignalKind(row.name)] if dimension is Dimension.KIND else row.name for row in rows]
     judged = [(name, row.share) for name, row in zip(names, rows, strict=True) if row.share.whole]
     if judged:
@@ -132,7 +140,7 @@ def acceptance(scope: Scope) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                (dimension or Dimension.KIND).value.capitalize(): names,
+                title: names,
                 "Decided": [row.decided for row in rows],
                 "Accepted": [row.accepted for row in rows],
                 "Rejected": [row.rejected for row in rows],
@@ -145,7 +153,7 @@ def acceptance(scope: Scope) -> None:
         ),
         hide_index=True,
         row_height=30,
-        column_config={name: st.column_config.Column(width=width) for name, width in WIDTHS.items()},
+        column_config={name: st.column_config.Column(width=width) for name, width in ({title: 130} | WIDTHS).items()},
     )
 
 

@@ -28,9 +28,9 @@ def test_with_few_reviews_it_says_how_few_and_how_many_more_it_takes() -> None:
     ("value", "words"),
     [
         (Share(0, 0), ("–", "none yet")),
-        (Share(1, 1), ("21 to 100%", "1 of 1 so far")),
-        (Share(10, 20), ("50%", "10 of 20 · 30 to 70%")),
-        (Share(871, 1859), ("47%", "871 of 1,859 · 45 to 49%")),
+        (Share(1, 1), ("21–100%", "1 of 1 so far")),
+        (Share(10, 20), ("50%", "10 of 20 · 30–70%")),
+        (Share(871, 1859), ("47%", "871 of 1,859 · 45–49%")),
     ],
 )
 def test_a_share_of_few_is_its_interval(value: Share, words: tuple[str, str]) -> None:
@@ -65,7 +65,7 @@ def test_charts_show_a_name_as_it_is_and_few_decisions_pale() -> None:
 
 
 def test_the_reliability_diagram_has_the_diagonal_and_a_point_a_bin() -> None:
-    chart = charts.reliability((("given", calibration([(0.9, True), (0.85, False), (0.2, False)])),))
+    chart = charts.reliability((("given", calibration([(0.9, True), (0.95, False), (0.2, False)])),))
     diagonal, given = chart.data
     assert (list(diagonal.x), list(diagonal.y)) == ([0, 1], [0, 1])
     assert list(given.y) == [0.0, 0.5]
