@@ -145,10 +145,7 @@ def acceptance(scope: Scope) -> None:
                 "Accepted": [row.accepted for row in rows],
                 "Rejected": [row.rejected for row in rows],
                 "Unsure": [row.unsure for row in rows],
-                "Acceptance": [share(row.share) for row in rows],
-                "95 % interval": [
-                    f"{row.share.interval[0]:.0%} to {row.share.interval[1]:.0%}" if row.share.whole else "–" for row in rows
-                ],
+                "Acceptance": [f"{share(row.share)} ({bounds(row.share)})" if row.share.whole else "–" for row in rows],
             }
         ),
         hide_index=True,
