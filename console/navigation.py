@@ -16,6 +16,7 @@ def pages() -> list[Any]:
         st.Page(PAGES / "runs.py", title="Runs", icon=":material/play_circle:", url_path="runs"),
         st.Page(PAGES / "review.py", title="Review", icon=":material/fact_check:", url_path="review"),
         st.Page(PAGES / "signals.py", title="Signals", icon=":material/radar:", url_path="signals"),
+        st.Page(PAGES / "quality.py", title="Quality", icon=":material/balance:", url_path="quality"),
         st.Page(PAGES / "budget.py", title="Budget", icon=":material/payments:", url_path="budget"),
         st.Page(PAGES / "system.py", title="System", icon=":material/settings:", url_path="system"),
         st.Page(PAGES / "article.py", title="Article", icon=":material/menu_book:", url_path="article", visibility="hidden"),

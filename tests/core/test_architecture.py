@@ -64,6 +64,8 @@ ORDER = (
     # -> review -> export
     "reviews",
     "review_queue",
+    "calibration",
+    "quality",
     "reports",
     "exports",
 )

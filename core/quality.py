@@ -1,0 +1,240 @@
+"""Quality: what the analysts' decisions say of kinds, sources, models and prompts, of the verdicts, of confidence, and of money.
+
+Only the decision that stands counts (``signals.review_id``), of a signal as it was found: corrections change nothing here. Reads
+only. Every query starts from the reviews, so that signals nobody looked at cost nothing, and comes back as counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, and_, case, cast, func, select, true
+from sqlalchemy.orm import Session
+
+from core.agents.outputs import Verdict
+from core.calibration import BINS, Bin, Calibration, Share, cohens_kappa
+from core.models import Analysis, Article, BatchSession, Decision, LedgerEntry, LedgerStatus, Publisher, Review, Signal, Validation
+
+LONGEST = 100
+YES_OR_NO = (Decision.ACCEPTED, Decision.REJECTED)
+
+
+class Dimension(StrEnum):
+    """What acceptance is told apart by."""
+
+    KIND = "kind"
+    CATEGORY = "category"
+    PUBLISHER = "publisher"
+    MODEL = "model"
+    PROMPT = "prompt version"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which decisions are looked at: those made since a moment, by one reviewer, and whether those of one click on many count."""
+
+    since: datetime | None = None
+    reviewer: str | None = None
+    bulk: bool = True
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Decisions on one group of signals."""
+
+    name: str
+    accepted: int
+    rejected: int
+    unsure: int
+
+    @property
+    def decided(self) -> int:
+        return self.accepted + self.rejected + self.unsure
+
+    @property
+    def share(self) -> Share:
+        """Accepted of those accepted or rejected."""
+        return Share(self.accepted, self.accepted + self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How decisions went with the verdicts that stood when they were made. ``table``: signals by verdict and decision."""
+
+    table: Mapping[tuple[Verdict | None, Decision], int]
+
+    def of(self, verdict: Verdict | None, decision: Decision) -> int:
+        return self.table.get((verdict, decision), 0)
+
+    @property
+    def share(self) -> Share:
+        """Validated and accepted, or contradicted and rejected, of all validated or contradicted that were accepted or rejected."""
+        (both, other), (another, neither) = self._square
+        return Share(both + neither, both + other + another + neither)
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa of the same signals."""
+        return cohens_kappa(self._square)
+
+    @property
+    def _square(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        validated, contradicted = (
+            (self.of(verdict, Decision.ACCEPTED), self.of(verdict, Decision.REJECTED))
+            for verdict in (Verdict.VALIDATED, Verdict.CONTRADICTED)
+        )
+        return validated, contradicted
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """USD that runs with one model spent, and the signals of that model that were accepted."""
+
+    model: str
+    usd: Decimal
+    unknown_usd: Decimal
+    """The part of ``usd`` that is worst cases of calls without an answer."""
+    accepted: int
+
+    @property
+    def per_accepted(self) -> Decimal | None:
+        """USD; None while none is accepted."""
+        return self.usd / self.accepted if self.accepted else None
+
+
+def in_all(costs: list[Cost]) -> Cost:
+    """All models together. Pure."""
+    return Cost(
+        "all models",
+        sum((one.usd for one in costs), Decimal(0)),
+        sum((one.unknown_usd for one in costs), Decimal(0)),
+        sum(one.accepted for one in costs),
+    )
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def acceptance(session: Session, scope: Scope = EVERYTHING) -> Acceptance:
+    """All decisions that count together."""
+    row = session.execute(_decided(scope, *_counts())).one()
+    return Acceptance("all", *row)
+
+
+def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTHING) -> list[Acceptance]:
+    """Decisions by a dimension, most decided first, at most ``LONGEST`` groups. Categories as found."""
+    columns: dict[Dimension, Any] = {
+        Dimension.KIND: cast(Signal.kind, Signal.category.type),
+        Dimension.CATEGORY: Signal.category,
+        Dimension.PUBLISHER: Publisher.name,
+        Dimension.MODEL: Analysis.model,
+        Dimension.PROMPT: Analysis.prompt_version,
+    }
+    name = columns[dimension]
+    statement = _decided(scope, name, *_counts())
+    if dimension is Dimension.PUBLISHER:
+        statement = statement.join(Article, Article.id == Signal.article_id).join(Publisher, Publisher.id == Article.publisher_id)
+    elif dimension in (Dimension.MODEL, Dimension.PROMPT):
+        statement = statement.join(Analysis, Analysis.id == Signal.analysis_id)
+    rows = session.execute(statement.group_by(name).order_by(func.count().desc(), name).limit(LONGEST))
+    return [Acceptance(*row) for row in rows]
+
+
+def agreement(session: Session, scope: Scope = EVERYTHING) -> tuple[Agreement, Agreement]:
+    """Agreement of verdict and analyst: decisions made blind, and those made in sight of the verdict."""
+    tables: tuple[dict[tuple[Verdict | None, Decision], int], ...] = ({}, {})
+    columns = (Review.blind, Review.verdict, Review.decision)
+    for blind, verdict, decision, number in session.execute(_decided(scope, *columns, func.count()).group_by(*columns)):
+        tables[0 if blind else 1][verdict, decision] = number
+    return Agreement(tables[0]), Agreement(tables[1])
+
+
+def calibrations(session: Session, scope: Scope = EVERYTHING) -> tuple[Calibration, Calibration]:
+    """Calibration of confidence as the model gave it, and of the same signals' confidence after research.
+
+    After research it is the confidence plus the newest validation's adjustment, kept within 0..1; without validation, unchanged.
+    """
+    newest = (
+        select(Validation.confidence_adjustment.label("adjustment"))
+        .where(Validation.signal_id == Signal.id)
+        .order_by(Validation.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    given = _decided(scope).join(newest, true(), isouter=True).where(Review.decision.in_(YES_OR_NO))
+    after = func.greatest(0.0, func.least(1.0, Signal.confidence + func.coalesce(newest.c.adjustment, 0.0)))
+    return _calibration(session, given, Signal.confidence), _calibration(session, given, after)
+
+
+def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
+    """By model: what runs spent since then, and what was accepted since then, dearest first.
+
+    Spent is everything that calls made in this time cost, analysis and research, of articles that gave nothing too; a call of
+    which no answer came counts at its worst case. Money has no reviewer, so all of them count.
+    """
+    entries = (
+        select(
+            LedgerEntry.batch_id,
+            case((LedgerEntry.batch_id.is_(None), LedgerEntry.model)).label("alone"),
+            func.sum(LedgerEntry.usd).label("usd"),
+            func.sum(LedgerEntry.usd).filter(LedgerEntry.status == LedgerStatus.UNKNOWN).label("unknown_usd"),
+        )
+        .where(LedgerEntry.status.in_((LedgerStatus.SETTLED, LedgerStatus.UNKNOWN)), LedgerEntry.usd > 0)
+        .group_by("batch_id", "alone")
+    )
+    if since is not None:
+        entries = entries.where(LedgerEntry.created_at >= since)
+    spent = entries.subquery()
+    model = func.coalesce(BatchSession.configuration["model"].astext, spent.c.alone)
+    statement = (
+        select(model, func.sum(spent.c.usd), func.coalesce(func.sum(spent.c.unknown_usd), 0))
+        .select_from(spent)
+        .join(BatchSession, BatchSession.id == spent.c.batch_id, isouter=True)
+        .group_by(model)
+    )
+    paid = {name: (usd, unknown) for name, usd, unknown in session.execute(statement)}
+    accepted = {row.name: row.accepted for row in acceptance_by(session, Dimension.MODEL, Scope(since=since)) if row.accepted}
+    nothing = (Decimal(0), Decimal(0))
+    rows = [Cost(name, *paid.get(name, nothing), accepted.get(name, 0)) for name in paid.keys() | accepted.keys()]
+    return sorted(rows, key=lambda row: (-row.usd, row.model))
+
+
+def _decided(scope: Scope, *columns: Any) -> Select[Any]:
+    """``columns`` of the decisions that count."""
+    conditions: list[ColumnElement[bool]] = []
+    if scope.since is not None:
+        conditions.append(Review.created_at >= scope.since)
+    if scope.reviewer is not None:
+        conditions.append(Review.reviewer == scope.reviewer)
+    if not scope.bulk:
+        conditions.append(Review.bulk.is_(None))
+    stands = and_(Signal.id == Review.signal_id, Signal.review_id == Review.id)
+    return select(*columns).select_from(Review).join(Signal, stands).where(*conditions)
+
+
+def _counts() -> list[ColumnElement[int]]:
+    return [func.count().filter(Review.decision == decision) for decision in (*YES_OR_NO, Decision.UNSURE)]
+
+
+def _calibration(session: Session, given: Select[Any], confidence: Any) -> Calibration:
+    """As ``core.calibration.calibration``, of rows that stay in the database."""
+    accepted = case((Review.decision == Decision.ACCEPTED, 1.0), else_=0.0)
+    number = func.least(cast(func.floor(func.round(cast(confidence * BINS, Numeric), 6)), Integer), BINS - 1)
+    rows = given.with_only_columns(
+        number.label("number"), confidence.label("confidence"), accepted.label("accepted"), maintain_column_froms=True
+    ).subquery()
+    error = rows.c.confidence - rows.c.accepted
+    sums = select(
+        rows.c.number,
+        func.count(),
+        func.sum(rows.c.confidence),
+        cast(func.sum(rows.c.accepted), Integer),
+        cast(func.sum(error * error), Float),
+    )
+    return Calibration(tuple(Bin(*row) for row in session.execute(sums.group_by(rows.c.number).order_by(rows.c.number))))
