@@ -1,4 +1,7 @@
-"""Authority: how much weight a web page has by its domain. A table that the desk edits; a domain that is not in it has little."""
+"""Authority: how much weight a web page has by its domain. A table that the desk edits; a domain that is not in it has little.
+
+The database holds what differs from the defaults here, so that a desk that changed one line still gets better defaults.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,24 +15,33 @@ from core.models import Authority, DomainAuthority
 
 _DOMAIN = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
+_HIGH = "bis.org bloomberg.com cftc.gov ecb.europa.eu europa.eu federalreserve.gov ft.com imf.org reuters.com sec.gov treasury.gov wsj.com"
+_MEDIUM = (
+    "apnews.com bbc.co.uk bbc.com bitcoinmagazine.com blockworks.co cnbc.com coindesk.com cointelegraph.com decrypt.co forbes.com"
+    " fortune.com nytimes.com theblock.co"
+)
+DEFAULTS = dict.fromkeys(_HIGH.split(), Authority.HIGH) | dict.fromkeys(_MEDIUM.split(), Authority.MEDIUM)
+
 
 def authorities(session: Session) -> dict[str, Authority]:
     """Authority by domain, as the desk has it, in the order of the domains."""
-    rows = session.execute(select(DomainAuthority.domain, DomainAuthority.authority).order_by(DomainAuthority.domain))
-    return dict(rows.all())
+    rows = session.execute(select(DomainAuthority.domain, DomainAuthority.authority))
+    return dict(sorted((DEFAULTS | dict(rows.all())).items()))
 
 
 def replace_authorities(session: Session, wanted: Mapping[str, Authority]) -> None:
-    """Make the table say this and nothing else. A domain may be given as it is pasted, with scheme, ``www.`` and path.
+    """Make the table say this. A domain may be given as it is pasted, with scheme, ``www.`` and path; a default left out counts as low.
 
     Raises:
         NotPossible: one of them is no domain; nothing is changed.
     """
-    rows = [{"domain": domain_of(name), "authority": authority} for name, authority in wanted.items()]
+    named = {domain_of(name): authority for name, authority in wanted.items()}
+    changed = dict.fromkeys(DEFAULTS.keys() - named.keys(), Authority.LOW) | {
+        domain: authority for domain, authority in named.items() if DEFAULTS.get(domain) is not authority
+    }
     session.execute(delete(DomainAuthority))
-    if rows:
-        by_domain = {row["domain"]: row for row in rows}
-        session.execute(insert(DomainAuthority), list(by_domain.values()))
+    if changed:
+        session.execute(insert(DomainAuthority), [{"domain": domain, "authority": authority} for domain, authority in changed.items()])
 
 
 def domain_of(name: str) -> str:

@@ -438,7 +438,7 @@ class Source(Base):
 
 
 class DomainAuthority(Base):
-    """How much weight a web source has, by its domain and those below it; one that is not here has little."""
+    """How much weight a web source has, by its domain and those below it, where the desk differs from ``core.authorities.DEFAULTS``."""
 
     __tablename__ = "domain_authorities"
 

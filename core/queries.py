@@ -16,14 +16,17 @@ _ACTORS = (
     "|report|study|article|author|analyst|ceo|founder|chairman|executive|spokesperson|lawmaker|senator|president|minister|investor"
 )
 _VAGUE = re.compile(
-    rf"\b(?:(?:the|this|that|its|their|said)\s+(?:{_ACTORS})(?:['’]s)?|(?:he|she|they|it)\s+(?:said|says|added|told|claims?|plans?|will|has|is)"
-    r"|(?:his|her|their|its)\s+(?=\w)|as\s+mentioned|mentioned\s+above|according\s+to\s+the\s+article)\b\s*",
+    rf"\b(?:(?:the|this|that|its|their|said)\s+(?:{_ACTORS})(?:['’]s)?(?!\s+(?:of|in|for|at|behind|called|named)\b)(?!\s+(?-i:[A-Z]))"
+    r"|(?:he|she|they|it)\s+(?:said|says|added|told|claims?|plans?|will|has|is)"
+    r"|as\s+mentioned|mentioned\s+above|according\s+to\s+the\s+article)\b\s*",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b(?:[A-Z][\w&’'.-]*[A-Za-z0-9]|[A-Z]{2,})(?:\s+(?:[A-Z][\w&’'.-]*[A-Za-z0-9]|[A-Z]{2,}|\d+))*")
 _COMMON = frozenset(
     "a an and are as at bitcoin btc but by crypto did does ethereum for from has have how if in is it of on or that the these this those to"
-    " was were what when where which who whose why will with does news price report reports update why".split()
+    " was were what when where which who whose why will with does news price report reports update why"
+    " january february march april may june july"
+    " august september october november december monday tuesday wednesday thursday friday saturday sunday q1 q2 q3 q4".split()
 )
 
 
@@ -72,7 +75,11 @@ def self_contained(query: str, title: str, published_at: datetime) -> str:
     """
     resolved = " ".join(query.split())
     for pattern, resolve in _RELATIVE:
-        resolved = pattern.sub(resolve(published_at), resolved)
+        if pattern.search(resolved):
+            try:
+                resolved = pattern.sub(resolve(published_at), resolved)
+            except (OverflowError, ValueError):  # beyond the calendar's ends
+                continue
     is_vague = _VAGUE.search(resolved) is not None
     resolved = " ".join(_VAGUE.sub("", resolved).split())
     own = _names(resolved)

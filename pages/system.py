@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from console.authority_view import authority_table
 from console.components import attempt
 from console.resources import change, open_desk, read, settings
 from console.state import forget, user
@@ -49,6 +50,7 @@ with right:
     st.subheader("Workers")
     for worker in read(workers):
         st.caption(f"{worker.owner} · last heartbeat {worker.heartbeat_at:%H:%M:%S} UTC")
+    authority_table()
     st.subheader("Publishers")
     st.caption("Priority publishers come first in lists and runs.")
     for publisher in read(publishers):

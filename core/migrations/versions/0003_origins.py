@@ -14,23 +14,15 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-HIGH = "bis.org bloomberg.com cftc.gov ecb.europa.eu europa.eu federalreserve.gov ft.com imf.org reuters.com sec.gov treasury.gov wsj.com"
-MEDIUM = (
-    "apnews.com bbc.co.uk bbc.com bitcoinmagazine.com blockworks.co cnbc.com coindesk.com cointelegraph.com decrypt.co forbes.com"
-    " fortune.com nytimes.com theblock.co"
-)
-
 
 def upgrade() -> None:
     authority = sa.Enum("HIGH", "MEDIUM", "LOW", name="authority", native_enum=False, length=32)
-    authorities = op.create_table(
+    op.create_table(
         "domain_authorities",
         sa.Column("domain", sa.String(length=253), nullable=False),
         sa.Column("authority", authority, nullable=False),
         sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_authorities")),
     )
-    known = [("HIGH", domain) for domain in HIGH.split()] + [("MEDIUM", domain) for domain in MEDIUM.split()]
-    op.bulk_insert(authorities, [{"domain": domain, "authority": value} for value, domain in known])
     verdict = sa.Enum("VALIDATED", "CONTRADICTED", "INCONCLUSIVE", "INSUFFICIENT_DATA", name="verdict", native_enum=False, length=32)
     op.add_column("validations", sa.Column("model_verdict", verdict, nullable=True))
     op.add_column("signals", sa.Column("disagreement", sa.Float(), server_default=sa.text("0"), nullable=False))
