@@ -1,0 +1,192 @@
+"""Whether two articles are one story, and by which numbers such pairs are found. Pure: any thread may call it.
+
+Texts are compared by their shingles, the runs of four words (Broder, "On the resemblance and containment of documents", 1997).
+A copy that was cut is contained in the original, so what counts is the share of the shorter text that stands in the longer one.
+Three things look alike without being one story, and each has its condition: the furniture of a site or a "what is" paragraph under
+every press release (the beginnings must agree too), reports filled into a template (their figures must agree), and columns of one
+title (a title alone never joins).
+"""
+
+import re
+import unicodedata
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+
+WINDOW = timedelta(days=7)
+"""Two articles published further apart are not compared: it is the period of a key, too."""
+TITLE_WINDOW = timedelta(days=3)
+SHINGLE_WORDS = 4
+HEAD_WORDS = 200
+"""The beginning of a text: longer than a lead that an editor puts before a copy."""
+SKETCH_WORDS = 300
+SAMPLED = 8
+"""Of the shingles among the first ``SKETCH_WORDS`` one in so many is a key: the same ones in every text."""
+SPECIFIC_TITLE_WORDS = 5
+"""A shorter title, such as "Bitcoin Price Analysis", is likely to come again."""
+FEW_SHINGLES = 12
+"""A text of fewer says too little to be recognised by it alone."""
+MAX_CHARS = 60_000
+
+_WORD = re.compile(r"[^\W_]+")
+_FIGURE = re.compile(r"\d[\d.,]*\d|\d")
+_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w’'-]+")
+_LABEL = re.compile(r"^(?:breaking|update|updated|just in|exclusive|icymi|watch|live)\b[\s:–—-]+", re.IGNORECASE)
+_APOSTROPHES = str.maketrans("", "", "’'ʼ`")
+_FACTOR = np.uint64(0x100000001B3)
+
+
+@dataclass(frozen=True)
+class Text:
+    """What of an article is compared. Its parts are worked out once, when they are asked for."""
+
+    publisher_id: int
+    published_at: datetime
+    title: str
+    body: str
+
+    @cached_property
+    def words(self) -> list[str]:
+        return words(self.body[:MAX_CHARS])
+
+    @cached_property
+    def title_words(self) -> tuple[str, ...]:
+        return title_words(self.title)
+
+    @cached_property
+    def shingles(self) -> frozenset[int]:
+        return frozenset(shingles(self.words).tolist())
+
+    @cached_property
+    def head(self) -> frozenset[int]:
+        """The shingles of the beginning."""
+        return frozenset(shingles(self.words[:HEAD_WORDS]).tolist())
+
+    @cached_property
+    def figures(self) -> frozenset[str]:
+        return frozenset(figure.replace(",", "") for figure in _FIGURE.findall(self.body[:MAX_CHARS]))
+
+    @cached_property
+    def facts(self) -> frozenset[str]:
+        """Figures and names in the text that are not in the title, too: what a title's likeness does not already say."""
+        names = {name.casefold().translate(_APOSTROPHES) for name in _NAME.findall(self.body[:MAX_CHARS])}
+        return frozenset(names | self.figures) - set(self.title_words)
+
+    @cached_property
+    def marks(self) -> Hashes:
+        """The numbers that two articles of one story are likely to share; ``keys`` ties them to a time."""
+        hashes = np.unique(shingles(self.words[:SKETCH_WORDS]))
+        chosen = hashes[hashes % SAMPLED == 0] if hashes.size else hashes
+        chosen = chosen if chosen.size else hashes[:1]  # of the shortest texts one, so that equal ones meet
+        if len(self.title_words) >= SPECIFIC_TITLE_WORDS:
+            chosen = np.append(chosen, np.uint64(_text_hash(" ".join(self.title_words))))
+        return chosen
+
+    @cached_property
+    def keys(self) -> list[int]:
+        """What is stored and indexed: the marks in this article's period."""
+        return keys_of(self.marks, period(self.published_at))
+
+
+def are_one_story(one: Text, other: Text) -> bool:
+    """The rule. Symmetric, and a matter of the two articles alone, so groups do not depend on the order of import."""
+    apart = abs(one.published_at - other.published_at)
+    if apart > WINDOW:
+        return False
+    short, long = sorted((one, other), key=lambda text: (len(text.shingles), sorted(text.shingles)[:1], text.title, text.published_at))
+    same_title = one.title_words == other.title_words
+    specific = same_title and len(one.title_words) >= SPECIFIC_TITLE_WORDS and apart <= TITLE_WINDOW
+    if len(short.shingles) < FEW_SHINGLES:
+        return same_title and (short.shingles == long.shingles if not specific else short.shingles <= long.shingles)
+    if _share(short.figures, long.figures) < 0.6:
+        return False
+    contained, beginning = _share(short.shingles, long.shingles), _share(short.head, long.shingles)
+    if one.publisher_id == other.publisher_id:  # whose texts have its furniture in common
+        if same_title:
+            return contained >= 0.6 and beginning >= 0.6
+        return len(short.shingles & long.shingles) >= 0.9 * len(short.shingles | long.shingles) and beginning >= 0.9
+    needed = 0.3 if specific else 0.5 if _titles_alike(one, other) else 0.7
+    if contained >= needed and beginning >= 0.3:
+        return True
+    shared = short.facts & long.facts
+    return specific and len(shared) >= 4 and len(shared) >= 0.5 * min(len(one.facts), len(other.facts))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, one form for all ways to write it: case, apostrophes, compatibility characters."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold())
+
+
+def title_words(title: str) -> tuple[str, ...]:
+    """A title's words without what publishers put around it: "BREAKING: ", " | Opinion"."""
+    bare = _LABEL.sub("", title.split(" | ")[0].strip()) or title
+    return tuple(words(bare))
+
+
+def shingles(text_words: list[str]) -> Hashes:
+    """The hash of each run of ``SHINGLE_WORDS`` words; of fewer words, of them all. Equal in every process."""
+    hashes = np.fromiter((_word_hash(word) for word in text_words), np.uint64, len(text_words))
+    size = min(SHINGLE_WORDS, len(text_words))
+    if not size:
+        return hashes
+    rolled = np.zeros(len(text_words) - size + 1, np.uint64)
+    for place in range(size):
+        rolled = (rolled * _FACTOR) ^ hashes[place : place + rolled.size]
+    return _mixed(rolled)
+
+
+def period(moment: datetime) -> int:
+    """The number of the window-long period that a moment is in; two within a window are in one or in neighbours."""
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) // WINDOW)
+
+
+def keys_of(marks: Hashes, of_period: int) -> list[int]:
+    """Marks tied to a period, as Postgres' ``bigint``: a list in the index is as long as a window, not as the archive."""
+    return sorted(_mixed(marks ^ np.uint64(of_period % 2**64)).view(np.int64).tolist())
+
+
+def probes(text: Text) -> list[int]:
+    """The keys under which an article of the same story may be stored."""
+    own = period(text.published_at)
+    return [key for near in (own - 1, own, own + 1) for key in keys_of(text.marks, near)]
+
+
+def worth_reading(one: Text, other_keys: list[int]) -> bool:
+    """Whether enough keys meet for the texts to be compared: most pairs share a common phrase and no more."""
+    met = len(set(probes(one)).intersection(other_keys))
+    title_key = len(one.title_words) >= SPECIFIC_TITLE_WORDS and bool(
+        set(other_keys).intersection(key for near in (-1, 0, 1) for key in keys_of(one.marks[-1:], period(one.published_at) + near))
+    )
+    return title_key or met >= 0.15 * min(len(one.marks), len(other_keys))
+
+
+def _titles_alike(one: Text, other: Text) -> bool:
+    a, b = set(one.title_words), set(other.title_words)
+    return len(a & b) >= 0.5 * max(min(len(a), len(b)), 1)
+
+
+def _share(part: frozenset[int] | frozenset[str], whole: frozenset[int] | frozenset[str]) -> float:
+    return len(part & whole) / len(part) if part else 1.0
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """The finaliser of splitmix64: every bit of the result depends on every bit of the value."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@lru_cache(maxsize=100_000)
+def _word_hash(word: str) -> int:
+    return _text_hash(word)
+
+
+def _text_hash(text: str) -> int:
+    data = text.encode("utf-8", "surrogatepass")
+    return zlib.crc32(data) | zlib.adler32(data) << 32
