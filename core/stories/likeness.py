@@ -26,8 +26,9 @@ SHINGLE_WORDS = 4
 HEAD_WORDS = 200
 """The beginning of a text: longer than a lead that an editor puts before a copy."""
 SKETCH_WORDS = 300
+SKETCH_CHARS = 4_000
 SAMPLED = 8
-"""Of the shingles among the first ``SKETCH_WORDS`` one in so many is a key: the same ones in every text."""
+"""Of the shingles among the first ``SKETCH_WORDS`` (in so many characters at most) one in so many is a key: the same ones in every text."""
 SPECIFIC_TITLE_WORDS = 5
 """A shorter title, such as "Bitcoin Price Analysis", is likely to come again."""
 FEW_SHINGLES = 12
@@ -81,7 +82,7 @@ class Text:
     @cached_property
     def marks(self) -> Hashes:
         """The numbers that two articles of one story are likely to share; ``keys`` ties them to a time."""
-        hashes = np.unique(shingles(self.words[:SKETCH_WORDS]))
+        hashes = np.unique(shingles(words(self.body[:SKETCH_CHARS])[:SKETCH_WORDS]))
         chosen = hashes[hashes % SAMPLED == 0] if hashes.size else hashes
         chosen = chosen if chosen.size else hashes[:1]  # of the shortest texts one, so that equal ones meet
         if len(self.title_words) >= SPECIFIC_TITLE_WORDS:
@@ -94,12 +95,17 @@ class Text:
         return keys_of(self.marks, period(self.published_at))
 
 
+def story_keys(title: str, body: str, published_at: datetime) -> list[int]:
+    """The numbers by which an article's copies are found, as ``articles.story_keys`` keeps them; the publisher has no part in it."""
+    return Text(0, published_at, title, body).keys
+
+
 def are_one_story(one: Text, other: Text) -> bool:
     """The rule. Symmetric, and a matter of the two articles alone, so groups do not depend on the order of import."""
     apart = abs(one.published_at - other.published_at)
     if apart > WINDOW:
         return False
-    short, long = sorted((one, other), key=lambda text: (len(text.shingles), sorted(text.shingles)[:1], text.title, text.published_at))
+    short, long = sorted((one, other), key=lambda text: (len(text.shingles), text.body, text.title))
     same_title = one.title_words == other.title_words
     specific = same_title and len(one.title_words) >= SPECIFIC_TITLE_WORDS and apart <= TITLE_WINDOW
     if len(short.shingles) < FEW_SHINGLES:
@@ -108,14 +114,12 @@ def are_one_story(one: Text, other: Text) -> bool:
         return False
     contained, beginning = _share(short.shingles, long.shingles), _share(short.head, long.shingles)
     if one.publisher_id == other.publisher_id:  # whose texts have its furniture in common
-        if same_title:
-            return contained >= 0.6 and beginning >= 0.6
-        return len(short.shingles & long.shingles) >= 0.9 * len(short.shingles | long.shingles) and beginning >= 0.9
+        alike = contained if same_title else len(short.shingles & long.shingles) / len(short.shingles | long.shingles)
+        return min(alike, beginning) >= (0.6 if same_title else 0.9)
     needed = 0.3 if specific else 0.5 if _titles_alike(one, other) else 0.7
-    if contained >= needed and beginning >= 0.3:
-        return True
     shared = short.facts & long.facts
-    return specific and len(shared) >= 4 and len(shared) >= 0.5 * min(len(one.facts), len(other.facts))
+    told_anew = specific and len(shared) >= 4 and len(shared) >= 0.5 * min(len(one.facts), len(other.facts))
+    return (contained >= needed and beginning >= 0.3) or told_anew
 
 
 def words(text: str) -> list[str]:
@@ -125,7 +129,7 @@ def words(text: str) -> list[str]:
 
 def title_words(title: str) -> tuple[str, ...]:
     """A title's words without what publishers put around it: "BREAKING: ", " | Opinion"."""
-    bare = _LABEL.sub("", title.split(" | ")[0].strip()) or title
+    bare = _LABEL.sub("", title.split(" | ", maxsplit=1)[0].strip()) or title
     return tuple(words(bare))
 
 
@@ -153,17 +157,18 @@ def keys_of(marks: Hashes, of_period: int) -> list[int]:
 
 def probes(text: Text) -> list[int]:
     """The keys under which an article of the same story may be stored."""
-    own = period(text.published_at)
-    return [key for near in (own - 1, own, own + 1) for key in keys_of(text.marks, near)]
+    return sorted(_near(text.published_at, text.marks))
 
 
 def worth_reading(one: Text, other_keys: list[int]) -> bool:
     """Whether enough keys meet for the texts to be compared: most pairs share a common phrase and no more."""
-    met = len(set(probes(one)).intersection(other_keys))
-    title_key = len(one.title_words) >= SPECIFIC_TITLE_WORDS and bool(
-        set(other_keys).intersection(key for near in (-1, 0, 1) for key in keys_of(one.marks[-1:], period(one.published_at) + near))
-    )
-    return title_key or met >= 0.15 * min(len(one.marks), len(other_keys))
+    if len(one.title_words) >= SPECIFIC_TITLE_WORDS and not _near(one.published_at, one.marks[-1:]).isdisjoint(other_keys):
+        return True
+    return len(_near(one.published_at, one.marks).intersection(other_keys)) >= 0.15 * min(len(one.marks), len(other_keys))
+
+
+def _near(moment: datetime, marks: Hashes) -> set[int]:
+    return {key for near in (-1, 0, 1) for key in keys_of(marks, period(moment) + near)}
 
 
 def _titles_alike(one: Text, other: Text) -> bool:
