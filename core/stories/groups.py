@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from core.configuration import Desk
 from core.database import IMPORT_LOCK, among
 from core.models import Article, Publisher
-from core.stories.likeness import Text, are_one_story, probes, worth_reading
+from core.stories.likeness import MAX_CHARS, Hashes, Text, are_one_story, marks_of, period, probes, story_keys, worth_reading
 
 CHUNK = 200
 PROBED_AT_ONCE = 10
@@ -69,9 +69,7 @@ def group(session: Session, ids: Iterable[int]) -> None:
         return
     left = select(Article.story_id).where(among(Article.id, sorted(changed)), Article.story_id.is_not(None))
     moving = changed | set(session.scalars(select(Article.id).where(Article.story_id.in_(left))))
-    texts = _read(session, moving)
-    _keep_keys(session, texts)
-    pairs = _pairs(session, texts)
+    pairs = _pairs(session, _sketches(session, moving))
     labels = _story_ids(session, {article_id for pair in pairs for article_id in pair} - moving)
     settled: dict[int, list[int]] = defaultdict(list)
     for article_id, label in labels.items():
@@ -124,46 +122,62 @@ def components(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     return [sorted(part) for part in {id(part): part for part in part_of.values()}.values()]
 
 
-def _read(session: Session, ids: Iterable[int]) -> dict[int, Text]:
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    """What of an article is enough to find its likes."""
+
+    published_at: datetime
+    keys: list[int]
+
+    @property
+    def marks(self) -> Hashes:
+        return marks_of(self.keys, period(self.published_at))
+
+
+def _sketches(session: Session, ids: Iterable[int]) -> dict[int, _Sketch]:
+    """Those of articles that exist; worked out and kept for those that have none yet."""
+    found = session.execute(select(Article.id, Article.published_at, Article.story_keys).where(among(Article.id, sorted(ids)))).all()
+    texts = _texts(session, [row.id for row in found if row.story_keys is None])
+    new = {article_id: story_keys(text.title, text.body, text.published_at) for article_id, text in texts.items()}
+    if new:
+        session.execute(update(Article), [{"id": article_id, "story_keys": keys} for article_id, keys in new.items()])
+    return {row.id: _Sketch(row.published_at, new[row.id] if row.story_keys is None else row.story_keys) for row in found}
+
+
+def _texts(session: Session, ids: Iterable[int]) -> dict[int, Text]:
     rows = session.execute(
-        select(Article.id, Article.publisher_id, Article.published_at, Article.title, Article.body).where(among(Article.id, sorted(ids)))
+        select(
+            Article.id, Article.publisher_id, Article.published_at, Article.title, func.left(Article.body, MAX_CHARS).label("body")
+        ).where(among(Article.id, sorted(ids)))
     )
     return {row.id: Text(row.publisher_id, row.published_at, row.title, row.body) for row in rows}
 
 
-def _keep_keys(session: Session, texts: dict[int, Text]) -> None:
-    without = session.scalars(select(Article.id).where(among(Article.id, sorted(texts)), Article.story_keys.is_(None))).all()
-    rows = [{"id": article_id, "story_keys": texts[article_id].keys} for article_id in without]
-    if rows:
-        session.execute(update(Article), rows)
+def _pairs(session: Session, sketches: dict[int, _Sketch]) -> list[tuple[int, int]]:
+    """Who of these articles is one story with whom, among themselves and with all others."""
+    likely = _likely(session, sketches)
+    texts = _texts(session, {article_id for pair in likely for article_id in pair})
+    return [(one, other) for one, other in likely if one in texts and other in texts and are_one_story(texts[one], texts[other])]
 
 
-def _pairs(session: Session, texts: dict[int, Text]) -> list[tuple[int, int]]:
-    """Who of ``texts`` is one story with whom, among themselves and with all others."""
-    likely: dict[int, list[int]] = {}
-    ids = list(texts)
+def _likely(session: Session, sketches: dict[int, _Sketch]) -> set[tuple[int, int]]:
+    """Pairs that share enough marks to be read, the smaller id first."""
+    likely: set[tuple[int, int]] = set()
+    ids = list(sketches)
     session.execute(BY_INDEX, {"seqscan": "off"})
     for start in range(0, len(ids), PROBED_AT_ONCE):
         who: dict[int, list[int]] = defaultdict(list)
         for article_id in ids[start : start + PROBED_AT_ONCE]:
-            for key in probes(texts[article_id]):
+            for key in probes(sketches[article_id].keys, sketches[article_id].published_at):
                 who[key].append(article_id)
         meeting = Article.story_keys.op("&&")(cast(list(who), ARRAY(BigInteger)))
-        for other_id, other_keys in session.execute(select(Article.id, Article.story_keys).where(meeting)).tuples():
-            assert other_keys is not None  # it meets some
-            near = {article_id for key in other_keys for article_id in who.get(key, ())}
-            likely[other_id] = likely.get(other_id, []) + [
-                article_id for article_id in near if article_id != other_id and worth_reading(texts[article_id], other_keys)
-            ]
+        for row in session.execute(select(Article.id, Article.published_at, Article.story_keys).where(meeting)):
+            found = _Sketch(row.published_at, row.story_keys)
+            for article_id in {near for key in found.keys for near in who.get(key, ())} - {row.id}:
+                if worth_reading(sketches[article_id].marks, found.marks):
+                    likely.add((min(article_id, row.id), max(article_id, row.id)))
     session.execute(BY_INDEX, {"seqscan": "on"})
-    others = _read(session, [article_id for article_id, near in likely.items() if near and article_id not in texts])
-    known = {**others, **texts}
-    return [
-        (article_id, other_id)
-        for other_id, near in likely.items()
-        for article_id in near
-        if not (other_id in texts and other_id > article_id) and are_one_story(texts[article_id], known[other_id])
-    ]
+    return likely
 
 
 def _story_ids(session: Session, ids: Iterable[int]) -> dict[int, int | None]:

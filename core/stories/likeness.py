@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 WINDOW = timedelta(days=7)
-"""Two articles published further apart are not compared: it is the period of a key, too."""
+"""Two articles published further apart are not compared."""
+PERIOD = timedelta(days=28)
+"""What keys are tied to: a list in the index is as long as one, not as the archive."""
 TITLE_WINDOW = timedelta(days=3)
 SHINGLE_WORDS = 4
 HEAD_WORDS = 200
@@ -41,6 +43,7 @@ _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w’'-]+")
 _LABEL = re.compile(r"^(?:breaking|update|updated|just in|exclusive|icymi|watch|live)\b[\s:–—-]+", re.IGNORECASE)
 _APOSTROPHES = str.maketrans("", "", "’'ʼ`")
 _FACTOR = np.uint64(0x100000001B3)
+TITLE_BITS = np.uint64(7)
 
 
 @dataclass(frozen=True)
@@ -79,25 +82,20 @@ class Text:
         names = {name.casefold().translate(_APOSTROPHES) for name in _NAME.findall(self.body[:MAX_CHARS])}
         return frozenset(names | self.figures) - set(self.title_words)
 
-    @cached_property
-    def marks(self) -> Hashes:
-        """The numbers that two articles of one story are likely to share; ``keys`` ties them to a time."""
-        hashes = np.unique(shingles(words(self.body[:SKETCH_CHARS])[:SKETCH_WORDS]))
-        chosen = hashes[hashes % SAMPLED == 0] if hashes.size else hashes
-        chosen = chosen if chosen.size else hashes[:1]  # of the shortest texts one, so that equal ones meet
-        if len(self.title_words) >= SPECIFIC_TITLE_WORDS:
-            chosen = np.append(chosen, np.uint64(_text_hash(" ".join(self.title_words))))
-        return chosen
-
-    @cached_property
-    def keys(self) -> list[int]:
-        """What is stored and indexed: the marks in this article's period."""
-        return keys_of(self.marks, period(self.published_at))
-
 
 def story_keys(title: str, body: str, published_at: datetime) -> list[int]:
-    """The numbers by which an article's copies are found, as ``articles.story_keys`` keeps them; the publisher has no part in it."""
-    return Text(0, published_at, title, body).keys
+    """The numbers by which an article's copies are found, as ``articles.story_keys`` keeps them."""
+    return keys_of(marks(title, body), period(published_at))
+
+
+def marks(title: str, body: str) -> Hashes:
+    """Numbers that two articles of one story are likely to share. The last three bits tell: 7 of a title, else of a shingle."""
+    hashes = np.unique(shingles(words(body[:SKETCH_CHARS])[:SKETCH_WORDS]))
+    chosen = hashes[hashes % SAMPLED == 0]
+    chosen = chosen if chosen.size else hashes[:1]  # of the shortest texts one, so that equal ones meet
+    if len(whole := title_words(title)) >= SPECIFIC_TITLE_WORDS:
+        chosen = np.append(chosen, _mixed(np.array([_text_hash(" ".join(whole))], np.uint64)) | TITLE_BITS)
+    return chosen
 
 
 def are_one_story(one: Text, other: Text) -> bool:
@@ -146,29 +144,37 @@ def shingles(text_words: list[str]) -> Hashes:
 
 
 def period(moment: datetime) -> int:
-    """The number of the window-long period that a moment is in; two within a window are in one or in neighbours."""
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)) // WINDOW)
+    """The number of the period that a moment is in."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // PERIOD
 
 
 def keys_of(marks: Hashes, of_period: int) -> list[int]:
-    """Marks tied to a period, as Postgres' ``bigint``: a list in the index is as long as a window, not as the archive."""
-    return sorted(_mixed(marks ^ np.uint64(of_period % 2**64)).view(np.int64).tolist())
+    """Marks tied to a period, as Postgres' ``bigint``."""
+    return (marks ^ _tie(of_period)).view(np.int64).tolist()
 
 
-def probes(text: Text) -> list[int]:
-    """The keys under which an article of the same story may be stored."""
-    return sorted(_near(text.published_at, text.marks))
+def marks_of(keys: list[int], of_period: int) -> Hashes:
+    """The marks that gave these keys."""
+    return np.array(keys, np.int64).view(np.uint64) ^ _tie(of_period)
 
 
-def worth_reading(one: Text, other_keys: list[int]) -> bool:
-    """Whether enough keys meet for the texts to be compared: most pairs share a common phrase and no more."""
-    if len(one.title_words) >= SPECIFIC_TITLE_WORDS and not _near(one.published_at, one.marks[-1:]).isdisjoint(other_keys):
-        return True
-    return len(_near(one.published_at, one.marks).intersection(other_keys)) >= 0.15 * min(len(one.marks), len(other_keys))
+def probes(keys: list[int], published_at: datetime) -> set[int]:
+    """The keys that articles of the same story may have, those of the periods within the window, from an article's own."""
+    own = period(published_at)
+    reached = {period(published_at - WINDOW), period(published_at + WINDOW)} - {own}
+    known = marks_of(keys, own) if reached else np.empty(0, np.uint64)
+    return set(keys).union(*(keys_of(known, near) for near in reached))
 
 
-def _near(moment: datetime, marks: Hashes) -> set[int]:
-    return {key for near in (-1, 0, 1) for key in keys_of(marks, period(moment) + near)}
+def worth_reading(one: Hashes, other: Hashes) -> bool:
+    """Whether enough marks are shared for the texts to be compared: most pairs share a common phrase and no more."""
+    met = np.intersect1d(one, other, assume_unique=True)
+    return bool(met.size >= 0.15 * min(one.size, other.size) or np.any(met & TITLE_BITS == TITLE_BITS))
+
+
+@lru_cache(maxsize=10_000)
+def _tie(of_period: int) -> np.uint64:
+    return _mixed(np.array([of_period % 2**64], np.uint64))[0]
 
 
 def _titles_alike(one: Text, other: Text) -> bool:
