@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from core.configuration import Desk
 from core.database import IMPORT_LOCK, among
 from core.models import Article, Publisher
-from core.stories.likeness import MAX_CHARS, Hashes, Text, are_one_story, marks_of, period, probes, story_keys, worth_reading
+from core.stories.likeness import MAX_CHARS, Text, are_one_story, probes, story_keys, worth_reading
 
 CHUNK = 200
 PROBED_AT_ONCE = 10
@@ -129,10 +129,6 @@ class _Sketch:
     published_at: datetime
     keys: list[int]
 
-    @property
-    def marks(self) -> Hashes:
-        return marks_of(self.keys, period(self.published_at))
-
 
 def _sketches(session: Session, ids: Iterable[int]) -> dict[int, _Sketch]:
     """Those of articles that exist; worked out and kept for those that have none yet."""
@@ -166,16 +162,21 @@ def _likely(session: Session, sketches: dict[int, _Sketch]) -> set[tuple[int, in
     ids = list(sketches)
     session.execute(BY_INDEX, {"seqscan": "off"})
     for start in range(0, len(ids), PROBED_AT_ONCE):
-        who: dict[int, list[int]] = defaultdict(list)
+        who: dict[int, list[tuple[int, bool]]] = defaultdict(list)
         for article_id in ids[start : start + PROBED_AT_ONCE]:
-            for key in probes(sketches[article_id].keys, sketches[article_id].published_at):
-                who[key].append(article_id)
+            for key, is_title in probes(sketches[article_id].keys, sketches[article_id].published_at).items():
+                who[key].append((article_id, is_title))
         meeting = Article.story_keys.op("&&")(cast(list(who), ARRAY(BigInteger)))
-        for row in session.execute(select(Article.id, Article.published_at, Article.story_keys).where(meeting)):
-            found = _Sketch(row.published_at, row.story_keys)
-            for article_id in {near for key in found.keys for near in who.get(key, ())} - {row.id}:
-                if worth_reading(sketches[article_id].marks, found.marks):
-                    likely.add((min(article_id, row.id), max(article_id, row.id)))
+        for other_id, other_keys in session.execute(select(Article.id, Article.story_keys).where(meeting)):
+            keys = other_keys or []
+            met: dict[int, list[bool]] = defaultdict(list)
+            for key in keys:
+                for article_id, is_title in who.get(key, ()):
+                    met[article_id].append(is_title)
+            for article_id, shared in met.items():
+                fewer = min(len(keys), len(sketches[article_id].keys))
+                if article_id != other_id and worth_reading(len(shared), any(shared), fewer):
+                    likely.add((min(article_id, other_id), max(article_id, other_id)))
     session.execute(BY_INDEX, {"seqscan": "on"})
     return likely
 

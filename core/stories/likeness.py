@@ -28,8 +28,8 @@ SHINGLE_WORDS = 4
 HEAD_WORDS = 200
 """The beginning of a text: longer than a lead that an editor puts before a copy."""
 SKETCH_WORDS = 300
-SKETCH_CHARS = 4_000
-SAMPLED = 8
+SKETCH_CHARS = 3_000
+SAMPLED = 12
 """Of the shingles among the first ``SKETCH_WORDS`` (in so many characters at most) one in so many is a key: the same ones in every text."""
 SPECIFIC_TITLE_WORDS = 5
 """A shorter title, such as "Bitcoin Price Analysis", is likely to come again."""
@@ -41,7 +41,7 @@ _WORD = re.compile(r"[^\W_]+")
 _FIGURE = re.compile(r"\d[\d.,]*\d|\d")
 _NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w’'-]+")
 _LABEL = re.compile(r"^(?:breaking|update|updated|just in|exclusive|icymi|watch|live)\b[\s:–—-]+", re.IGNORECASE)
-_APOSTROPHES = str.maketrans("", "", "’'ʼ`")
+_APOSTROPHES = "’'ʼ`"
 _FACTOR = np.uint64(0x100000001B3)
 TITLE_BITS = np.uint64(7)
 
@@ -79,7 +79,7 @@ class Text:
     @cached_property
     def facts(self) -> frozenset[str]:
         """Figures and names in the text that are not in the title, too: what a title's likeness does not already say."""
-        names = {name.casefold().translate(_APOSTROPHES) for name in _NAME.findall(self.body[:MAX_CHARS])}
+        names = {word for name in _NAME.findall(self.body[:MAX_CHARS]) for word in words(name)}
         return frozenset(names | self.figures) - set(self.title_words)
 
 
@@ -89,9 +89,9 @@ def story_keys(title: str, body: str, published_at: datetime) -> list[int]:
 
 
 def marks(title: str, body: str) -> Hashes:
-    """Numbers that two articles of one story are likely to share. The last three bits tell: 7 of a title, else of a shingle."""
-    hashes = np.unique(shingles(words(body[:SKETCH_CHARS])[:SKETCH_WORDS]))
-    chosen = hashes[hashes % SAMPLED == 0]
+    """Numbers that two articles of one story are likely to share. The last three bits tell of what: 7 a title, 0 a shingle."""
+    hashes = np.unique(shingles(words(body[:SKETCH_CHARS])[:SKETCH_WORDS])) & ~TITLE_BITS
+    chosen = hashes[(hashes >> np.uint64(3)) % SAMPLED == 0]
     chosen = chosen if chosen.size else hashes[:1]  # of the shortest texts one, so that equal ones meet
     if len(whole := title_words(title)) >= SPECIFIC_TITLE_WORDS:
         chosen = np.append(chosen, _mixed(np.array([_text_hash(" ".join(whole))], np.uint64)) | TITLE_BITS)
@@ -122,7 +122,10 @@ def are_one_story(one: Text, other: Text) -> bool:
 
 def words(text: str) -> list[str]:
     """The words of a text, one form for all ways to write it: case, apostrophes, compatibility characters."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).casefold())
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    for apostrophe in _APOSTROPHES:
+        plain = plain.replace(apostrophe, "")
+    return _WORD.findall(plain.casefold())
 
 
 def title_words(title: str) -> tuple[str, ...]:
@@ -133,7 +136,7 @@ def title_words(title: str) -> tuple[str, ...]:
 
 def shingles(text_words: list[str]) -> Hashes:
     """The hash of each run of ``SHINGLE_WORDS`` words; of fewer words, of them all. Equal in every process."""
-    hashes = np.fromiter((_word_hash(word) for word in text_words), np.uint64, len(text_words))
+    hashes = np.fromiter(map(_word_hash, text_words), np.uint64, len(text_words))
     size = min(SHINGLE_WORDS, len(text_words))
     if not size:
         return hashes
@@ -153,23 +156,18 @@ def keys_of(marks: Hashes, of_period: int) -> list[int]:
     return (marks ^ _tie(of_period)).view(np.int64).tolist()
 
 
-def marks_of(keys: list[int], of_period: int) -> Hashes:
-    """The marks that gave these keys."""
-    return np.array(keys, np.int64).view(np.uint64) ^ _tie(of_period)
-
-
-def probes(keys: list[int], published_at: datetime) -> set[int]:
-    """The keys that articles of the same story may have, those of the periods within the window, from an article's own."""
+def probes(keys: list[int], published_at: datetime) -> dict[int, bool]:
+    """From an article's own keys those that others of its story may have, in all periods within the window; which are of a title."""
     own = period(published_at)
-    reached = {period(published_at - WINDOW), period(published_at + WINDOW)} - {own}
-    known = marks_of(keys, own) if reached else np.empty(0, np.uint64)
-    return set(keys).union(*(keys_of(known, near) for near in reached))
+    marks = np.array(keys, np.int64).view(np.uint64) ^ _tie(own)
+    titles = ((marks & TITLE_BITS) == TITLE_BITS).tolist()
+    reached = sorted({own, period(published_at - WINDOW), period(published_at + WINDOW)})
+    return {key: title for near in reached for key, title in zip(keys_of(marks, near), titles, strict=True)}
 
 
-def worth_reading(one: Hashes, other: Hashes) -> bool:
-    """Whether enough marks are shared for the texts to be compared: most pairs share a common phrase and no more."""
-    met = np.intersect1d(one, other, assume_unique=True)
-    return bool(met.size >= 0.15 * min(one.size, other.size) or np.any(met & TITLE_BITS == TITLE_BITS))
+def worth_reading(shared: int, title_shared: bool, fewer: int) -> bool:
+    """Whether two articles share enough keys, of the ``fewer`` that one has, to be compared: most share a common phrase and no more."""
+    return title_shared or shared >= 0.15 * fewer
 
 
 @lru_cache(maxsize=10_000)
