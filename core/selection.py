@@ -55,7 +55,7 @@ class ArticleFilter(BaseModel):
     priority_first: bool = True
     order: Order = Order.NEWEST
     as_stories: bool = False
-    """One article a story: of those that match, the one published first. A story of which one is analysed is analysed."""
+    """One article a story: of those that match and could be analysed the first published. A story is analysed if one of it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +157,17 @@ def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[Column
     if article_filter.as_stories:
         if article_filter.ready_only or article_filter.analysed is Analysed.NO:
             conditions.append(~story_has(lambda other: is_analysed(readiness, other)))
-        conditions.append(~story_has(lambda other: and_(_stands_before(other), *_matching_one_by_one(article_filter, readiness, other))))
+        conditions.append(
+            ~story_has(lambda other: and_(_stands_before(readiness, other), *_matching_one_by_one(article_filter, readiness, other)))
+        )
     return conditions
 
 
-def _stands_before(other: A) -> ColumnElement[bool]:
-    return or_(other.published_at < Article.published_at, and_(other.published_at == Article.published_at, other.id < Article.id))
+def _stands_before(readiness: Readiness, other: A) -> ColumnElement[bool]:
+    """Whether ``other`` stands for a story rather than ``articles``: long enough and active first, then as published."""
+    fit, others_fit = (and_(one.is_active, one.body_chars >= readiness.minimum_chars) for one in (Article, other))
+    earlier = or_(other.published_at < Article.published_at, and_(other.published_at == Article.published_at, other.id < Article.id))
+    return or_(and_(others_fit, ~fit), and_(others_fit == fit, earlier))
 
 
 def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:

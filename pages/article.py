@@ -6,6 +6,7 @@ from console.components import csv_download, empty
 from console.reader import highlighted
 from console.resources import read
 from console.signals_view import marks_in, signal_card
+from console.story_view import story
 from console.words import exact, percent, plain
 from core.articles import get_article
 from core.exports import Table
@@ -32,6 +33,7 @@ with left:
         st.markdown(f"**{plain(article.subtitle)}**")
     st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id))
 with right:
+    story(article.id)
     for analysis in read(lambda session: analyses_of(session, article.id)):
         with st.container(border=True):
             st.markdown(
