@@ -110,14 +110,15 @@ def are_one_story(one: Text, other: Text) -> bool:
         return same_title and (short.shingles == long.shingles if not specific else short.shingles <= long.shingles)
     if _share(short.figures, long.figures) < 0.6:
         return False
-    contained, beginning = _share(short.shingles, long.shingles), _share(short.head, long.shingles)
+    contained = _share(short.shingles, long.shingles)
+    beginning = max(_share(short.head, long.shingles), _share(long.head, short.shingles))  # one of them may have a lead of its own
     if one.publisher_id == other.publisher_id:  # whose texts have its furniture in common
         alike = contained if same_title else len(short.shingles & long.shingles) / len(short.shingles | long.shingles)
         return min(alike, beginning) >= (0.6 if same_title else 0.9)
     needed = 0.3 if specific else 0.5 if _titles_alike(one, other) else 0.7
     shared = short.facts & long.facts
     told_anew = specific and len(shared) >= 4 and len(shared) >= 0.5 * min(len(one.facts), len(other.facts))
-    return (contained >= needed and beginning >= 0.3) or told_anew
+    return (contained >= needed and beginning >= (0.3 if specific else 0.5)) or told_anew
 
 
 def words(text: str) -> list[str]:
