@@ -108,17 +108,17 @@ def are_one_story(one: Text, other: Text) -> bool:
     specific = same_title and len(one.title_words) >= SPECIFIC_TITLE_WORDS and apart <= TITLE_WINDOW
     if len(short.shingles) < FEW_SHINGLES:
         return same_title and (short.shingles == long.shingles if not specific else short.shingles <= long.shingles)
-    if _share(short.figures, long.figures) < 0.6:
-        return False
     contained = _share(short.shingles, long.shingles)
+    if _share(short.figures, long.figures) < 0.6 * contained:  # a template, filled in anew
+        return False
     beginning = max(_share(short.head, long.shingles), _share(long.head, short.shingles))  # one of them may have a lead of its own
     if one.publisher_id == other.publisher_id:  # whose texts have its furniture in common
         alike = contained if same_title else len(short.shingles & long.shingles) / len(short.shingles | long.shingles)
         return min(alike, beginning) >= (0.6 if same_title else 0.9)
-    needed = 0.3 if specific else 0.5 if _titles_alike(one, other) else 0.7
+    needed = 0.3 if specific else 0.5
     shared = short.facts & long.facts
     told_anew = specific and len(shared) >= 4 and len(shared) >= 0.5 * min(len(one.facts), len(other.facts))
-    return (contained >= needed and beginning >= (0.3 if specific else 0.5)) or told_anew
+    return min(contained, beginning) >= needed or told_anew
 
 
 def words(text: str) -> list[str]:
@@ -174,11 +174,6 @@ def worth_reading(shared: int, title_shared: bool, fewer: int) -> bool:
 @lru_cache(maxsize=10_000)
 def _tie(of_period: int) -> np.uint64:
     return _mixed(np.array([of_period % 2**64], np.uint64))[0]
-
-
-def _titles_alike(one: Text, other: Text) -> bool:
-    a, b = set(one.title_words), set(other.title_words)
-    return len(a & b) >= 0.5 * max(min(len(a), len(b)), 1)
 
 
 def _share(part: frozenset[int] | frozenset[str], whole: frozenset[int] | frozenset[str]) -> float:
