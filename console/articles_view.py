@@ -81,7 +81,8 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
         return None
     signature = filter_key(article_filter)
     bar = st.container(horizontal=True, vertical_alignment="center")
-    bar.markdown(f"**{found}** {'stories' if article_filter.as_stories else 'articles'}")
+    one, several = ("story", "stories") if article_filter.as_stories else ("article", "articles")
+    bar.markdown(f"**{found}** {one if found.value == 1 else several}")
     if bar.button(f"Select all {found} that match", icon=":material/select_all:", key="select-all"):
         state.select_matching(article_filter)
     offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
@@ -95,9 +96,9 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
         row_height=30,
         column_config={
             "published": st.column_config.DatetimeColumn("Published", format="DD MMM HH:mm", width=95),
-            "publisher": st.column_config.TextColumn("Publisher", width=170),
-            "title": st.column_config.TextColumn("Title", width="large"),
-            "story": st.column_config.TextColumn("Story", width=60, help="How many articles tell it, where more than one do"),
+            "publisher": st.column_config.TextColumn("Publisher", width=130),
+            "title": st.column_config.TextColumn("Title", width=280 if article_filter.as_stories else 360),
+            "story": st.column_config.TextColumn("Story", width=50, help="How many articles tell it, where more than one do"),
             "first": st.column_config.TextColumn("First", width=110, help="Whose article of the story was published first"),
             "length": st.column_config.NumberColumn("Length", format="localized", width=70, help="Characters of the body"),
             "promise": st.column_config.ProgressColumn(
@@ -197,9 +198,9 @@ def _frame(rows: list[ArticleRow], article_filter: ArticleFilter) -> pd.DataFram
         {
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
             "publisher": [f"{'★ ' if row.is_priority else ''}{row.publisher}" for row in rows],
-            "title": [row.title for row in rows],
-            "story": [f"×{row.story_size}" if row.story_size > 1 else "" for row in rows],
             **first,
+            "story": [f"×{row.story_size}" if row.story_size > 1 else "" for row in rows],
+            "title": [row.title for row in rows],
             "length": [row.body_chars for row in rows],
             "promise": [row.promise for row in rows],
             "state": ["in flight" if row.in_flight else "analysed" if row.analysed else "sample" if row.is_sample else "" for row in rows],

@@ -130,7 +130,7 @@ def estimate(
         group_ungrouped(desk)
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order, one_per_story)
         planned = desk.transaction(lambda session: launching.plan(session, selection, desk.settings(session)))
-    print_estimate(planned, launching.reasons_in_words(planned.skipped), as_json=as_json)
+    print_estimate(planned, launching.reasons_in_words(planned.skipped), by_story=one_per_story, as_json=as_json)
 
 
 @app.command()
