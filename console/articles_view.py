@@ -42,6 +42,9 @@ def filters() -> ArticleFilter:
     samples = second.toggle(
         "Samples", value=True, key="samples", bind="query-params", help="The invented articles that come with the desk."
     )
+    as_stories = second.toggle(
+        "Stories", value=False, key="stories", bind="query-params", help="One row for all articles that tell the same text."
+    )
     analysed = second.segmented_control(
         "Analysed",
         list(Analysed),
@@ -65,6 +68,7 @@ def filters() -> ArticleFilter:
         samples=samples,
         priority_first=first_ones,
         order=order,
+        as_stories=as_stories,
     )
 
 
@@ -77,7 +81,8 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
         return None
     signature = filter_key(article_filter)
     bar = st.container(horizontal=True, vertical_alignment="center")
-    bar.markdown(f"**{found}** articles")
+    one, several = ("story", "stories") if article_filter.as_stories else ("article", "articles")
+    bar.markdown(f"**{found}** {one if found.value == 1 else several}")
     if bar.button(f"Select all {found} that match", icon=":material/select_all:", key="select-all"):
         state.select_matching(article_filter)
     offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
@@ -85,14 +90,16 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
     ids = [row.id for row in rows]
     key = f"articles-{signature}-{offset}-{state.table_generation()}"
     event = st.dataframe(
-        _frame(rows),
+        _frame(rows, article_filter),
         hide_index=True,
         height=min(38 + 30 * len(rows), 620),
         row_height=30,
         column_config={
             "published": st.column_config.DatetimeColumn("Published", format="DD MMM HH:mm", width=95),
-            "publisher": st.column_config.TextColumn("Publisher", width=170),
-            "title": st.column_config.TextColumn("Title", width="large"),
+            "publisher": st.column_config.TextColumn("Publisher", width=130),
+            "title": st.column_config.TextColumn("Title", width=280 if article_filter.as_stories else 360),
+            "story": st.column_config.TextColumn("Story", width=50, help="How many articles tell it, where more than one do"),
+            "first": st.column_config.TextColumn("First", width=110, help="Whose article of the story was published first"),
             "length": st.column_config.NumberColumn("Length", format="localized", width=70, help="Characters of the body"),
             "promise": st.column_config.ProgressColumn(
                 "Promise", min_value=0, max_value=1, format="%.2f", width=80, help="The offline rules' own score"
@@ -126,6 +133,11 @@ def cost_card(now: Settings) -> None:
         except DeskError as error:
             st.warning(str(error))
             return
+        if planned.has_repeats and not (chosen.filter and chosen.filter.as_stories):
+            st.toggle(
+                "One article a story", key=state.ONE_PER_STORY, help="The others are skipped. A story of which one is analysed is left out."
+            )
+            st.caption(plain(launching.stories_in_words(planned)))
         figures = planned.estimate
         what = "all that matched the filter" if chosen.filter else "selected"
         st.markdown(f"**{figures.articles:,} {'article' if figures.articles == 1 else 'articles'}** {what}")
@@ -180,11 +192,14 @@ def _launch(now: Settings) -> None:
     state.keep_run(batch_id)
 
 
-def _frame(rows: list[ArticleRow]) -> pd.DataFrame:
+def _frame(rows: list[ArticleRow], article_filter: ArticleFilter) -> pd.DataFrame:
+    first = {"first": [row.first_publisher for row in rows]} if article_filter.as_stories else {}
     return pd.DataFrame(
         {
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
             "publisher": [f"{'★ ' if row.is_priority else ''}{row.publisher}" for row in rows],
+            **first,
+            "story": [f"×{row.story_size}" if row.story_size > 1 else "" for row in rows],
             "title": [row.title for row in rows],
             "length": [row.body_chars for row in rows],
             "promise": [row.promise for row in rows],

@@ -36,6 +36,7 @@ from core.orchestrator import Orchestrator
 from core.selection import Analysed, ArticleFilter, Order, Selection
 from core.settings import load_settings
 from core.signals import Reviewed, SignalFilter
+from core.stories.groups import group_ungrouped
 
 app = typer.Typer(
     name="signaldesk",
@@ -62,6 +63,7 @@ Ids = Annotated[
 ]
 Samples = Annotated[bool, typer.Option("--samples/--no-samples", help="With the sample articles, or without.")]
 BatchId = Annotated[int, typer.Argument(min=1, max=MOST_ID, help="The batch's number.")]
+OnePerStory = Annotated[bool, typer.Option("--one-per-story", help="Of the articles that tell the same story only one.")]
 OrderBy = Annotated[Order, typer.Option("--order", help="Which articles come first, after priority publishers.")]
 
 
@@ -120,17 +122,15 @@ def estimate(
     article_id: Ids = None,
     samples: Samples = True,
     order: OrderBy = Order.NEWEST,
+    one_per_story: OnePerStory = False,
     as_json: Json = False,
 ) -> None:
     """What analysing the articles that match would cost and take."""
-    with Desk.open() as desk, desk.database.session() as session:
-        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
-        planned = launching.plan(session, selection, desk.settings(session))
-    skipped = launching.reasons_in_words(planned.skipped)
-    if as_json:
-        print_json({**planned.estimate.as_json(), "skipped": len(planned.skipped), "skipped_reasons": skipped})
-        return
-    print_estimate(planned, skipped)
+    with Desk.open() as desk:
+        group_ungrouped(desk)
+        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order, one_per_story)
+        planned = desk.transaction(lambda session: launching.plan(session, selection, desk.settings(session)))
+    print_estimate(planned, launching.reasons_in_words(planned.skipped), by_story=one_per_story, as_json=as_json)
 
 
 @app.command()
@@ -143,6 +143,7 @@ def analyze(
     article_id: Ids = None,
     samples: Samples = True,
     order: OrderBy = Order.NEWEST,
+    one_per_story: OnePerStory = False,
     budget: Annotated[float | None, typer.Option(min=0, max=999_999, help="USD that this batch may spend at most.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key: the same key never makes two batches.")] = None,
     as_json: Json = False,
@@ -150,7 +151,8 @@ def analyze(
     """Analyse the articles that match, and wait for the end. Interrupting pauses the batch."""
     _require_short_text("--key", key or "")
     with Desk.open() as desk:
-        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order)
+        group_ungrouped(desk)
+        selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order, one_per_story)
         with desk.database.session() as session:
             settings = desk.settings(session)
             batch_id = launching.launch(
@@ -268,9 +270,10 @@ def _selection(
     ids: list[int] | None,
     samples: bool,
     order: Order,
+    one_per_story: bool,
 ) -> Selection:
     if ids:
-        return Selection.of_ids(ids)
+        return Selection.of_ids(ids, one_per_story=one_per_story)
     _require_short_text("--text", text)
     known: dict[str, int] = {}
     if names:
@@ -288,7 +291,7 @@ def _selection(
         samples=samples,
         order=order,
     )
-    return Selection.of_filter(article_filter, limit)
+    return Selection.of_filter(article_filter, limit, one_per_story=one_per_story)
 
 
 def _require_short_text(option: str, value: str) -> None:

@@ -62,12 +62,15 @@ def _print_report(report: ImportReport, path: Path | None, as_json: bool) -> Non
                 "updated": report.updated,
                 "unchanged": report.unchanged,
                 "rejected": len(report.rejected),
+                "stories": report.stories,
                 "reasons": report.reasons(),
                 "report": str(path) if path else None,
             }
         )
         return
     typer.echo(f"{report.new:,} new, {report.updated:,} updated, {report.unchanged:,} unchanged, {len(report.rejected):,} rejected.")
+    if report.stories:
+        typer.echo(f"{report.stories:,} {'story is' if report.stories == 1 else 'stories are'} told by more than one article.")
     for reason, number in report.reasons().items():
         typer.echo(f"  {number:,} × {reason}")
     if path:

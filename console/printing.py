@@ -14,8 +14,16 @@ from core.clock import utc_now
 notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_estimate(planned: launching.Plan, skipped: str) -> None:
+def print_estimate(planned: launching.Plan, skipped: str, *, by_story: bool, as_json: bool) -> None:
+    """The figures; also what one article a story costs, where it was asked for or would cost less."""
     figures = planned.estimate
+    if as_json:
+        costs = {"every_article": planned.every_article, "one_per_story": planned.one_per_story}
+        both = {name: {"articles": cost.articles, "usd": cost.usd, "usd_at_most": cost.usd_at_most} for name, cost in costs.items()}
+        print_json({**figures.as_json(), **both, "skipped": len(planned.skipped), "skipped_reasons": skipped})
+        return
+    if by_story or planned.has_repeats:
+        typer.echo(launching.stories_in_words(planned))
     typer.echo(f"{figures.articles:,} articles" + (f" ({skipped} skipped)" if skipped else ""))
     typer.echo(f"about {money(figures.usd)}, at most {money(figures.usd_at_most)}; about {duration(figures.seconds)}")
     typer.echo(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches")

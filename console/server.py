@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,9 +21,11 @@ from console.components import show_error
 from console.resources import close_desk, open_desk
 from core.articles import counts
 from core.clock import utc_now
+from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings
+from core.stories.groups import group_ungrouped
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +33,24 @@ logger = logging.getLogger(__name__)
 @contextlib.asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """The desk is open while the server runs; stopping lets what is in flight finish."""
-    await anyio.to_thread.run_sync(open_desk)
+    desk = await anyio.to_thread.run_sync(open_desk)
+    ending = threading.Event()
+    grouping = threading.Thread(target=_group_into_stories, args=(desk, ending), name="stories", daemon=True)
+    grouping.start()
     try:
         yield {}
     finally:
+        ending.set()
+        await anyio.to_thread.run_sync(grouping.join)
         await anyio.to_thread.run_sync(close_desk)
+
+
+def _group_into_stories(desk: Desk, ending: threading.Event) -> None:
+    """Compare the articles that never were, such as those from before there were stories, while the console is in use."""
+    try:
+        group_ungrouped(desk, leave=ending.is_set)
+    except DatabaseUnavailable as error:
+        logger.warning("articles are grouped into stories at the next start or import: %s", error)
 
 
 async def health(_: Request) -> JSONResponse:

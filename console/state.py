@@ -23,6 +23,8 @@ _NAME = "reviewer_name"
 _DESK = "review_desk"
 _BULK = "last_bulk"
 _GENERATION = "table_generation"
+ONE_PER_STORY = "one-per-story"
+"""The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
 
 def user() -> str:
@@ -47,9 +49,10 @@ def selected_ids() -> tuple[int, ...]:
 
 def selection() -> Selection:
     """What would be launched now."""
+    one_per_story = bool(st.session_state.get(ONE_PER_STORY))
     if chosen := st.session_state.get(_FILTER):
-        return Selection.of_filter(chosen)
-    return Selection.of_ids(selected_ids())
+        return Selection.of_filter(chosen, one_per_story=one_per_story)
+    return Selection.of_ids(selected_ids(), one_per_story=one_per_story)
 
 
 def select_on_page(page_ids: Iterable[int], chosen: Iterable[int]) -> None:

@@ -33,6 +33,7 @@ CONNECT = {"prepare_threshold": None, "connect_timeout": 10, "application_name":
 TRUSTED_IDLE_SECONDS = 2.0
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
+IMPORT_LOCK = 7_264_419
 
 
 class Database:

@@ -190,6 +190,10 @@ class Article(Base):
         Index("ix_articles_search", "search", postgresql_using="gin"),
         Index("ix_articles_published_at_id", text("published_at DESC"), text("id DESC")),
         Index("ix_articles_publisher_id_published_at", "publisher_id", text("published_at DESC")),
+        Index("ix_articles_story", "story_id", "published_at", "id", postgresql_where=text("story_id IS NOT NULL")),
+        Index("ix_articles_ungrouped", "id", postgresql_where=text("story_keys IS NULL")),
+        # Without its list of pending entries, which every search would read from one end to the other.
+        Index("ix_articles_story_keys", "story_keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
 
     id: Mapped[Key]
@@ -214,6 +218,10 @@ class Article(Base):
     is_sample: Mapped[bool] = mapped_column(server_default=text("false"))
     promise: Mapped[float] = mapped_column(server_default=text("0"))
     """The offline rules' own score, 0..1, of how promising the article is."""
+    story_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The same for all articles of one story: the id that was its smallest member's. Null for an article that is alone."""
+    story_keys: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger), deferred=True)
+    """By which copies of the text are found (``core.stories``). Null until the article was compared with the others."""
     search: Mapped[str] = mapped_column(
         TSVECTOR,
         Computed(

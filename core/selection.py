@@ -5,14 +5,15 @@ of 100,000 articles is never carried about as rows.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, and_, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from core.database import among
 from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, Publisher, RecordStatus
@@ -22,6 +23,8 @@ COUNT_BOUND = 10_000
 
 
 S = TypeVar("S", bound=Select)
+A = type[Article]
+"""``articles``, or an alias of it."""
 
 
 class Analysed(StrEnum):
@@ -51,6 +54,8 @@ class ArticleFilter(BaseModel):
     samples: bool = True
     priority_first: bool = True
     order: Order = Order.NEWEST
+    as_stories: bool = False
+    """One article a story: of those that match and could be analysed the first published. A story is analysed if one of it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,10 @@ class ArticleRow:
     analysed: bool
     in_flight: bool
     is_sample: bool
+    story_size: int
+    """How many articles tell this story, this one included."""
+    first_publisher: str
+    """Whose article of the story was published first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,63 +105,89 @@ class Selection(BaseModel):
     ids: tuple[int, ...] = ()
     filter: ArticleFilter | None = None
     limit: int | None = Field(None, ge=1)
+    one_per_story: bool = False
+    """Of the articles chosen a launch takes one a story, and none of a story that is analysed or in flight."""
 
     @classmethod
-    def of_ids(cls, ids: list[int] | tuple[int, ...]) -> Self:
-        return cls(ids=tuple(dict.fromkeys(ids)))
+    def of_ids(cls, ids: list[int] | tuple[int, ...], *, one_per_story: bool = False) -> Self:
+        return cls(ids=tuple(dict.fromkeys(ids)), one_per_story=one_per_story)
 
     @classmethod
-    def of_filter(cls, article_filter: ArticleFilter, limit: int | None = None) -> Self:
-        return cls(filter=article_filter, limit=limit)
+    def of_filter(cls, article_filter: ArticleFilter, limit: int | None = None, *, one_per_story: bool = False) -> Self:
+        return cls(filter=article_filter, limit=limit, one_per_story=one_per_story or article_filter.as_stories)
 
     @property
     def is_empty(self) -> bool:
         return self.filter is None and not self.ids
 
 
-def is_ready(readiness: Readiness) -> ColumnElement[bool]:
+def is_ready(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
     """Active, long enough, and not analysed with the current configuration since its text last changed."""
-    return and_(Article.is_active, Article.body_chars >= readiness.minimum_chars, ~is_analysed(readiness))
+    return and_(article.is_active, article.body_chars >= readiness.minimum_chars, ~is_analysed(readiness, article))
 
 
-def is_analysed(readiness: Readiness) -> ColumnElement[bool]:
+def is_analysed(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
     return exists().where(
-        Analysis.article_id == Article.id,
+        Analysis.article_id == article.id,
         Analysis.configuration_hash == readiness.configuration_hash,
-        Analysis.content_hash == Article.content_hash,
+        Analysis.content_hash == article.content_hash,
         Analysis.completed_at.is_not(None),
     )
 
 
-def is_in_flight() -> ColumnElement[bool]:
+def is_in_flight(article: A = Article) -> ColumnElement[bool]:
     """Pending or processing in a batch that is still open."""
     return exists().where(
-        BatchRecord.article_id == Article.id,
+        BatchRecord.article_id == article.id,
         BatchRecord.status.in_(RecordStatus.open()),
         BatchSession.id == BatchRecord.batch_id,
         BatchSession.status.in_(BatchStatus.open()),
     )
 
 
+def story_has(condition: Callable[[A], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether another article of the same story is so."""
+    other = aliased(Article)
+    return exists().where(other.story_id == Article.story_id, other.id != Article.id, condition(other))
+
+
 def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
     """The filter as SQL conditions on ``articles``."""
+    conditions = _matching_one_by_one(article_filter, readiness, Article)
+    if article_filter.as_stories:
+        if article_filter.ready_only or article_filter.analysed is Analysed.NO:
+            conditions.append(~story_has(lambda other: is_analysed(readiness, other)))
+        conditions.append(
+            ~story_has(lambda other: and_(_stands_before(readiness, other), *_matching_one_by_one(article_filter, readiness, other)))
+        )
+    return conditions
+
+
+def _stands_before(readiness: Readiness, other: A) -> ColumnElement[bool]:
+    """Whether ``other`` stands for a story rather than ``articles``: long enough and active first, then as published."""
+    fit, others_fit = (and_(one.is_active, one.body_chars >= readiness.minimum_chars) for one in (Article, other))
+    earlier = or_(other.published_at < Article.published_at, and_(other.published_at == Article.published_at, other.id < Article.id))
+    return or_(and_(others_fit, ~fit), and_(others_fit == fit, earlier))
+
+
+def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if article_filter.ready_only:
-        conditions.append(is_ready(readiness))
+        conditions.append(is_ready(readiness, article))
     if article_filter.publishers:
-        conditions.append(Article.publisher_id.in_(article_filter.publishers))
+        conditions.append(article.publisher_id.in_(article_filter.publishers))
     if article_filter.text.strip():
-        conditions.append(Article.search.op("@@")(func.to_tsquery("english", prefix_query(article_filter.text))))
+        conditions.append(article.search.op("@@")(func.to_tsquery("english", prefix_query(article_filter.text))))
     if article_filter.since:
-        conditions.append(Article.published_at >= day_start(article_filter.since))
+        conditions.append(article.published_at >= day_start(article_filter.since))
     if article_filter.until:
-        conditions.append(Article.published_at < day_after(article_filter.until))
+        conditions.append(article.published_at < day_after(article_filter.until))
     if article_filter.analysed is Analysed.YES:
-        conditions.append(is_analysed(readiness))
+        conditions.append(is_analysed(readiness, article))
     if article_filter.analysed is Analysed.NO:
-        conditions.append(~is_analysed(readiness))
+        conditions.append(~is_analysed(readiness, article))
     if not article_filter.samples:
-        conditions.append(~Article.is_sample)
+        conditions.append(~article.is_sample)
     return conditions
 
 
@@ -177,9 +212,25 @@ def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, 
         is_analysed(readiness).label("analysed"),
         is_in_flight().label("in_flight"),
         Article.is_sample,
+        *_of_its_story(),
     )
     rows = session.execute(_ordered(statement, article_filter, readiness).offset(offset).limit(size)).mappings()
     return [ArticleRow(**row) for row in rows]
+
+
+def _of_its_story() -> tuple[ColumnElement[Any], ...]:
+    """Size and first publisher of each article's story; of an article that is alone, 1 and its own."""
+    other, publisher = aliased(Article), aliased(Publisher)
+    size = select(func.count()).where(other.story_id == Article.story_id).scalar_subquery()
+    first = (
+        select(publisher.name)
+        .join(other, other.publisher_id == publisher.id)
+        .where(other.story_id == Article.story_id)
+        .order_by(other.published_at, other.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.greatest(size, 1).label("story_size"), func.coalesce(first, Publisher.name).label("first_publisher")
 
 
 def count(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> Count:

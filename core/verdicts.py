@@ -13,6 +13,7 @@ from core.agents.signal_validation import CheckedSource
 from core.authorities import authority_of
 from core.models import Authority
 from core.research import SearchResult
+from core.stories.likeness import shingles, words
 
 RULE = (
     "Pages that copy the article or each other count as one origin; the article's own publisher and copies of the article count for"
@@ -22,11 +23,10 @@ RULE = (
 )
 ARTICLE = 0
 """The origin of copies of the article."""
-SHINGLE = 5
 COPIED = 0.5
 """Share of the shorter text's shingles that stand in the other, from which on they are one origin. Rewritten news of one event, by
 other hands, stays far under it; a syndicated text, cut or with another lead, well over."""
-SHINGLES_LEAST = 4
+SHINGLES_LEAST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +110,24 @@ def _carries(origins: Mapping[int, bool]) -> bool:
 
 def _origins(body: str, texts: Sequence[str]) -> list[int]:
     """For each text the number of its origin: ``ARTICLE``, or that of the first text it shares its words with."""
-    known: list[tuple[int, frozenset[str]]] = [(ARTICLE, _shingles(body))]
+    known = [(ARTICLE, _runs(body))]
     numbers = []
     for text in texts:
-        own = _shingles(text)
+        own = _runs(text)
         number = next((number for number, other in known if _copied(own, other)), len({number for number, _ in known}))
         known.append((number, own))
         numbers.append(number)
     return numbers
 
 
-def _copied(one: frozenset[str], other: frozenset[str]) -> bool:
+def _copied(one: frozenset[int], other: frozenset[int]) -> bool:
     shorter = min(len(one), len(other))
     return shorter >= SHINGLES_LEAST and len(one & other) >= COPIED * shorter
 
 
-def _shingles(text: str) -> frozenset[str]:
-    words = re.findall(r"\w+", text.lower())
-    return frozenset(" ".join(words[at : at + SHINGLE]) for at in range(len(words) - SHINGLE + 1))
+def _runs(text: str) -> frozenset[int]:
+    """The text's shingles, as stories are told by."""
+    return frozenset(shingles(words(text)).tolist())
 
 
 def _bare(publisher: str) -> str:

@@ -7,6 +7,7 @@ from console.reader import highlighted
 from console.resources import read
 from console.signal_card import marks_in, signal_card
 from console.state import blind_share
+from console.story_view import story
 from console.words import exact, percent, plain
 from core.articles import get_article
 from core.exports import Table
@@ -34,6 +35,7 @@ with left:
         st.markdown(f"**{plain(article.subtitle)}**")
     st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id, numbers=numbers))
 with right:
+    story(article.id)
     for analysis in read(lambda session: analyses_of(session, article.id)):
         with st.container(border=True):
             st.markdown(

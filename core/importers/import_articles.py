@@ -12,19 +12,21 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
+from core.errors import ImportRefused
 from core.importers.parsed_article import ParsedArticle, RejectedRow
 from core.models import Article, ArticleCategory, ArticleKey, Category
 from core.offline.analysis import promise
+from core.stories import groups
+from core.stories.likeness import story_keys
 
 CHUNK = 200
-IMPORT_LOCK = 7_264_419
 SHORTENED = 0.5
 """An update never puts a body in place of one more than twice as long: it is a feed's summary of what is here in full."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -39,6 +41,10 @@ class ImportReport:
     updated: int = 0
     unchanged: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
+    stories: int = 0
+    """Stories told by more than one article that a new or updated article is in."""
+    changed: set[int] = field(default_factory=set, repr=False)
+    """Ids of the new and updated articles."""
 
     @property
     def total(self) -> int:
@@ -68,14 +74,24 @@ def import_articles(
         ImportRefused: the source turns out to be unreadable.
     """
     report = report or ImportReport()
+    groups.group_ungrouped(desk)
     numbered = enumerate(rows, start=1)
-    while chunk := list(islice(numbered, CHUNK)):
-        report.rejected += [row for _, row in chunk if isinstance(row, RejectedRow)]
-        articles = [(number, row) for number, row in chunk if isinstance(row, ParsedArticle)]
-        if articles:
-            _import_chunk(desk, source, articles, report)
-        on_progress(len(chunk))
+    try:
+        while chunk := list(islice(numbered, CHUNK)):
+            report.rejected += [row for _, row in chunk if isinstance(row, RejectedRow)]
+            articles = [(number, row) for number, row in chunk if isinstance(row, ParsedArticle)]
+            if articles:
+                _import_chunk(desk, source, articles, report)
+            on_progress(len(chunk))
+    except ImportRefused:
+        _count_stories(desk, report)
+        raise
+    _count_stories(desk, report)
     return report
+
+
+def _count_stories(desk: Desk, report: ImportReport) -> None:
+    report.stories = desk.transaction(lambda session: groups.stories_among(session, sorted(report.changed)))
 
 
 def write_report(report: ImportReport, folder: Path, now: datetime) -> Path | None:
@@ -103,7 +119,7 @@ def content_hash(title: str, body: str) -> str:
 def _import_chunk(desk: Desk, source: str, articles: list[tuple[int, ParsedArticle]], report: ImportReport) -> None:
     try:
         with desk.database.session() as session:
-            outcome = _Chunk(session).put([article for _, article in articles])
+            new, updated = _Chunk(session).put([article for _, article in articles])
     except (DataError, IntegrityError) as error:
         if len(articles) == 1:
             number, article = articles[0]
@@ -113,9 +129,10 @@ def _import_chunk(desk: Desk, source: str, articles: list[tuple[int, ParsedArtic
         for one in articles:
             _import_chunk(desk, source, [one], report)
         return
-    report.new += outcome[0]
-    report.updated += outcome[1]
-    report.unchanged += len(articles) - outcome[0] - outcome[1]
+    report.new += len(new)
+    report.updated += len(updated)
+    report.unchanged += len(articles) - len(new) - len(updated)
+    report.changed.update(new, updated)
 
 
 class _Chunk:
@@ -123,23 +140,26 @@ class _Chunk:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
+        groups.lock(session)
 
-    def put(self, articles: list[ParsedArticle]) -> tuple[int, int]:
-        """Insert what is new and update what changed; returns how many of each."""
-        new = updated = 0
+    def put(self, articles: list[ParsedArticle]) -> tuple[list[int], list[int]]:
+        """Insert what is new, update what changed, and group both into stories; returns the ids of each, one an article and delivery."""
+        new: list[int] = []
+        updated: list[int] = []
         publishers = ensure_publishers(self.session, {article.publisher for article in articles})
         for batch in _without_repeats(articles):
             keys = [key for article in batch for key in article.identity_keys]
             known = dict(self.session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(keys))).all())
             owner = [next((known[key] for key in article.identity_keys if key in known), None) for article in batch]
             fresh = [article for article, found in zip(batch, owner, strict=True) if found is None]
-            ids = iter(self._insert(fresh, publishers))
+            inserted = self._insert(fresh, publishers)
+            ids = iter(inserted)
             placed = [(article, found if found is not None else next(ids)) for article, found in zip(batch, owner, strict=True)]
             updated += self._update([pair for pair, found in zip(placed, owner, strict=True) if found is not None])
-            new += len(fresh)
+            new += inserted
             rows = [{"key": key, "article_id": article_id} for article, article_id in placed for key in article.identity_keys]
             self.session.execute(upsert(ArticleKey).on_conflict_do_nothing(), rows)
+        groups.group(self.session, [*new, *updated])
         return new, updated
 
     def _insert(self, articles: list[ParsedArticle], publishers: dict[str, int]) -> list[int]:
@@ -150,7 +170,7 @@ class _Chunk:
         self._categorise(dict(zip(ids, articles, strict=True)))
         return ids
 
-    def _update(self, placed: list[tuple[ParsedArticle, int]]) -> int:
+    def _update(self, placed: list[tuple[ParsedArticle, int]]) -> list[int]:
         ids = [article_id for _, article_id in placed]
         stored = {
             row[0]: row
@@ -164,7 +184,7 @@ class _Chunk:
         for article_id, article in changed.items():
             self.session.execute(update(Article).where(Article.id == article_id).values(updated_at=func.now(), **_columns(article)))
         self._categorise(changed)
-        return len(changed)
+        return list(changed)
 
     def _categorise(self, articles: dict[int, ParsedArticle]) -> None:
         names = {name[:200] for article in articles.values() for name in article.categories}
@@ -197,6 +217,7 @@ def _columns(article: ParsedArticle) -> dict[str, object]:
         "is_active": article.active,
         "is_sample": article.is_sample,
         "promise": promise(article.title, article.body),
+        "story_keys": story_keys(article.title, article.body, article.published_at),
     }
 
 

@@ -25,6 +25,7 @@ ORDER = (
     "group_commit",
     # import -> articles
     "articles",
+    "stories",
     "offline",
     "importers",
     "samples",

@@ -1,0 +1,31 @@
+"""The story on an article's page: who else tells it, and who was first."""
+
+import streamlit as st
+
+from console.navigation import to
+from console.resources import read
+from console.words import exact, plain
+from core.stories.groups import Member, members
+
+
+def story(article_id: int) -> None:
+    """The articles of this article's story, the first published first; nothing where the article is alone."""
+    found = read(lambda session: members(session, article_id))
+    if not found:
+        return
+    with st.container(border=True):
+        st.markdown(f"**One story in {len(found)} articles**")
+        for place, member in enumerate(found):
+            _line(member, is_first=place == 0, is_this=member.id == article_id)
+
+
+def _line(member: Member, *, is_first: bool, is_this: bool) -> None:
+    facts = [f"**{plain(member.publisher)}**", exact(member.published_at)]
+    marks = [word for word, holds in (("first", is_first), ("this article", is_this)) if holds]
+    st.caption(" · ".join([*facts, *marks]))
+    if is_this:
+        return
+    with st.container(horizontal=True):
+        st.page_link(to("article"), label=plain(member.title), icon=":material/menu_book:", query_params={"id": str(member.id)})
+        if member.url and member.url.startswith(("http://", "https://")):
+            st.link_button("Open at the publisher", member.url, icon=":material/open_in_new:", type="tertiary")
