@@ -31,6 +31,8 @@ columns[0].metric(
 )
 columns[1].metric("Running now", f"{today.running:,}", f"{today.waiting:,} waiting", delta_color="off", delta_arrow="off", border=True)
 columns[2].metric("To review", f"{today.to_review:,}", "signals", delta_color="off", delta_arrow="off", border=True)
+if today.to_review:
+    columns[2].page_link(to("review"), label="Review them", icon=":material/fact_check:")
 columns[3].metric("Accepted", f"{today.accepted:,}", "signals", delta_color="off", delta_arrow="off", border=True)
 forecast = f"about {money(reports.burn_rate(budgets[0], moment))} by midnight UTC"
 columns[4].metric("Spent today", money(budgets[0].spent), forecast, delta_color="off", delta_arrow="off", border=True)
