@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.charts import BADGES, KIND_NAMES
-from console.components import attempt, badge, csv_download, empty, filter_key, kind_label, pager
+from console.components import attempt, badge, empty, filter_key, kind_label, pager
+from console.exporting import export_popover
 from console.navigation import to
 from console.reader import Mark, highlighted
 from console.resources import change, read
@@ -18,7 +19,6 @@ from core import batch_actions, reviews, signals, validations
 from core.agents.outputs import SignalKind, Stance, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.evidence import Text
-from core.exports import Table
 from core.figures import unsupported
 from core.models import Decision, EvidenceMatch
 from core.signals import Reviewed, SignalDetail, SignalFilter, SignalOrder
@@ -71,8 +71,7 @@ def table(signal_filter: SignalFilter) -> int | None:
     bar = st.container(horizontal=True, vertical_alignment="center")
     bar.markdown(f"**{found}** signals")
     with bar:
-        csv_download(Table.SIGNALS, signal_filter=signal_filter, key="signals")
-        csv_download(Table.ANALYSES, batch_id=signal_filter.batch_id, key="signals")
+        export_popover(signals=signal_filter, key="signals")
     if found.value == 0:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None

@@ -102,7 +102,7 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-                if (revision := _current_revision(connection)) is not None and revision not in known:
+                if (revision := current_revision(connection)) is not None and revision not in known:
                     raise DatabaseUnavailable(
                         f"The database at {self.address} was made by a newer Signal Desk (revision {revision}). Update this checkout."
                     )
@@ -173,8 +173,9 @@ def _driver_url(url: str) -> URL:
     return address
 
 
-def _current_revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def current_revision(connection: Connection) -> str | None:
+    """The schema's revision; None before the first migration."""
+    return MigrationContext.configure(connection).getcurrent_revision()
 
 
 def _what_happened(error: SQLAlchemyError, address: str) -> str:
