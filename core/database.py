@@ -175,7 +175,7 @@ def _driver_url(url: str) -> URL:
 
 def current_revision(connection: Connection) -> str | None:
     """The schema's revision; None before the first migration."""
-    return MigrationContext.configure(connection).getcurrent_revision()
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _what_happened(error: SQLAlchemyError, address: str) -> str:

@@ -1,19 +1,21 @@
 """The briefing: accepted signals as one HTML file for reading and printing. No scripts, nothing from elsewhere, all text escaped."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.agents.outputs import SignalKind, Stance, Verdict
+from sqlalchemy.orm import Session
+
+from core.agents.outputs import SignalKind, Verdict
 from core.exports.manifest import Manifest
+from core.exports.rows import Export, Row, export_rows, spans
 from core.figures import unsupported
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-Row = dict[str, Any]
 
 HEADINGS = {
     SignalKind.WEAK_SIGNAL: "Weak signals",
@@ -28,25 +30,23 @@ VERDICTS = {
     Verdict.INCONCLUSIVE: "Inconclusive",
     Verdict.INSUFFICIENT_DATA: "Not enough data",
 }
-STANCES = {Stance.SUPPORTS: "supports", Stance.CONTRADICTS: "contradicts", Stance.NEUTRAL: "neutral"}
 
 
-def briefing(rows: Iterable[Row], manifest: Manifest) -> Iterator[str]:
-    """The page, piece by piece. ``rows`` are of the signals' export, in the order in which they are to be read within their kind."""
-    kinds: dict[SignalKind, list[Row]] = {kind: [] for kind in HEADINGS}
-    for row in rows:
-        kinds[row["kind"]].append(_as_read(row))
-    signals = [row for found in kinds.values() for row in found]
-    dates = [row["published_at"] for row in signals]
-    facts = {
-        "groups": [(kind.value, HEADINGS[kind], found) for kind, found in kinds.items() if found],
-        "count": len(signals),
-        "articles": len({row["article_id"] for row in signals}),
-        "period": _period(min(dates), max(dates)) if dates else "",
-        "made_at": datetime.fromisoformat(manifest.made_at),
-        "manifest": manifest,
-    }
-    return _template().generate(facts)
+def briefing(session: Session, export: Export, manifest: Manifest) -> Iterator[str]:
+    """The page, piece by piece: kind by kind, within each in the filter's order."""
+    found = {span.kind: span for span in spans(session, export.filter)}
+
+    def read(kind: SignalKind) -> Iterator[Row]:
+        return map(_as_read, export_rows(session, replace(export, signals=export.signals.model_copy(update={"kinds": (kind,)}))))
+
+    stream = _template().stream(
+        groups=((kind.value, heading, found[kind].count, read(kind)) for kind, heading in HEADINGS.items() if kind in found),
+        period=_period(min(span.first for span in found.values()), max(span.last for span in found.values())) if found else "",
+        made_at=datetime.fromisoformat(manifest.made_at),
+        manifest=manifest,
+    )
+    stream.enable_buffering(200)
+    return stream
 
 
 def _as_read(row: Row) -> Row:
@@ -63,6 +63,7 @@ def _as_read(row: Row) -> Row:
             if row[f"corrected_{name}"] and row[f"corrected_{name}"] != row[name]
         ],
         "unsupported": unsupported(description, quotes),
+        "sources": [source | {"published_at": _moment(source["published_at"])} for source in row["sources"] or ()],
         "verdict_name": VERDICTS.get(row["verdict"]),
     }
 
@@ -74,6 +75,10 @@ def web_address(url: str | None) -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _day(moment: datetime) -> str:
@@ -98,5 +103,4 @@ def _template() -> "Template":
         loader=PackageLoader("core.exports", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"day": _day, "time": _time, "web_address": web_address}
-    environment.globals |= {"stances": STANCES}
     return environment.get_template("briefing.html")

@@ -100,7 +100,7 @@ def _write_rows(session: Session, export: Export, file: IO[bytes], manifest: Man
     lines = {
         Format.CSV: lambda: csv_lines(export.table, rows, bom=export.bom),
         Format.JSONL: lambda: json_lines(rows),
-        Format.BRIEFING: lambda: briefing(rows, manifest),
+        Format.BRIEFING: lambda: briefing(session, export, manifest),
     }[export.format]()
     for line in lines:
         file.write(line.encode())

@@ -3,17 +3,29 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from core.exports.tables import COLUMNS, Table
+from core.exports.tables import COLUMNS, Kind, Table, kinds
 from core.spreadsheets import harmless
 
 BOM = "\ufeff"
+
+
+def _as_is(number: float | None) -> float | None:
+    return number
+
+
+def _text(text: str | None) -> str | None:
+    return harmless(text) if text else text
+
+
+WRITTEN: dict[Kind, Callable[[Any], Any]] = {Kind.INTEGER: _as_is, Kind.REAL: _as_is, Kind.TEXT: _text}
+"""What the csv module itself writes as ``cell`` would, and sooner."""
 
 
 def csv_lines(table: Table, rows: Iterable[dict[str, Any]], *, bom: bool = False) -> Iterator[str]:
@@ -23,10 +35,11 @@ def csv_lines(table: Table, rows: Iterable[dict[str, Any]], *, bom: bool = False
     buffer.write(BOM if bom else "")
     writer.writerow(COLUMNS[table])
     yield buffer.getvalue()
+    columns = [(name, WRITTEN.get(kind, cell)) for name, kind in kinds(table).items()]
     for row in rows:
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow([cell(row.get(name)) for name in COLUMNS[table]])
+        writer.writerow([written(row.get(name)) for name, written in columns])
         yield buffer.getvalue()
 
 

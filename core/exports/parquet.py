@@ -1,6 +1,7 @@
 """Parquet: typed columns by one schema, whatever rows there are. Times in UTC, money as decimals of the ledger's own scale."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 from typing import IO, Any
 
@@ -9,7 +10,7 @@ from pyarrow import parquet
 
 from core.exports.tables import Kind, Table, kinds
 
-ROW_GROUP = 5_000
+ROW_GROUP = 2_000
 TIME = pa.timestamp("us", tz="UTC")
 QUOTE = pa.struct([("quote", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("match", pa.string())])
 SOURCE = pa.struct(
@@ -47,4 +48,17 @@ def write_parquet(file: IO[bytes], table: Table, rows: Iterable[dict[str, Any]],
     left = iter(rows)
     with parquet.ParquetWriter(file, columns, compression="zstd") as writer:
         while chunk := list(islice(left, ROW_GROUP)):
-            writer.write_batch(pa.RecordBatch.from_pylist(chunk, schema=columns))
+            writer.write_batch(pa.RecordBatch.from_pylist([_timed(row) for row in chunk], schema=columns))
+
+
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the times of its sources as times."""
+    if not row.get("sources"):
+        return row
+    sources = [source | {"published_at": published_at(source)} for source in row["sources"]]
+    return row | {"sources": sources}
+
+
+def published_at(source: dict[str, Any]) -> datetime | None:
+    """When a source was published."""
+    return datetime.fromisoformat(source["published_at"]) if source["published_at"] else None
