@@ -73,11 +73,10 @@ class Manifest:
 def in_words(chosen: dict[str, Any]) -> str:
     """A filter for a reader: only what narrows, and the order."""
     labels = {"minimum_confidence": "confidence at least", "batch_id": "run", "article_id": "article", "blind_share": "blind share"}
-    passed = {"", Reviewed.ANY.value}
     parts = [
         f"{labels.get(name, name)} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in chosen.items()
-        if value and value not in passed
+        if value and value != Reviewed.ANY.value
     ]
     return "; ".join(parts) or "everything"
 

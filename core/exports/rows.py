@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind
@@ -133,7 +133,7 @@ def _validations(session: Session, ids: Sequence[int]) -> dict[int, Row]:
         )
         .where(among(Validation.signal_id, ids))
         .order_by(Validation.signal_id, Validation.id.desc())
-        .distinct(Validation.signal_id)
+        .ext(distinct_on(Validation.signal_id))
     )  # fmt: skip
     rows = {row.pop("signal_id"): row for row in _rows(session, newest)}
     sources = _sources(session, [row["validation_id"] for row in rows.values()])

@@ -76,7 +76,9 @@ def test_rows_are_written_as_they_come() -> None:
             yield {"record_id": number}
 
     lines = csv_lines(Table.RECORDS, made())
-    assert next(lines).endswith("\r\n0,,,,,,,,,,\r\n")
+    assert next(lines).startswith("record_id,")
+    assert drawn == []
+    assert next(lines) == "0,,,,,,,,,,\r\n"
     assert drawn == [0]
 
 
@@ -278,7 +280,7 @@ def test_every_field_of_the_filter_narrows_the_export_as_it_does_the_screen(desk
             assert told == [(row.id, row.verdict, row.is_blind, row.decision) for row in on_screen], chosen
             seen.add((name, tuple(told)))
     everything = {told for name, told in seen if name == "order"}
-    assert len(everything) > 3
+    assert len(everything) > 2
     assert {name for name, told in seen if told not in everything or name == "order"} == set(narrowed)
 
 

@@ -82,13 +82,13 @@ def test_nothing_that_was_written_by_others_becomes_markup(desk: Desk, articles:
     (article,) = articles(
         1, title=ATTACK, publisher=ATTACK[:60], body=f"{ATTACK} and more words. " * 40, url="https://evil.example/\"'><script>"
     )
-    (signal_id,) = keep(desk, article, a_signal(f"{ATTACK} and more words", description=ATTACK, implications=ATTACK, category=ATTACK[:90]))
+    (signal_id,) = keep(desk, article, a_signal(f"{ATTACK} and more words", description=ATTACK, implications=ATTACK, category=ATTACK[:60]))
     validated(desk, signal_id, reason=ATTACK)
     with desk.database.session() as session:
         session.connection().exec_driver_sql(
             "UPDATE validation_sources SET url = 'javascript:alert(1)', title = %s, quote = %s", (ATTACK, ATTACK)
         )
-    accept(desk, signal_id, note=ATTACK, by=ATTACK[:90])
+    accept(desk, signal_id, note=ATTACK, by=ATTACK[:60])
     seen = Seen(page(desk, tmp_path))
     assert {tag for tag, _ in seen.tags} & {"script", "img", "iframe", "object", "form", "link", "base", "svg"} == set()
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
