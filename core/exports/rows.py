@@ -1,11 +1,12 @@
 """The rows of an export, streamed: signals in chunks with what belongs to them, other tables by a cursor on the server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,8 @@ from core.models import Analysis, Article, BatchRecord, Evidence, LedgerEntry, P
 from core.signals import Reviewed, SignalFilter, is_blind, joined, matching_signals, signal_order
 from core.verdicts import ARTICLE
 
-FETCH = 1_000
+FETCH = 2_000
+ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 Row = dict[str, Any]
 
@@ -83,9 +85,19 @@ def count_rows(session: Session, export: Export) -> int:
 def _signals(session: Session, signal_filter: SignalFilter) -> Iterator[Row]:
     """The order is made of ids alone, which sort in little memory; the rest is read for a chunk of them at a time."""
     ordered = joined(select(Signal.id)).where(*matching_signals(signal_filter)).order_by(*signal_order(signal_filter))
-    for ids in session.connection().execute(ordered, execution_options={"yield_per": FETCH}).scalars().partitions():
+    parts = session.connection().execute(ordered, execution_options={"yield_per": FETCH}).scalars().partitions()
+
+    def read() -> list[Row] | None:
+        if not (ids := next(parts, ())):
+            return None
         found = _chunk(session, ids, signal_filter)
-        yield from (found[id_] for id_ in ids if id_ in found)  # one may have been deleted since
+        return [found[id_] for id_ in ids if id_ in found]  # one may have been deleted since
+
+    with ThreadPoolExecutor(1, "export") as reader:  # the next chunk is read while this one is written; the session is the reader's alone
+        coming = reader.submit(read)
+        while (rows := coming.result()) is not None:
+            coming = reader.submit(read)
+            yield from rows
 
 
 def _chunk(session: Session, ids: Sequence[int], signal_filter: SignalFilter) -> dict[int, Row]:
@@ -101,7 +113,7 @@ def _chunk(session: Session, ids: Sequence[int], signal_filter: SignalFilter) ->
     ).where(among(Signal.id, ids))  # fmt: skip
     signals = list(_rows(session, statement))
     evidence = _evidence(session, ids)
-    validations = _validations(session, [row["signal_id"] for row in signals if not row["verdict_hidden"]])
+    validations = _validations(session, {row["signal_id"]: row["published_at"] for row in signals if not row["verdict_hidden"]})
     reviews = _reviews(session, [row["review_id"] for row in signals if row["review_id"] is not None])
     rows: dict[int, Row] = {}
     for signal in signals:
@@ -123,22 +135,26 @@ def _evidence(session: Session, ids: Sequence[int]) -> dict[int, list[Row]]:
     return {row["signal_id"]: row["quotes"] for row in _rows(session, statement)}
 
 
-def _validations(session: Session, ids: Sequence[int]) -> dict[int, Row]:
-    """The newest validation of signals, with its sources and the number of their origins."""
+def _validations(session: Session, published: Mapping[int, datetime]) -> dict[int, Row]:
+    """The newest validation of signals, with its sources and the number of their origins. ``published`` are their articles' times."""
     newest = (
         select(
             Validation.signal_id, Validation.id.label("validation_id"), Validation.verdict, Validation.confidence_adjustment,
             Validation.reason.label("validation_reason"), Validation.model_verdict, Validation.research_provider,
             Validation.failed.label("research_failed"), Validation.created_at.label("validated_at"),
         )
-        .where(among(Validation.signal_id, ids))
+        .where(among(Validation.signal_id, list(published)))
         .order_by(Validation.signal_id, Validation.id.desc())
         .ext(distinct_on(Validation.signal_id))
     )  # fmt: skip
     rows = {row.pop("signal_id"): row for row in _rows(session, newest)}
     sources = _sources(session, [row["validation_id"] for row in rows.values()])
-    for row in rows.values():
+    for id_, row in rows.items():
         own = row["sources"] = sources.get(row["validation_id"], [])
+        article = f"{published[id_].astimezone(UTC):{ISO}}"
+        for source in own:
+            at = source["published_at"]
+            source["timing"] = None if at is None else "before" if at < article else "after"
         row["origins"] = len({source["origin"] for source in own if not source["own_publisher"]} - {None, ARTICLE})
     return rows
 
@@ -146,16 +162,12 @@ def _validations(session: Session, ids: Sequence[int]) -> dict[int, Row]:
 def _sources(session: Session, validation_ids: Sequence[int]) -> dict[int, list[Row]]:
     """The sources of validations, in their order; a source's time is text already, in UTC whatever the server's own zone."""
     published = func.to_char(func.timezone("UTC", Source.published_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-    timing = case((Source.published_at < Article.published_at, "before"), (Source.published_at.is_not(None), "after"))
     source = func.json_build_object(
         "url", Source.url, "title", Source.title, "publisher", Source.publisher, "published_at", published, "stance", Source.stance,
-        "authority", Source.authority, "quote", Source.quote, "origin", Source.origin, "own_publisher", Source.is_own, "timing", timing,
+        "authority", Source.authority, "quote", Source.quote, "origin", Source.origin, "own_publisher", Source.is_own,
     )  # fmt: skip
     statement = (
         select(Source.validation_id, func.json_agg(aggregate_order_by(source, Source.id)).label("sources"))
-        .join(Validation, Validation.id == Source.validation_id)
-        .join(Signal, Signal.id == Validation.signal_id)
-        .join(Article, Article.id == Signal.article_id)
         .where(among(Source.validation_id, validation_ids))
         .group_by(Source.validation_id)
     )
