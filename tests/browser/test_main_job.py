@@ -72,7 +72,7 @@ def test_filter_select_estimate_analyze_review_export(start_console: Any, page: 
     page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text(re.compile("accepted by analyst.*lead story"))).to_be_visible()
     rows, manifest = downloaded(page)
-    assert (manifest["table"], manifest["count"], manifest["filter"]["batch_id"]) == ("signals", len(rows), 1)
+    assert (manifest["table"], manifest["count"], manifest["filter"]["text"]) == ("signals", len(rows), "Kestrel")
     choose(page, "Format", "Briefing")
     expect(page.get_by_text("1 accepted signal", exact=True)).to_be_visible()
     with page.expect_download() as download:
