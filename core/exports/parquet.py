@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from core.exports.tables import Kind, Table, kinds
 
-ROW_GROUP = 2_000
+ROW_GROUP = 1_000
 TIME = pa.timestamp("us", tz="UTC")
 QUOTE = pa.struct([("quote", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("match", pa.string())])
 SOURCE = pa.struct(
