@@ -9,7 +9,8 @@ import streamlit as st
 
 from console import state
 from console.charts import spend_by_day
-from console.components import attempt, budget_meter, csv_download, empty
+from console.components import attempt, budget_meter, empty
+from console.exporting import export_popover
 from console.resources import change, read
 from console.words import exact, money, number
 from core import reports
@@ -70,9 +71,9 @@ def spend(since: date, daily_limit: Decimal) -> None:
 
 
 def ledger() -> None:
-    """The newest ledger entries; the CSV has all of them."""
+    """The newest ledger entries; the export has all of them."""
     st.subheader("Ledger")
-    csv_download(Table.COSTS, key="budget")
+    export_popover([Table.LEDGER], key="budget")
     rows = read(lambda session: reports.ledger_page(session, size=LEDGER_ROWS))
     if not rows:
         st.caption("No calls yet.")

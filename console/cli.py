@@ -4,7 +4,6 @@ Results go to standard output (``--json`` for scripts), progress and refusals to
 exit code says its kind (README, "Exit codes").
 """
 
-import json
 import logging
 import signal
 import sys
@@ -13,21 +12,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
+from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
-from core import articles, batch_actions, batches, exports, launching, records, reports
+from core import batch_actions, batches, launching, records, reports
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
-from core.errors import DeskError, NotFound, SettingsError
+from core.errors import DeskError, SettingsError
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport
@@ -35,7 +35,6 @@ from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
 from core.selection import Analysed, ArticleFilter, Order, Selection
 from core.settings import load_settings
-from core.signals import Reviewed, SignalFilter
 from core.stories.groups import group_ungrouped
 
 app = typer.Typer(
@@ -50,13 +49,8 @@ app = typer.Typer(
 SOME_FAILED = 10
 PAUSED = 11
 CANCELLED = 12
-MOST_ID = 2**63 - 1  # what a BIGINT holds
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Publishers = Annotated[list[str] | None, typer.Option("--publisher", "-p", help="Only this publisher; may be given several times.")]
-Text = Annotated[str, typer.Option("--text", "-t", help="Only articles with these words.")]
-Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC).")]
-Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC).")]
 Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, max=MOST_ID, help="At most so many articles.")]
 Ids = Annotated[
     list[int] | None, typer.Option("--id", min=1, max=MOST_ID, help="This article; may be given several times. Other filters are ignored.")
@@ -149,7 +143,7 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """Analyse the articles that match, and wait for the end. Interrupting pauses the batch."""
-    _require_short_text("--key", key or "")
+    require_short_text("--key", key or "")
     with Desk.open() as desk:
         group_ungrouped(desk)
         selection = _selection(desk, publisher, text, since, until, limit, article_id, samples, order, one_per_story)
@@ -234,27 +228,7 @@ def status(
         typer.echo(f"{name:<{max(map(len, lines))}}  {words}")
 
 
-@app.command()
-def export(
-    table: Annotated[exports.Table, typer.Argument(help="What to export.")] = exports.Table.SIGNALS,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; standard output without it.")] = None,
-    batch_id: Annotated[int | None, typer.Option("--batch", min=1, max=MOST_ID, help="Only this batch.")] = None,
-    reviewed: Annotated[Reviewed, typer.Option(help="Signals: only those with this decision.")] = Reviewed.ANY,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines instead of CSV.")] = False,
-) -> None:
-    """Export signals, analyses, records or costs as CSV."""
-    with Desk.open() as desk, desk.database.session() as session:
-        rows = exports.export_rows(session, table, signal_filter=SignalFilter(reviewed=reviewed), batch_id=batch_id)
-        lines = (json.dumps(exports.as_json(row), ensure_ascii=False) + "\n" for row in rows) if as_json else exports.csv_lines(table, rows)
-        if output is None:
-            sys.stdout.writelines(lines)
-            return
-        try:
-            with output.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(lines)
-        except OSError as error:
-            raise SettingsError(f"{output} cannot be written: {error.strerror}.") from error
-    notes.print(f"Wrote {output}.")
+app.command()(export)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -274,16 +248,10 @@ def _selection(
 ) -> Selection:
     if ids:
         return Selection.of_ids(ids, one_per_story=one_per_story)
-    _require_short_text("--text", text)
-    known: dict[str, int] = {}
-    if names:
-        with desk.database.session() as session:
-            known = {articles.publisher_key(row.name): row.id for row in articles.publishers(session)}
-        if unknown := [name for name in names if articles.publisher_key(name) not in known]:
-            raise NotFound(f"There is no publisher called {', '.join(unknown)}.")
+    require_short_text("--text", text)
     article_filter = ArticleFilter(
         ready_only=True,
-        publishers=tuple(known[articles.publisher_key(name)] for name in names or ()),
+        publishers=publisher_ids(desk, names or ()),
         text=text,
         since=since.date() if since else None,
         until=until.date() if until else None,
@@ -292,13 +260,6 @@ def _selection(
         order=order,
     )
     return Selection.of_filter(article_filter, limit, one_per_story=one_per_story)
-
-
-def _require_short_text(option: str, value: str) -> None:
-    if len(value) > 200:
-        raise SettingsError(f"{option} takes at most 200 characters.")
-    if any("\ud800" <= character <= "\udfff" for character in value):  # bytes of the command line that are no UTF-8
-        raise SettingsError(f"{option} is not valid UTF-8.")
 
 
 @contextmanager

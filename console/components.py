@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import streamlit as st
 from pydantic import BaseModel
@@ -18,9 +17,7 @@ from core.agents.outputs import SignalKind
 from core.budget import Alert, BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
 from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
-from core.exports import Table, to_csv
 from core.settings import OFFLINE_MODEL, Settings
-from core.signals import SignalFilter
 
 logger = logging.getLogger(__name__)
 
@@ -108,26 +105,6 @@ def empty(message: str, page: str | None = None, label: str = "") -> None:
         st.markdown(message)
         if page:
             st.page_link(to(page), label=label, icon=":material/arrow_forward:")
-
-
-def csv_download(
-    table: Table, *, signal_filter: SignalFilter | None = None, batch_id: int | None = None, article_id: int | None = None, key: str = ""
-) -> None:
-    """A button that makes the CSV when it is clicked, with exactly what the page shows."""
-
-    def make() -> bytes:
-        return read(lambda session: to_csv(session, table, signal_filter=signal_filter, batch_id=batch_id, article_id=article_id))
-
-    part = f"-batch-{batch_id}" if batch_id else f"-article-{article_id}" if article_id else ""
-    st.download_button(
-        f"CSV of {table.value}",
-        data=make,
-        file_name=f"signaldesk-{table.value}{part}-{datetime.now(UTC):%Y%m%d-%H%M}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        key=f"csv-{table.value}{part}-{key}",
-        on_click="ignore",
-    )
 
 
 def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.charts import RECORD_MARKS
-from console.components import attempt, badge, csv_download, empty, pager
+from console.components import attempt, badge, empty, pager
+from console.exporting import export_popover
 from console.navigation import to
 from console.resources import change, read
 from console.words import ago, duration, exact, money, percent, plain
 from core import batch_actions, batches, records
 from core.batches import Progress
 from core.clock import utc_now
-from core.exports import Table
 from core.models import BatchStatus, RecordStatus
 
 RECENT = 30
@@ -205,11 +205,8 @@ def _record(row: records.RecordRow) -> None:
 
 
 def downloads(batch_id: int) -> None:
-    """What a batch left behind, as CSV."""
-    row = st.container(horizontal=True)
-    with row:
-        for table in Table:
-            csv_download(table, batch_id=batch_id, key="runs")
+    """What a batch left behind, as a file."""
+    export_popover(batch_id=batch_id, key="runs")
 
 
 def _do(action: Callable[[Session], object]) -> None:

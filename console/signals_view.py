@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 from console import state
 from console.bulk import bulk_decision
 from console.charts import BADGES, KIND_NAMES
-from console.components import csv_download, empty, filter_key, pager
+from console.components import empty, filter_key, pager
+from console.exporting import export_popover
 from console.resources import read
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
-from core.exports import Table
 from core.signals import Reviewed, SignalDetail, SignalFilter, SignalOrder
 
 PAGE_SIZE = 50
@@ -64,9 +64,8 @@ def table(signal_filter: SignalFilter) -> int | None:
     bar = st.container(horizontal=True, vertical_alignment="center")
     bar.markdown(f"**{found}** signals")
     with bar:
-        csv_download(Table.SIGNALS, signal_filter=signal_filter, key="signals")
+        export_popover(signals=signal_filter, key="signals")
         bulk_decision(signal_filter)
-        csv_download(Table.ANALYSES, batch_id=signal_filter.batch_id, key="signals")
     if found.value == 0:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None

@@ -103,7 +103,7 @@ class Database:
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-                if (revision := _current_revision(connection)) is not None and revision not in known:
+                if (revision := current_revision(connection)) is not None and revision not in known:
                     raise DatabaseUnavailable(
                         f"The database at {self.address} was made by a newer Signal Desk (revision {revision}). Update this checkout."
                     )
@@ -174,7 +174,8 @@ def _driver_url(url: str) -> URL:
     return address
 
 
-def _current_revision(connection: Connection) -> str | None:
+def current_revision(connection: Connection) -> str | None:
+    """The schema's revision; None before the first migration."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -28,9 +28,12 @@ _WORD = re.compile(r"[a-z]+")
 
 def unsupported(description: str, quotes: Iterable[str]) -> tuple[str, ...]:
     """The numbers of ``description``, as it writes them, that stand in none of ``quotes``."""
+    described = _figures(description)
+    if not described:
+        return ()
     known = {value for quote in quotes for values in _figures(quote).values() for value in values}
     known |= {_WORDS[word] for quote in quotes for word in _WORD.findall(quote.lower()) if word in _WORDS}
-    return tuple(written for written, values in _figures(description).items() if not values & known)
+    return tuple(written for written, values in described.items() if not values & known)
 
 
 def _figures(text: str) -> dict[str, set[Decimal]]:

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from console.components import csv_download, empty
+from console.components import empty
+from console.exporting import export_popover
 from console.reader import highlighted
 from console.resources import read
 from console.signal_card import marks_in, signal_card
@@ -10,7 +11,6 @@ from console.state import blind_share
 from console.story_view import story
 from console.words import exact, percent, plain
 from core.articles import get_article
-from core.exports import Table
 from core.signals import analyses_of, signals_in_article
 
 wanted = st.query_params.get("id", "")
@@ -46,9 +46,7 @@ with right:
             st.caption(
                 f"{analysis.model} · {analysis.prompt_version} · {exact(analysis.created_at)} · {analysis.ungrounded_signals} ungrounded"
             )
-    with st.container(horizontal=True):
-        for table in Table:
-            csv_download(table, article_id=article.id, key="article")
+    export_popover(article_id=article.id, key="article")
     if not found:
         empty("No signals: the article was not analysed yet, or there are none in it.", "articles", "Go to Articles")
     for signal in sorted(found, key=lambda one: one.id != chosen_id):

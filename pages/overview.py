@@ -6,7 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from console import charts
-from console.components import budget_meter, csv_download, empty
+from console.components import budget_meter, empty
+from console.exporting import export_popover
 from console.navigation import to
 from console.resources import read, settings
 from console.words import money, plain
@@ -59,7 +60,7 @@ with right:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.subheader("Strongest signals")
-    csv_download(Table.SIGNALS, key="overview")
+    export_popover([Table.SIGNALS], key="overview")
 strongest = read(lambda session: signals.signal_page(session, SignalFilter(), offset=0, size=8))
 for row in strongest:
     line = f"**{row.confidence:.0%}** · {charts.KIND_NAMES[row.kind]} · {plain(row.description)}"

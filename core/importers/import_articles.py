@@ -23,14 +23,13 @@ from core.errors import ImportRefused
 from core.importers.parsed_article import ParsedArticle, RejectedRow
 from core.models import Article, ArticleCategory, ArticleKey, Category
 from core.offline.analysis import promise
+from core.spreadsheets import harmless
 from core.stories import groups
 from core.stories.likeness import story_keys
 
 CHUNK = 200
 SHORTENED = 0.5
 """An update never puts a body in place of one more than twice as long: it is a feed's summary of what is here in full."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is a formula to a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 
 @dataclass
@@ -103,12 +102,10 @@ def write_report(report: ImportReport, folder: Path, now: datetime) -> Path | No
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
         writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in asdict(row).items()} for row in report.rejected)
+        writer.writerows(
+            {name: harmless(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in report.rejected
+        )
     return path
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def content_hash(title: str, body: str) -> str:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+import zipfile
 from typing import Any
 
 import pytest
@@ -20,6 +22,23 @@ def tick_rows(page: Page, *rows: int) -> None:
     for row in rows:
         canvas.click(position={"x": 17, "y": 35 + 30 * row + 15}, force=True)
         page.wait_for_timeout(400)
+
+
+def downloaded(page: Page) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """The rows of the CSV that the page's Export gives, and its manifest."""
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        name, _ = archive.namelist()
+        rows = list(csv.DictReader(io.StringIO(archive.read(name).decode(), newline="")))
+        return rows, json.loads(archive.read("manifest.json"))
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a select box."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
 
 
 def test_filter_select_estimate_analyze_review_export(start_console: Any, page: Page, database: Database) -> None:
@@ -52,9 +71,15 @@ def test_filter_select_estimate_analyze_review_export(start_console: Any, page: 
     page.get_by_placeholder("Note (optional)").fill("lead story")
     page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text(re.compile("accepted by analyst.*lead story"))).to_be_visible()
+    rows, manifest = downloaded(page)
+    assert (manifest["table"], manifest["count"], manifest["filter"]["text"]) == ("signals", len(rows), "Kestrel")
+    choose(page, "Format", "Briefing")
+    expect(page.get_by_text("1 accepted signal", exact=True)).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV of signals").click()
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"), newline="")))
+        page.get_by_role("button", name="Download", exact=True).click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert "lead story" in archive.read(archive.namelist()[0]).decode()
+    page.keyboard.press("Escape")
     with database.session() as session:
         stored = session.scalar(text("SELECT count(*) FROM signals"))
     assert len(rows) == stored
@@ -66,9 +91,8 @@ def test_filter_select_estimate_analyze_review_export(start_console: Any, page: 
 
     page.goto(f"{console.url}/budget")
     expect(page.get_by_role("heading", name="Ledger")).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="CSV of costs").click()
-    costs = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"), newline="")))
+    costs, manifest = downloaded(page)
+    assert manifest["table"] == "ledger"
     assert {row["model"] for row in costs} == {"offline"}
     assert {row["usd"] for row in costs} == {"0.00000000"}
 

@@ -26,6 +26,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from console.cli import app, main
+from core import reviews
 from core.clock import utc_now
 from core.configuration import Desk
 from core.database import Database
@@ -33,8 +34,10 @@ from core.embedded_postgres import EmbeddedPostgres
 from core.embedded_postgres.clusters import home_of
 from core.embedded_postgres.processes import find_server
 from core.exports import COLUMNS, Table
+from core.models import Decision
 from core.samples import load_samples
 from core.settings import CHECKOUT
+from tests.core.answered import a_signal, keep
 from tests.loopback import LoopbackProviders
 
 SECRETS = {
@@ -214,6 +217,32 @@ def test_fetch_imports_the_last_hours_from_coindesk(signaldesk: Any, desk: Desk,
     assert rows_of(desk, "SELECT count(*) FROM articles") == [(5,)]
 
 
+# --- exporting -------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_has_the_filters_and_formats_of_the_screen(inside: Any, desk: Desk, articles: Any, tmp_path: Path) -> None:
+    (coindesk,), (aardvark,) = articles(1, publisher="CoinDesk"), articles(1, publisher="Aardvark")
+    first, second = keep(desk, coindesk, a_signal(confidence=0.9), a_signal(confidence=0.4, kind="narrative_gap", category="flows"))
+    (third,) = keep(desk, aardvark, a_signal(confidence=0.5))
+    desk.transaction(lambda session: reviews.decide(session, third, Decision.ACCEPTED, by="ida"))
+
+    def found(*arguments: str) -> list[int]:
+        return [json.loads(line)["signal_id"] for line in inside("export", "--json", *arguments).out.splitlines()]
+
+    assert found() == [first, third, second]
+    assert found("--kind", "narrative_gap") == found("--category", "flows") == [second]
+    assert found("--publisher", "coindesk", "--confidence", "0.5") == [first]
+    assert found("--reviewed", "accepted") == found("--article", str(aardvark)) == [third]
+    assert found("--order", "newest", "--until", "2026-11-24") == [third, second, first]
+    assert found("--since", "2026-11-25") == found("--verdict", "VALIDATED") == found("--text", "zyzzyva") == []
+    assert inside("export", "--bom").out.startswith("\ufeffsignal_id,")
+    for name, start in (("a.parquet", b"PAR1"), ("a.html", b"<!doctype html>"), ("a.jsonl", b'{"signal_id"'), ("a.csv", b"signal_id,")):
+        assert "beside it" in inside("export", "-o", name).err
+        assert (tmp_path / name).read_bytes().startswith(start)
+        assert json.loads((tmp_path / f"{name}.manifest.json").read_text(encoding="utf-8"))["file"] == name
+    assert next(csv.reader(io.StringIO(inside("export", "costs").out, newline=""))) == list(COLUMNS[Table.LEDGER])
+
+
 # --- analysing -------------------------------------------------------------------------------------------------------
 
 
@@ -242,7 +271,7 @@ def test_estimate_analyze_status_export_on_the_samples_without_a_key(signaldesk:
     batch = inside("status", str(done["batch"])).out
     assert batch.startswith(f"Batch {done['batch']}: COMPLETED, offline and archive\n  3 completed\n")
 
-    assert signaldesk("export", "signals", "-o", "[b].csv").err == "Wrote [b].csv.\n"
+    assert signaldesk("export", "signals", "-o", "[b].csv").err.startswith("Wrote [b].csv: ")
     with (tmp_path / "[b].csv").open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         signals = list(reader)
@@ -252,6 +281,8 @@ def test_estimate_analyze_status_export_on_the_samples_without_a_key(signaldesk:
     for row in signals:
         for evidence in json.loads(row["evidence"]):
             assert bodies[int(row["article_id"])][evidence["start"] : evidence["end"]] == evidence["quote"]
+    manifest = json.loads((tmp_path / "[b].csv.manifest.json").read_text(encoding="utf-8"))
+    assert (manifest["count"], manifest["made_by"], manifest["configuration"]["model"]) == (len(signals), "analyst", "offline")
     records = [json.loads(line) for line in inside("export", "records", "--json").out.splitlines()]
     assert [record["status"] for record in records] == ["COMPLETED"] * 3
 
@@ -265,8 +296,8 @@ def test_filters_and_the_words_of_an_estimate(inside: Any, articles: Any) -> Non
     table = inside("status").out
     assert re.search(r"^articles +5$", table, re.MULTILINE)
     assert re.search(r"^budget today +\$0\.00 of \$5\.00 spent", table, re.MULTILINE)
-    csv_text = inside("export", "costs").out
-    assert next(csv.reader(io.StringIO(csv_text, newline=""))) == list(COLUMNS[Table.COSTS])
+    csv_text = inside("export", "ledger").out
+    assert next(csv.reader(io.StringIO(csv_text, newline=""))) == list(COLUMNS[Table.LEDGER])
 
 
 @pytest.mark.slow
@@ -331,6 +362,9 @@ REFUSALS: dict[str, Refusal] = {
     "text that is no UTF-8": (2, ("estimate", "--text", "\udcff"), {}, "--text is not valid UTF-8"),
     "key too long": (2, ("analyze", "--key", "x" * 201), {}, "at most 200 characters"),
     "unwritable export": (2, ("export", "-o", "no/such/folder/x.csv"), {}, "x.csv cannot be written: No such file"),
+    "Parquet without a file": (2, ("export", "--format", "parquet"), {}, "Parquet is written to a file"),
+    "a briefing of records": (2, ("export", "records", "--format", "briefing", "-o", "b.html"), {}, "A briefing is made of signals"),
+    "a filter that does not apply": (2, ("export", "ledger", "--kind", "narrative_gap"), {}, "the other filters are of signals"),
     "unreachable database": (3, ("status",), UNREACHABLE, r"desk:\*\*\*@127\.0\.0\.1:1/desk does not answer.*DATABASE_URL"),
     "nothing that matches": (5, ("analyze", "--text", "zyzzyva"), {}, "No article is selected"),
     "an id that is not there": (5, ("analyze", "--id", "999"), {}, "No article is selected"),

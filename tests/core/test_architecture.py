@@ -14,6 +14,7 @@ ORDER = (
     # what everything stands on
     "errors",
     "clock",
+    "spreadsheets",
     "settings",
     "agents.outputs",
     "agents.prompts",

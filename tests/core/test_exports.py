@@ -13,16 +13,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
-from core import budget, exports, launching, records, reviews
-from core.agents.outputs import SignalKind
+from core import budget, launching, records, reviews
+from core.agents.outputs import SignalKind, Timeframe, Verdict
 from core.budget import BudgetState, Call, End
 from core.configuration import Configuration, Desk
-from core.exports import COLUMNS, Table, as_json, cell, csv_lines, export_rows, to_csv
+from core.exports import COLUMNS, Export, Table, as_json, cell, count_rows, csv_lines, export_rows, rows
 from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordStatus
 from core.pricing import TokenUsage
+from core.reviews import Correction
 from core.selection import Selection
-from core.signals import Reviewed, SignalFilter
+from core.signals import Reviewed, SignalFilter, SignalOrder, signal_page
 from core.validations import Finding, keep_validations
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep, validated
@@ -33,6 +35,10 @@ AWKWARD = 'A "quoted", comma\r\nand a second line; then a third\nand ünïcode �
 def read(data: bytes) -> list[dict[str, str]]:
     """The rows of a CSV, read strictly."""
     return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+
+
+def to_csv(session: Session, table: Table, **narrowed: Any) -> bytes:
+    return "".join(csv_lines(table, export_rows(session, Export(table, **narrowed)))).encode()
 
 
 def exported(desk: Desk, table: Table, **narrowed: Any) -> list[dict[str, str]]:
@@ -48,10 +54,10 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 
 @given(st.lists(st.tuples(texts, texts), max_size=5))
 @example([("a\rb", "c\nd"), ("\r\n", '"'), (",", "'=1+1"), ("", " ")])
-def test_any_text_is_read_back_as_it_was(rows: list[tuple[str, str]]) -> None:
+def test_any_text_is_read_back_as_it_was(texts_of: list[tuple[str, str]]) -> None:
     names = ("category", "description")
-    lines = "".join(csv_lines(Table.SIGNALS, (dict(zip(names, row, strict=True)) for row in rows)))
-    assert [(row["category"], row["description"]) for row in read(lines.encode())] == [(cell(one), cell(two)) for one, two in rows]
+    lines = "".join(csv_lines(Table.SIGNALS, (dict(zip(names, row, strict=True)) for row in texts_of)))
+    assert [(row["category"], row["description"]) for row in read(lines.encode())] == [(cell(one), cell(two)) for one, two in texts_of]
 
 
 def test_lines_end_as_rfc_4180_says_and_an_empty_export_is_a_header() -> None:
@@ -64,13 +70,15 @@ def test_lines_end_as_rfc_4180_says_and_an_empty_export_is_a_header() -> None:
 def test_rows_are_written_as_they_come() -> None:
     drawn = []
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def made() -> Iterator[dict[str, Any]]:
         for number in range(3):
             drawn.append(number)
             yield {"record_id": number}
 
-    lines = csv_lines(Table.RECORDS, rows())
-    assert next(lines).endswith("\r\n0,,,,,,,,,,\r\n")
+    lines = csv_lines(Table.RECORDS, made())
+    assert next(lines).startswith("record_id,")
+    assert drawn == []
+    assert next(lines) == "0,,,,,,,,,,\r\n"
     assert drawn == [0]
 
 
@@ -94,7 +102,7 @@ def test_no_text_begins_as_a_formula_and_nothing_but_the_apostrophe_is_added(val
         (None, ""),
         (-0.25, "-0.25"),
         (-3, "-3"),
-        (True, "True"),
+        (True, "true"),
         (Decimal("-0.00000001"), "-0.00000001"),
         (Decimal("0E-8"), "0.00000000"),
         (Decimal("1E+3"), "1000"),
@@ -201,7 +209,7 @@ def test_what_is_exported_is_what_the_filter_lets_through_in_its_order(desk: Des
     desk.transaction(lambda session: reviews.decide(session, middle, Decision.ACCEPTED, by="ada"))
 
     def found(**values: Any) -> list[int]:
-        return [int(row["signal_id"]) for row in exported(desk, Table.SIGNALS, signal_filter=SignalFilter(**values))]
+        return [int(row["signal_id"]) for row in exported(desk, Table.SIGNALS, signals=SignalFilter(**values))]
 
     assert found() == [strong, middle, weak]
     assert found(minimum_confidence=0.5) == [strong, middle]
@@ -225,23 +233,111 @@ def test_a_batch_narrows_every_export(desk: Desk, articles: Any) -> None:
             call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.10"), batch_id=batch_id)
             budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
     assert [row["signal_id"] for row in exported(desk, Table.SIGNALS, batch_id=made[1])] == [str(signals[1])]
-    for table in (Table.ANALYSES, Table.RECORDS, Table.COSTS):
+    for table in (Table.ANALYSES, Table.RECORDS, Table.LEDGER):
         assert [row["batch_id"] for row in exported(desk, table)] == [str(batch_id) for batch_id in made]
         assert [row["batch_id"] for row in exported(desk, table, batch_id=made[1])] == [str(made[1])]
+
+
+def test_every_field_of_the_filter_narrows_the_export_as_it_does_the_screen(desk: Desk, articles: Any) -> None:
+    first, second = articles(1, publisher="CoinDesk", published_at=NOW) + articles(
+        1, publisher="Aardvark", published_at=NOW - timedelta(days=3)
+    )
+    ids = keep(desk, first, *[a_signal(confidence=one / 10, category=f"c{one % 2}", description=f"Signal {one}.") for one in range(1, 7)])
+    ids += keep(desk, second, *[a_signal(confidence=one / 10, kind="narrative_gap", description=f"Gap {one}.") for one in range(1, 4)])
+    for signal_id in ids[::2]:
+        validated(desk, signal_id)
+    for signal_id, decision in zip(ids[:4], (Decision.ACCEPTED, Decision.REJECTED, Decision.UNSURE, Decision.ACCEPTED), strict=True):
+        desk.transaction(lambda session, i=signal_id, d=decision: reviews.decide(session, i, d, by="ada"))
+    desk.transaction(lambda session: reviews.correct(session, ids[0], Correction(category="corrected"), by="ada"))
+    with desk.database.session() as session:
+        publishers = dict(session.execute(text("SELECT name, id FROM publishers")).all())
+        batches = list(session.scalars(text("SELECT id FROM batch_sessions ORDER BY id")))
+    narrowed: dict[str, list[Any]] = {
+        "kinds": [(SignalKind.NARRATIVE_GAP,)],
+        "categories": [("c1",), ("corrected", "c0")],
+        "verdicts": [(Verdict.VALIDATED,)],
+        "reviewed": list(Reviewed),
+        "publishers": [(publishers["CoinDesk"],)],
+        "minimum_confidence": [0.35],
+        "text": ["gap"],
+        "since": [NOW.date()],
+        "until": [NOW.date() - timedelta(days=1)],
+        "batch_id": [batches[0]],
+        "article_id": [second],
+        "order": list(SignalOrder),
+        "blind_share": [0.5, 1.0],
+    }
+    assert set(narrowed) == set(SignalFilter.model_fields)
+    seen = set()
+    for name, values in narrowed.items():
+        for value in values:
+            chosen = SignalFilter(**{name: value})
+            with desk.database.session() as session:
+                on_screen = [row for at in range(0, 20, 4) for row in signal_page(session, chosen, offset=at, size=4)]
+                written = list(export_rows(session, Export(signals=chosen)))
+                assert count_rows(session, Export(signals=chosen)) == len(written)
+            told = [(row["signal_id"], row["verdict"], row["verdict_hidden"], row["decision"]) for row in written]
+            assert told == [(row.id, row.verdict, row.is_blind, row.decision) for row in on_screen], chosen
+            seen.add((name, tuple(told)))
+    everything = {told for name, told in seen if name == "order"}
+    assert len(everything) > 2
+    assert {name for name, told in seen if told not in everything or name == "order"} == set(narrowed)
+
+
+def test_a_hidden_verdict_is_not_exported_until_it_is_decided(desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1)[0], a_signal())
+    validated(desk, signal_id)
+    hidden = SignalFilter(blind_share=1.0)
+    (row,) = exported(desk, Table.SIGNALS, signals=hidden)
+    research = ("verdict", "confidence_adjustment", "validation_reason", "sources", "model_verdict", "origins", "research_provider",
+                "research_failed", "validated_at")  # fmt: skip
+    assert {row[name] for name in research} == {""}
+    assert (row["verdict_hidden"], row["description"] != "") == ("true", True)
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.REJECTED, by="ada", blind_share=1.0))
+    (row,) = exported(desk, Table.SIGNALS, signals=hidden)
+    told = (row["verdict_hidden"], row["verdict"], row["verdict_at_decision"], row["review_blind"], row["origins"])
+    assert told == ("false", "VALIDATED", "VALIDATED", "true", "1")
+
+
+def test_corrections_stand_beside_what_was_found_and_an_undo_takes_the_decision_out(desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1)[0], a_signal(category="mining"))
+    found = exported(desk, Table.SIGNALS)[0]
+    corrected = Correction("flows", "As it was.", Timeframe.LONG_TERM)
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ida", note="first"))
+    desk.transaction(lambda session: reviews.correct(session, signal_id, corrected, by="ada"))
+    desk.transaction(lambda session: reviews.annotate(session, signal_id, "a later note", by="bo"))
+    (row,) = exported(desk, Table.SIGNALS)
+    names = ("category", "description", "timeframe")
+    assert [row[name] for name in names] == [found[name] for name in names]
+    assert [row[f"corrected_{name}"] for name in names] == ["flows", "As it was.", "long-term"]
+    assert (row["decision"], row["review_note"], row["reviewer"]) == ("accepted", "first", "ida")
+    for _ in range(3):
+        desk.transaction(lambda session: reviews.undo(session, signal_id, by="ada"))
+    assert exported(desk, Table.SIGNALS) == [found]
+
+
+def test_a_source_says_whether_it_came_before_or_after_the_article(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1, published_at=NOW)
+    moments = [NOW - timedelta(hours=1), NOW + timedelta(hours=1), None]
+    ids = keep(desk, article, *[a_signal(description=f"Signal {number}.") for number in range(3)])
+    for signal_id, moment in zip(ids, moments, strict=True):
+        validated(desk, signal_id, published_at=moment)
+    timing = {int(row["signal_id"]): json.loads(row["sources"])[0]["timing"] for row in exported(desk, Table.SIGNALS)}
+    assert [timing[signal_id] for signal_id in ids] == ["before", "after", None]
 
 
 # The other tables
 
 
-def test_costs_are_exported_to_the_last_decimal(desk: Desk) -> None:
+def test_the_ledger_is_exported_to_the_last_decimal(desk: Desk) -> None:
     call = Call(LedgerKind.MODEL, "content_analysis", "google", "google:gemini-2.5-flash", Decimal("0.12345678"))
     with desk.database.session() as session:
         (entry,) = budget.reserve(session, [call], desk.environment, owner="w1", now=NOW)
         assert isinstance(entry, int)
         end = End.settled(entry, Decimal("0.00000001"), TokenUsage(1_000, 100, 20, 30))
         budget.end(session, [replace(end, error_message="=HYPERLINK()")], now=NOW)
-    (row,) = exported(desk, Table.COSTS)
-    assert tuple(row) == COLUMNS[Table.COSTS]
+    (row,) = exported(desk, Table.LEDGER)
+    assert tuple(row) == COLUMNS[Table.LEDGER]
     told = ("usd", "reserved_usd", "input_tokens", "cached_tokens", "output_tokens", "thinking_tokens", "status", "settled_at")
     assert [row[name] for name in told] == ["0.00000001", "0.12345678", "1000", "100", "20", "30", "SETTLED", "2026-11-24T12:00:00Z"]
     assert row["error_message"] == "'=HYPERLINK()"
@@ -256,13 +352,13 @@ def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk
         first, second = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
         records.complete(session, [first.record_id], owner="w1", now=NOW)
         records.fail(session, second.record_id, "blocked", "The filter, it said.", owner="w1", now=NOW)
-    rows = exported(desk, Table.RECORDS, batch_id=batch_id)
-    assert [(row["article_id"], row["status"], row["error_message"], row["skip_reason"]) for row in rows] == [
+    told = exported(desk, Table.RECORDS, batch_id=batch_id)
+    assert [(row["article_id"], row["status"], row["error_message"], row["skip_reason"]) for row in told] == [
         (str(first.article_id), "COMPLETED", "", ""),
         (str(second.article_id), "FAILED", "The filter, it said.", ""),
         (str(short), "SKIPPED", "", launching.TOO_SHORT),
     ]
-    assert rows[0]["finished_at"] == "2026-11-24T12:00:00Z"
+    assert told[0]["finished_at"] == "2026-11-24T12:00:00Z"
 
 
 def test_an_analysis_is_exported_with_its_scores_and_the_number_of_its_signals(desk: Desk, articles: Any) -> None:
@@ -279,7 +375,7 @@ def test_every_export_of_an_empty_desk_is_its_header(desk: Desk, table: Table) -
 
 
 def test_an_export_longer_than_one_fetch_is_whole(desk: Desk, monkeypatch: pytest.MonkeyPatch, articles: Any) -> None:
-    monkeypatch.setattr(exports, "FETCH", 2)
+    monkeypatch.setattr(rows, "FETCH", 2)
     ids = keep(desk, articles(1)[0], *[a_signal(description=f"Signal {number}.") for number in range(5)])
     with desk.database.session() as session:
-        assert sorted(row["signal_id"] for row in export_rows(session, Table.SIGNALS)) == sorted(ids)
+        assert sorted(row["signal_id"] for row in export_rows(session, Export())) == sorted(ids)
