@@ -96,15 +96,15 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
         row_height=30,
         column_config={
             "published": st.column_config.DatetimeColumn("Published", format="DD MMM HH:mm", width=95),
-            "publisher": st.column_config.TextColumn("Publisher", width=130),
-            "title": st.column_config.TextColumn("Title", width=280 if article_filter.as_stories else 360),
-            "story": st.column_config.TextColumn("Story", width=50, help="How many articles tell it, where more than one do"),
+            "publisher": st.column_config.TextColumn("Publisher", width=120),
+            "title": st.column_config.TextColumn("Title", width=200 if article_filter.as_stories else 260),
+            "story": st.column_config.TextColumn("Story", width=45, help="How many articles tell it, where more than one do"),
             "first": st.column_config.TextColumn("First", width=110, help="Whose article of the story was published first"),
-            "length": st.column_config.NumberColumn("Length", format="localized", width=70, help="Characters of the body"),
+            "length": st.column_config.NumberColumn("Length", format="localized", width=60, help="Characters of the body"),
             "promise": st.column_config.ProgressColumn(
-                "Promise", min_value=0, max_value=1, format="%.2f", width=80, help="The offline rules' own score"
+                "Promise", min_value=0, max_value=1, format="%.2f", width=70, help="The offline rules' own score"
             ),
-            "state": st.column_config.TextColumn("State", width=90),
+            "state": st.column_config.TextColumn("State", width=75),
         },
         key=key,
         on_select="rerun",

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 _SCALES = {
     **dict.fromkeys(("k", "thousand"), Decimal(10) ** 3),
@@ -20,9 +21,11 @@ _WORDS = {
         " nineteen twenty".split()
     )
 } | {"dozen": Decimal(12), "hundred": Decimal(100)}
-_FIGURE = re.compile(
-    r"(?<![\w.])[^\W\d_]{0,3}[$€£]?(\d[\d,]*(?:\.\d+)?)(?:[\s-]?(thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt])\b)?", re.I
+_FIGURE = re.compile(  # begins with a digit, which is found fast
+    r"(?<![\d.])(\d[\d,]*(?:\.\d+)?)(?:[\s-]?(thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt])\b)?", re.I
 )
+_BEFORE = re.compile(r"(?<![\w.])[^\W\d_]{0,3}[$€£]?\Z")
+"""What may stand before a figure's first digit, such as US$; a figure within a word is none."""
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -40,8 +43,13 @@ def _figures(text: str) -> dict[str, set[Decimal]]:
     """Numbers as written, each with what it may mean: alone, and with the scale that follows it."""
     found: dict[str, set[Decimal]] = {}
     for match in _FIGURE.finditer(text):
-        value = Decimal(match[1].replace(",", "")).normalize()
-        scale = match[2]
-        means = {(value * _SCALES[scale.lower()]).normalize()} if scale else {value}
-        found.setdefault(match[0].strip(), set()).update(means)
+        before = _BEFORE.search(text, max(match.start() - 4, 0), match.start())
+        if before is None:
+            continue
+        found.setdefault((before[0] + match[0]).strip(), set()).add(_value(match[1], (match[2] or "").lower()))
     return found
+
+
+@lru_cache(maxsize=50_000)
+def _value(digits: str, scale: str) -> Decimal:
+    return (Decimal(digits.replace(",", "")) * _SCALES.get(scale, Decimal(1))).normalize()
