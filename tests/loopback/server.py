@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from random import Random
@@ -44,6 +45,8 @@ class Options:
     articles: str | None = None
     empty_queries: tuple[str, ...] = ()
     faults: tuple[dict[str, Any], ...] = ()
+    traffic: int = 0
+    """So many of the last requests are kept whole, with their answers."""
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Options":
@@ -132,6 +135,7 @@ class Loopback:
         self.faults = faults.Faults(self.options.habits.seed)
         self.faults.add(*self.options.faults)
         self.rng = Random(self.options.habits.seed)
+        self.traffic: deque[dict[str, str]] = deque(maxlen=self.options.traffic)
 
     def app(self) -> ASGIApp:
         routes = [
@@ -233,6 +237,7 @@ class Loopback:
                 clock += rule.seconds
             if kind != "reset":
                 await asyncio.sleep(max(0.0, clock + self.options.seconds(provider, self.rng) - time.monotonic()))
+            self.traffic.append({"provider": provider, "request": raw.decode("utf-8", "replace"), "answer": work.body.decode()})
             self.record.append(status=0 if kind.startswith("reset") else work.status, **noted, billed=work.billed, **work.meters)
             return _response(work, kind, rule)
         finally:
@@ -282,6 +287,8 @@ class Loopback:
                 totals = self.record.totals() | {"cpu_seconds": time.process_time()}
                 since = int(asked.get("since", 0))
                 return totals | ({"entries": [as_dict(e) for e in self.record.entries if e.seq > since]} if asked.get("entries") else {})
+            case "GET", "traffic":
+                return list(self.traffic)
             case "POST", "reset":
                 self.record.reset()
                 self._begin()

@@ -29,6 +29,8 @@ class Habits:
     signals: tuple[int, int] = (2, 4)
     thoughts: tuple[int, int] = (120, 480)
     cached_share: float = 0.0
+    words: str = ""
+    """Written in place of every free text but queries, by a model that does as a hostile text tells it."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +223,8 @@ class Writer:
         return chosen[:high].strip()
 
     def _filler(self, name: str, about: str, index: int) -> str:
+        if self.habits.words and "query" not in name:
+            return self.habits.words
         if examples := EXAMPLES.search(about):
             return self.rng.choice(examples[1].split(", ")).strip()
         told = sentences(self.prompt.article)
