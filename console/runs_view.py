@@ -60,7 +60,7 @@ def run_strip(batch_id: int) -> None:
             with st.container(horizontal=True):
                 st.page_link(to("runs"), label="Watch the run", icon=":material/play_circle:", query_params={"batch": str(batch_id)})
                 if progress.counts[RecordStatus.COMPLETED]:
-                    st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(batch_id)})
+                    st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": str(batch_id)})
 
     _live(batch_id, draw)
 
@@ -119,7 +119,7 @@ def _actions(progress: Progress) -> None:
                 _do(lambda session: batch_actions.cancel(session, progress.id, now=utc_now()))
     if progress.counts[RecordStatus.COMPLETED]:
         with row:
-            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"batch": str(progress.id)})
+            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": str(progress.id)})
 
 
 def _look(label: str) -> Literal["primary", "secondary"]:

@@ -23,7 +23,7 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
     names = {row.id: row.name for row in read(publishers)}
     categories = read(signals.categories)
     first = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    text = first[0].text_input("Search", key="q", bind="query-params", placeholder="words in signal or article", max_chars=200)
+    text = first[0].text_input("Search", key="find", bind="query-params", placeholder="words in signal or article", max_chars=200)
     kinds = first[1].multiselect(
         "Kinds", list(SignalKind), format_func=KIND_NAMES.__getitem__, key="kind", bind="query-params", placeholder="all"
     )
@@ -33,16 +33,16 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
     category = first[3].multiselect("Categories", categories, key="category", bind="query-params", placeholder="all")
     second = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     publisher = second[0].multiselect(
-        "Publishers", list(names), format_func=names.__getitem__, key="publisher", bind="query-params", placeholder="all"
+        "Publishers", list(names), format_func=names.__getitem__, key="from", bind="query-params", placeholder="all"
     )
     confidence = second[1].slider("Confidence at least", 0.0, 1.0, 0.0, 0.05, key="confidence", bind="query-params")
     reviewed: Reviewed | None = Reviewed.OPEN
     if not in_queue:
         reviewed = second[2].selectbox("Review", list(Reviewed), format_func=lambda one: one.value, key="review", bind="query-params")
-    order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="order", bind="query-params")
-    batch = st.query_params.get("batch", "")
-    if batch.isdigit() and st.button(f"Only run #{batch}", icon=":material/close:", help="Show the signals of all runs"):
-        del st.query_params["batch"]
+    order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="sort", bind="query-params")
+    run = st.query_params.get("run", "")  # not "batch", which the Runs page's own choice takes along when it is left
+    if run.isdigit() and st.button(f"Only run #{run}", icon=":material/close:", help="Show the signals of all runs"):
+        del st.query_params["run"]
         st.rerun()
     return SignalFilter(
         kinds=tuple(kinds),
@@ -52,7 +52,7 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         publishers=tuple(publisher),
         minimum_confidence=confidence,
         text=text or "",
-        batch_id=int(batch) if batch.isdigit() else None,
+        batch_id=int(run) if run.isdigit() else None,
         order=order,
         blind_share=state.blind_share(),
     )

@@ -1,8 +1,5 @@
 """The analyst's whole job in a real browser, on the sample articles, without any key."""
 
-import csv
-import io
-import json
 import re
 import zipfile
 from typing import Any
@@ -12,6 +9,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from core.database import Database
+from tests.browser.downloads import downloaded
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -22,17 +20,6 @@ def tick_rows(page: Page, *rows: int) -> None:
     for row in rows:
         canvas.click(position={"x": 17, "y": 35 + 30 * row + 15}, force=True)
         page.wait_for_timeout(400)
-
-
-def downloaded(page: Page) -> tuple[list[dict[str, str]], dict[str, Any]]:
-    """The rows of the CSV that the page's Export gives, and its manifest."""
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download", exact=True).click()
-    with zipfile.ZipFile(download.value.path()) as archive:
-        name, _ = archive.namelist()
-        rows = list(csv.DictReader(io.StringIO(archive.read(name).decode(), newline="")))
-        return rows, json.loads(archive.read("manifest.json"))
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -72,7 +59,7 @@ def test_filter_select_estimate_analyze_review_export(start_console: Any, page: 
     page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text(re.compile("accepted by analyst.*lead story"))).to_be_visible()
     rows, manifest = downloaded(page)
-    assert (manifest["table"], manifest["count"], manifest["filter"]["text"]) == ("signals", len(rows), "Kestrel")
+    assert (manifest["table"], manifest["count"], manifest["filter"]["batch_id"]) == ("signals", len(rows), 1)
     choose(page, "Format", "Briefing")
     expect(page.get_by_text("1 accepted signal", exact=True)).to_be_visible()
     with page.expect_download() as download:
