@@ -32,7 +32,6 @@ from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
-from core.orchestrator import Orchestrator
 from core.selection import Analysed, ArticleFilter, Order, Selection
 from core.settings import load_settings
 from core.stories.groups import group_ungrouped
@@ -284,6 +283,8 @@ def _act_and_run(action: Callable[[Session, int], object], batch_id: int, as_jso
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
+    from core.orchestrator import Orchestrator  # the agents' libraries are slow to import, and only this needs them
+
     orchestrator = Orchestrator(desk)
     orchestrator.start()
     columns = (

@@ -17,11 +17,11 @@ from core.agents.outputs import Stance, Timeframe
 from core.articles import ArticleText
 from core.evidence import Text
 from core.figures import unsupported
-from core.models import Decision, EvidenceMatch, ReviewAct
+from core.models import ARTICLE_ORIGIN, Decision, EvidenceMatch, ReviewAct
 from core.reviews import Act, Correction
 from core.signals import SignalDetail
 from core.validations import SourceRow, ValidationRow
-from core.verdicts import ARTICLE, RULE
+from core.verdicts import RULE
 
 CONTEXT_CHARS = 220
 STANCE_MARKS = {Stance.SUPPORTS: ":green[▲ supports]", Stance.CONTRADICTS: ":red[▼ contradicts]", Stance.NEUTRAL: ":gray[● neutral]"}
@@ -135,7 +135,7 @@ def _source(source: SourceRow, article: ArticleText) -> None:
         facts.append(f"authority {source.authority.value.lower()}")
         if source.is_own:
             facts.append("**the article's own publisher: does not count**")
-        elif source.origin == ARTICLE:
+        elif source.origin == ARTICLE_ORIGIN:
             facts.append("**copies the article: does not count**")
         elif source.origin:
             facts.append(f"origin {source.origin}")

@@ -17,6 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic_core import from_json
 from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InternalError, OperationalError, SQLAlchemyError
@@ -129,6 +130,7 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
         pool_timeout=15,
         pool_recycle=300,  # pooled services drop idle connections
         connect_args=CONNECT,
+        json_deserializer=from_json,  # several times as fast as the standard library's
     )
     event.listen(engine, "checkin", _note_checkin)
     event.listen(engine, "checkout", _refuse_dead)

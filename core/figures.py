@@ -24,8 +24,10 @@ _WORDS = {
 _FIGURE = re.compile(  # begins with a digit, which is found fast
     r"(?<![\d.])(\d[\d,]*(?:\.\d+)?)(?:[\s-]?(thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt])\b)?", re.I
 )
-_BEFORE = re.compile(r"(?<![\w.])[^\W\d_]{0,3}[$€£]?\Z")
-"""What may stand before a figure's first digit, such as US$; a figure within a word is none."""
+_BEFORE = re.compile(r"(?<![\w.])[^\W\d_]{0,3}\Z")
+"""What may stand before a figure, such as US in US$5; a figure within a word is none."""
+_APART = ("", " ", "\n", "(")
+_CURRENCIES = ("$", "€", "£")
 _WORD = re.compile(r"[a-z]+")
 
 
@@ -43,10 +45,15 @@ def _figures(text: str) -> dict[str, set[Decimal]]:
     """Numbers as written, each with what it may mean: alone, and with the scale that follows it."""
     found: dict[str, set[Decimal]] = {}
     for match in _FIGURE.finditer(text):
-        before = _BEFORE.search(text, max(match.start() - 4, 0), match.start())
-        if before is None:
-            continue
-        found.setdefault((before[0] + match[0]).strip(), set()).add(_value(match[1], (match[2] or "").lower()))
+        start = match.start()
+        if text[start - 1 : start] in _CURRENCIES:
+            start -= 1
+        if text[start - 1 : start] not in _APART:
+            before = _BEFORE.search(text, max(start - 4, 0), start)
+            if before is None:
+                continue
+            start = before.start()
+        found.setdefault(text[start : match.end()].strip(), set()).add(_value(match[1], (match[2] or "").lower()))
     return found
 
 

@@ -423,6 +423,9 @@ class Validation(Base):
     created_at: Mapped[Created]
 
 
+ARTICLE_ORIGIN = 0
+
+
 class Source(Base):
     """A search result that a validation rests on; its address came back from a search of that run."""
 
@@ -440,7 +443,7 @@ class Source(Base):
     authority: Mapped[Authority]
     quote: Mapped[str]
     origin: Mapped[int | None]
-    """Sources of a validation with one number are one origin; 0 are copies of the article; null in validations of before 0003."""
+    """Those of a validation with one number are one origin; ``ARTICLE_ORIGIN`` are copies of the article; null before migration 0003."""
     is_own: Mapped[bool] = mapped_column(server_default=text("false"))
     """By the article's own publisher."""
 

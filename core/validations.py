@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedVerdict
 from core.configuration import Configuration
-from core.models import Authority, Signal, Source, Validation, table_of
+from core.models import ARTICLE_ORIGIN, Authority, Signal, Source, Validation, table_of
 from core.research import Search, SearchResult
-from core.verdicts import ARTICLE, Standing, disagreement, verdict_of
+from core.verdicts import Standing, disagreement, verdict_of
 
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
 
@@ -34,7 +34,7 @@ class SourceRow:
     @property
     def counts(self) -> bool:
         """Whether the verdict may rest on it."""
-        return self.origin != ARTICLE and not self.is_own
+        return self.origin != ARTICLE_ORIGIN and not self.is_own
 
 
 @dataclass(frozen=True, slots=True)

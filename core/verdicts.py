@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
 from core.authorities import authority_of
-from core.models import Authority
+from core.models import ARTICLE_ORIGIN, Authority
 from core.research import SearchResult
 from core.stories.likeness import shingles, words
 
@@ -21,8 +21,6 @@ RULE = (
     " are at least two. CONTRADICTED: the same the other way round. INSUFFICIENT_DATA: no independent origin bears on it."
     " INCONCLUSIVE: everything else."
 )
-ARTICLE = 0
-"""The origin of copies of the article."""
 COPIED = 0.5
 """Share of the shorter text's shingles that stand in the other, from which on they are one origin. Rewritten news of one event, by
 other hands, stays far under it; a syndicated text, cut or with another lead, well over."""
@@ -36,13 +34,13 @@ class Standing:
     source: CheckedSource
     authority: Authority
     origin: int
-    """Sources with one number are one origin; ``ARTICLE`` are copies of the article."""
+    """Sources with one number are one origin; ``ARTICLE_ORIGIN`` are copies of the article."""
     is_own: bool
     """By the article's own publisher."""
 
     @property
     def counts(self) -> bool:
-        return self.origin != ARTICLE and not self.is_own
+        return self.origin != ARTICLE_ORIGIN and not self.is_own
 
 
 def standings(
@@ -109,8 +107,8 @@ def _carries(origins: Mapping[int, bool]) -> bool:
 
 
 def _origins(body: str, texts: Sequence[str]) -> list[int]:
-    """For each text the number of its origin: ``ARTICLE``, or that of the first text it shares its words with."""
-    known = [(ARTICLE, _runs(body))]
+    """For each text the number of its origin: ``ARTICLE_ORIGIN``, or that of the first text it shares its words with."""
+    known = [(ARTICLE_ORIGIN, _runs(body))]
     numbers = []
     for text in texts:
         own = _runs(text)

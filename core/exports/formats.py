@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime
@@ -10,10 +9,14 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from pydantic_core import to_json
+
 from core.exports.tables import COLUMNS, Kind, Table, kinds
 from core.spreadsheets import harmless
 
 BOM = "\ufeff"
+BLOCK = 64 * 1_024
+"""Characters that are written at a time."""
 
 
 def _as_is(number: float | None) -> float | None:
@@ -29,24 +32,26 @@ WRITTEN: dict[Kind, Callable[[Any], Any]] = {Kind.INTEGER: _as_is, Kind.REAL: _a
 
 
 def csv_lines(table: Table, rows: Iterable[dict[str, Any]], *, bom: bool = False) -> Iterator[str]:
-    """The export as CSV, a header and then a line a row."""
+    """The export as CSV, a header and then a line a row, some lines at a time."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     buffer.write(BOM if bom else "")
     writer.writerow(COLUMNS[table])
-    yield buffer.getvalue()
     columns = [(name, WRITTEN.get(kind, cell)) for name, kind in kinds(table).items()]
     for row in rows:
-        buffer.seek(0)
-        buffer.truncate()
+        if buffer.tell() > BLOCK:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
         writer.writerow([written(row.get(name)) for name, written in columns])
-        yield buffer.getvalue()
+    yield buffer.getvalue()
 
 
 def json_lines(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The export as JSON, an object a line: lists stay lists, decimals are text, and text is as it was found."""
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False, default=cell) + "\n"
+        plain = {name: cell(value) if isinstance(value, datetime | Decimal) else value for name, value in row.items()}
+        yield to_json(plain, fallback=cell).decode() + "\n"
 
 
 def cell(value: Any) -> str:
@@ -65,7 +70,7 @@ def cell(value: Any) -> str:
         case int() | float():
             written = str(value)
         case list() | tuple() | dict():
-            written = json.dumps(value, ensure_ascii=False, default=cell)
+            written = to_json(value, fallback=cell).decode()
         case _:
             written = harmless(str(value))
     return written

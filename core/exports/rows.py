@@ -14,11 +14,10 @@ from core.agents.outputs import SignalKind
 from core.database import among
 from core.exports.tables import COLUMNS, Format, Table
 from core.figures import unsupported
-from core.models import Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
+from core.models import ARTICLE_ORIGIN, Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
 from core.signals import Reviewed, SignalFilter, is_blind, joined, matching_signals, signal_order
-from core.verdicts import ARTICLE
 
-FETCH = 2_000
+FETCH = 1_000
 ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 Row = dict[str, Any]
@@ -155,7 +154,7 @@ def _validations(session: Session, published: Mapping[int, datetime]) -> dict[in
         for source in own:
             at = source["published_at"]
             source["timing"] = None if at is None else "before" if at < article else "after"
-        row["origins"] = len({source["origin"] for source in own if not source["own_publisher"]} - {None, ARTICLE})
+        row["origins"] = len({source["origin"] for source in own if not source["own_publisher"]} - {None, ARTICLE_ORIGIN})
     return rows
 
 

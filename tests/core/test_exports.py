@@ -20,6 +20,7 @@ from core.agents.outputs import SignalKind, Timeframe, Verdict
 from core.budget import BudgetState, Call, End
 from core.configuration import Configuration, Desk
 from core.exports import COLUMNS, Export, Table, as_json, cell, count_rows, csv_lines, export_rows, rows
+from core.exports.formats import BLOCK
 from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordStatus
 from core.pricing import TokenUsage
 from core.reviews import Correction
@@ -71,15 +72,15 @@ def test_rows_are_written_as_they_come() -> None:
     drawn = []
 
     def made() -> Iterator[dict[str, Any]]:
-        for number in range(3):
+        for number in range(100_000):
             drawn.append(number)
-            yield {"record_id": number}
+            yield {"record_id": number, "article_title": "A title" * 20}
 
     lines = csv_lines(Table.RECORDS, made())
-    assert next(lines).startswith("record_id,")
-    assert drawn == []
-    assert next(lines) == "0,,,,,,,,,,\r\n"
-    assert drawn == [0]
+    first = next(lines)
+    assert first.startswith("record_id,")
+    assert first.count("\r\n") == len(drawn) < 1_000, "written long before all are read"
+    assert len(first) < 2 * BLOCK
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_no_text_begins_as_a_formula_and_nothing_but_the_apostrophe_is_added(val
         (datetime(2026, 11, 24, 12, 0, tzinfo=UTC), "2026-11-24T12:00:00Z"),
         (datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=9))), "2026-11-24T03:00:00.000005Z"),
         (date(2026, 11, 24), "2026-11-24"),
-        ([{"quote": "é", "usd": Decimal("0.10")}], '[{"quote": "é", "usd": "0.10"}]'),
+        ([{"quote": "é", "usd": Decimal("0.10")}], '[{"quote":"é","usd":"0.10"}]'),
         ("plain - text", "plain - text"),
     ],
 )

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
-from core.models import Authority
+from core.models import ARTICLE_ORIGIN, Authority
 from core.research import SearchResult
-from core.verdicts import ARTICLE, RULE, Standing, disagreement, standings, verdict_of
+from core.verdicts import RULE, Standing, disagreement, standings, verdict_of
 from tests.conftest import NOW
 
 ARTICLE_TEXT = (
@@ -51,7 +51,7 @@ def test_pages_that_copy_each_other_are_one_origin() -> None:
 
 def test_a_page_that_copies_the_article_is_no_origin() -> None:
     found = stood(("a.example", "MARKETS. " + ARTICLE_TEXT.upper(), SUPPORTS), ("b.example", OTHER, NEUTRAL))
-    assert [(one.origin, one.counts) for one in found] == [(ARTICLE, False), (1, True)]
+    assert [(one.origin, one.counts) for one in found] == [(ARTICLE_ORIGIN, False), (1, True)]
     assert verdict_of(found[:1]) is Verdict.INSUFFICIENT_DATA
 
 
@@ -76,7 +76,7 @@ def a(stance: Stance, origin: int = 1, authority: Authority = LOW, *, own: bool 
     [
         ([], Verdict.INSUFFICIENT_DATA, 0),
         ([a(SUPPORTS, own=True)], Verdict.INSUFFICIENT_DATA, 0),
-        ([a(SUPPORTS, ARTICLE, HIGH)], Verdict.INSUFFICIENT_DATA, 0),
+        ([a(SUPPORTS, ARTICLE_ORIGIN, HIGH)], Verdict.INSUFFICIENT_DATA, 0),
         ([a(NEUTRAL, 1, HIGH)], Verdict.INCONCLUSIVE, 0),
         ([a(SUPPORTS, 1, LOW)], Verdict.INCONCLUSIVE, 0),
         ([a(SUPPORTS, 1, MEDIUM)], Verdict.VALIDATED, 0),
