@@ -22,7 +22,7 @@ _WORDS = {
     )
 } | {"dozen": Decimal(12), "hundred": Decimal(100)}
 _FIGURE = re.compile(  # begins with a digit, which is found fast
-    r"(?<![\d.])(\d[\d,]*(?:\.\d+)?)(?:[\s-]?(thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt])\b)?", re.I
+    r"(?<![\d.])(\d[\d,]*(?:\.\d+)?)(?:[\s-]?((?i:thousand|million|billion|trillion|mln|bln|mn|bn|tn|[kmbt]))\b)?"
 )
 _BEFORE = re.compile(r"(?<![\w.])[^\W\d_]{0,3}\Z")
 """What may stand before a figure, such as US in US$5; a figure within a word is none."""
