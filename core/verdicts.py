@@ -7,6 +7,7 @@ from that is decided here, so that two signals with the same sources have the sa
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
@@ -123,6 +124,7 @@ def _copied(one: frozenset[int], other: frozenset[int]) -> bool:
     return shorter >= SHINGLES_LEAST and len(one & other) >= COPIED * shorter
 
 
+@lru_cache(maxsize=64)  # the article's own text stands beside the sources of each of its signals
 def _runs(text: str) -> frozenset[int]:
     """The text's shingles, as stories are told by."""
     return frozenset(shingles(words(text)).tolist())

@@ -8,6 +8,7 @@ merely on the subject. Sharing a subject is never support.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from core.agents.outputs import MAX_SOURCES, CitedSource, SignalVerdict, Stance, Verdict
 from core.offline.claims import Claim, Pair, claim_of, conflict_of, digits, sole_subject
@@ -64,8 +65,13 @@ def _sentences(result: FoundResult) -> list[tuple[str, Claim]]:
         quote = sentence.text.strip()
         whole = sentence.quotable or len(result.text) < SNIPPET  # a search engine's snippet may hold no whole sentence
         if whole and 25 <= len(quote) <= 900 and not is_boilerplate(quote):
-            found.append((quote, claim_of(quote)))
+            found.append((quote, _claim(quote)))
     return found
+
+
+@lru_cache(maxsize=2_048)  # one page is found for several signals
+def _claim(sentence: str) -> Claim:
+    return claim_of(sentence)
 
 
 def _weigh(signal: SignalQuestion, result: FoundResult, sentences: list[tuple[str, Claim]]) -> _Weighed | None:
@@ -73,8 +79,8 @@ def _weigh(signal: SignalQuestion, result: FoundResult, sentences: list[tuple[st
 
     Any piece of evidence can be supported; only the first, on which the signal rests, can be contradicted.
     """
-    ours = [claim_of(quote) for quote in signal.evidence] or [claim_of(signal.description)]
-    wider = claim_of(signal.description.split(". ")[0] + ".")
+    ours = [_claim(quote) for quote in signal.evidence] or [_claim(signal.description)]
+    wider = _claim(signal.description.split(". ")[0] + ".")
     best: _Weighed | None = None
     for quote, theirs in sentences:
         for place, claim in enumerate(ours):
