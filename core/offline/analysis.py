@@ -6,6 +6,7 @@ from datetime import datetime
 from core.agents.outputs import ContentAnalysis, FoundSignal, Sentiment
 from core.offline.facts import Amount, amounts
 from core.offline.lexicon import word_set
+from core.offline.readable import readable, readable_line
 from core.offline.reading import Article, prepare
 from core.offline.sentiment import score, sentiment_of
 from core.offline.signals import signals_of
@@ -49,7 +50,9 @@ def analyse(title: str, body: str, published_at: datetime | None, publisher: str
     """Read an article by rules: its sentiment, a summary in its own sentences, its signals, and scores from 0 to 1.
 
     Never raises on text of any kind. ``published_at`` dates the research queries; ``publisher`` opens the background.
+    Passages that give orders are not read at all.
     """
+    title, body, publisher = readable_line(title), readable(body), readable_line(publisher)
     article = prepare(title, body, published_at, publisher)
     found = signals_of(article, published_at)
     body_score = score(body)

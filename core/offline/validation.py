@@ -11,6 +11,7 @@ from datetime import datetime
 
 from core.agents.outputs import MAX_SOURCES, CitedSource, SignalVerdict, Stance, Verdict
 from core.offline.claims import Claim, Pair, claim_of, conflict_of, digits, sole_subject
+from core.offline.readable import readable
 from core.offline.sentences import is_boilerplate, split
 
 MAX_TEXT = 20_000
@@ -59,7 +60,7 @@ def validate(signals: Sequence[SignalQuestion], results: Sequence[FoundResult]) 
 
 def _sentences(result: FoundResult) -> list[tuple[str, Claim]]:
     found = []
-    for sentence in split(result.text[:MAX_TEXT], result.title):
+    for sentence in split(readable(result.text[:MAX_TEXT]), result.title):
         quote = sentence.text.strip()
         whole = sentence.quotable or len(result.text) < SNIPPET  # a search engine's snippet may hold no whole sentence
         if whole and 25 <= len(quote) <= 900 and not is_boilerplate(quote):
