@@ -28,7 +28,7 @@ _HARDLY_ELSEWHERE = _ENGLISH - frozenset("an as at for he had in is not of on or
 _SHORTEST, _LONG = 4, 12
 _DISGUISED = re.compile("[\uff21-\uff5a\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff\u2800-\u28ff]")
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_%\\-]{32,}")
-_IGNORABLE = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]")
+_IGNORABLE = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def readable(text: str) -> str:

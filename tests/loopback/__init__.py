@@ -151,6 +151,11 @@ class LoopbackProviders:
     def entries(self) -> list[dict[str, Any]]:
         return self.served(entries=True)["entries"]
 
+    def exchanges(self) -> list[dict[str, Any]]:
+        """What was asked and answered, in order, bodies parsed; needs ``keep_exchanges=True``."""
+        kept = self.control("GET", "exchanges")
+        return [exchange | {name: json.loads(exchange[name] or "null") for name in ("asked", "answered")} for exchange in kept]
+
     def faults(self, *rules: dict[str, Any]) -> list[dict[str, Any]]:
         """Put fault rules in force (see ``faults.Rule``); the first that strikes wins."""
         return self.control("POST", "faults", list(rules))

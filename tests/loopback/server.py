@@ -41,6 +41,8 @@ class Options:
         default_factory=lambda: {"gemini": ["loopback-gemini"], "tavily": ["tvly-loopback"], "coindesk": ["loopback-coindesk"]}
     )
     record: str | None = None
+    keep_exchanges: bool = False
+    """Whether ``/control/exchanges`` tells, word for word, what was asked and answered."""
     articles: str | None = None
     empty_queries: tuple[str, ...] = ()
     faults: tuple[dict[str, Any], ...] = ()
@@ -132,6 +134,7 @@ class Loopback:
         self.faults = faults.Faults(self.options.habits.seed)
         self.faults.add(*self.options.faults)
         self.rng = Random(self.options.habits.seed)
+        self.exchanges: list[dict[str, str]] = []
 
     def app(self) -> ASGIApp:
         routes = [
@@ -164,7 +167,7 @@ class Loopback:
         def generate(raw: bytes, fault: str) -> Work:
             prompt, answer = answers.answer(json.loads(raw), model, self.options.habits, fault, uuid.uuid4().hex[:22])
             meters = {name: getattr(answer, name) for name in ("prompt", "cached", "candidates", "thoughts")}
-            work = _work(answer.body, model=model, subject=prompt.subject, task=prompt.task, turn=prompt.turn, **meters)
+            work = _work(answer.body, model=model, subject=prompt.subject, task=prompt.task, turn=prompt.turn, **meters, **answer.given)
             if action == "streamGenerateContent":
                 work.body, work.headers = b"data: " + work.body + b"\r\n\r\n", {"content-type": "text/event-stream"}
             work.billed = True
@@ -234,6 +237,9 @@ class Loopback:
             if kind != "reset":
                 await asyncio.sleep(max(0.0, clock + self.options.seconds(provider, self.rng) - time.monotonic()))
             self.record.append(status=0 if kind.startswith("reset") else work.status, **noted, billed=work.billed, **work.meters)
+            if self.options.keep_exchanges:
+                exchange = {"provider": provider, "asked": raw.decode(errors="replace"), "answered": work.body.decode(errors="replace")}
+                self.exchanges.append(exchange | {"address": str(request.url)})
             return _response(work, kind, rule)
         finally:
             self.record.leave(provider)
@@ -282,6 +288,8 @@ class Loopback:
                 totals = self.record.totals() | {"cpu_seconds": time.process_time()}
                 since = int(asked.get("since", 0))
                 return totals | ({"entries": [as_dict(e) for e in self.record.entries if e.seq > since]} if asked.get("entries") else {})
+            case "GET", "exchanges":
+                return self.exchanges
             case "POST", "reset":
                 self.record.reset()
                 self._begin()
