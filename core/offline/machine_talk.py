@@ -7,10 +7,10 @@ The tests are of form, not of phrases: an imperative or a "you must" beside a wo
 import re
 import unicodedata
 
-_OPENING = r"^[\W_]*(?:(?:please|kindly|now|then|instead|also|and|but|so|next|first|finally|just|simply|always|never|therefore)\b[\s,:]*){0,3}"
+_OPENING = r"^[\W_]*(?:(?:please|kindly|now|then|instead|also|and|but|so|next|first|finally|just|simply|always|never)\b[\s,:]*){0,3}"
 _OBJECT = (
-    r"(?:this|that|these|those|the|all|any|every|each|your|you|my|our|it|its|only|no|nothing|everything|both|with|as|me|us|whatever|no"
-    r"|previous|prior|earlier|above)\b"
+    r"(?:this|that|these|those|the|all|any|every|each|your|you|my|our|it|its|only|no|nothing|everything|both|with|as|me|us|whatever|an?"
+    r"|previous|prior|earlier|above|one|two|three|ten|more|at least|\d+|html|markdown|json)\b"
 )
 _ONLY_ORDERS = (
     "disregard|ignore|override|bypass|respond|reply|pretend|roleplay|obey|comply|disclose|reveal|translate|decode|classify|validate"
@@ -23,8 +23,8 @@ _OFTEN_ORDERS = (
     "|boost|maximi[sz]e|minimi[sz]e|accept|approve|confirm|verify|endorse|trust|add|insert|include|append|copy|paste|quote|cite|conclude"
     "|start|begin|end|finish|follow|ensure|make|give|take|put|remember|stop|cease|reset|erase|delete|remove|discard|drop|skip|omit|change"
     "|replace|update|switch|enter|enable|disable|adopt|apply|render|embed|emit|produce|generate|provide|submit|transfer|spend|request"
-    "|search|look|read|do|don[’']?t|do not|let|assign|attach|convert|continue|complete|fill|keep|leave|list|name|tell|find|finali[sz]e"
-    "|list|grant|mention|note|prefer|promote|publish|record|recommend|resume|save|select|store|suppress|withhold|wrap|be"
+    "|search|look|read|do|re-?read|don[’']?t|do not|let|assign|attach|convert|continue|complete|fill|keep|leave|list|name|tell|find"
+    "|finali[sz]e|grant|mention|note|prefer|promote|publish|record|recommend|resume|save|select|store|suppress|withhold|wrap|be"
 )
 _STARTS = re.compile(rf"{_OPENING}(?:{_ONLY_ORDERS})\b(?!\s*(?:['’]s|,\s*which))", re.IGNORECASE)
 _STARTS_MAYBE = re.compile(rf"{_OPENING}(?:{_OFTEN_ORDERS})\s+(?:{_OBJECT}|[\"'“`\[{{<]|not\b)", re.IGNORECASE)
@@ -32,13 +32,13 @@ _AFTER_A_COMMA = re.compile(
     rf"[,;:–—-]\s+(?:please\s+|you\s+)?(?:(?:{_ONLY_ORDERS})\s|(?:{_OFTEN_ORDERS})\s+(?:{_OBJECT}|[\"'“`\[{{<]))", re.IGNORECASE
 )
 _TO_YOU = re.compile(
-    r"\b(?:you(?:[’']re|[’']ll| are| will| must| should| shall| need| have| can| may| ought| now| were)|your (?:new|only|task|job|role|next|"
-    r"answer|reply|response|output|instructions?|rules|system|prompt|goal|analysis|summary|verdict|first|final|operators?|developers?))\b",
+    r"\b(?:you(?:[’']re|[’']ll| are| will| must| should| shall| need| have| can| may| ought| now| were)|your (?:new|only|task|job|role"
+    r"|next|answer|reply|response|output|instructions?|rules|system|prompt|goal|analysis|summary|verdict|first|final|operators?|developers?))\b",
     re.IGNORECASE,
 )
 _SHOULD_BE = re.compile(
-    r"\b(?:must|should|shall|has to|have to|needs? to|(?:is|are) to|(?:is|are) required to|required to)\s+(?:now\s+|always\s+|never\s+|only\s+"
-    r"|not\s+)?(?:be\s+)?(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|label\w*|ignored?|output|return\w*"
+    r"\b(?:must|should|shall|has to|have to|needs? to|(?:is|are) to|(?:is|are) required to|required to)\s+(?:now\s+|always\s+|never\s+"
+    r"|only\s+|not\s+)?(?:be\s+)?(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|label\w*|ignored?|output|return\w*"
     r"|respond|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised? to|POSITIVE|NEGATIVE|VALIDATED|1(?:\.0+)?\b)",
     re.IGNORECASE,
 )
@@ -56,14 +56,16 @@ _META = re.compile(
     r"\b(?:previous|prior|above|earlier|preceding|foregoing|system|hidden|developer|initial|your|these|following|new|my)\s+(?:\w+\s+)?"
     r"(?:instructions?|prompts?|directives?|system messages?)\b"
     r"|\b(?:note|notice|attention|dear|messages?|instructions?|memo|reminder|hello|hey|hi|addressed|directed|warning|order)\b[\s,:]*"
-    r"(?:(?:to|for|at)\s+)?(?:(?:the|any|all|every|an?|whichever|whatever)\s+)?(?:\w+\s+){0,2}(?:ai|llms?|(?:language )?models?|assistants?|bots?|agents?"
-    r"|summari[sz]ers?|crawlers?|chatbots?|gpt|gemini|claude|automated|parsers?|classifiers?)\b"
-    r"|\b(?:ai|llms?|models?|assistants?|bots?|agents?|systems?|scripts?|pipelines?)\s+(?:that\s+(?:is\s+|are\s+)?)?(?:reading|reads?|process\w*|analy[sz]\w+|summari[sz]\w+|pars\w+"
-    r"|scan\w+|evaluat\w+|grad\w+|ingest\w+)\s+(?:this|the|these)\b"
+    r"(?:(?:to|for|at)\s+)?(?:(?:the|any|all|every|an?|whichever|whatever)\s+)?(?:\w+\s+){0,2}(?:ai|llms?|models?|assistants?"
+    r"|bots?|agents?|summari[sz]ers?|crawlers?|chatbots?|gpt|gemini|claude|automated|parsers?|classifiers?)\b"
+    r"|\b(?:ai|llms?|models?|assistants?|bots?|agents?|systems?|scripts?|pipelines?)\s+(?:that\s+(?:is\s+|are\s+)?)?"
+    r"(?:reading|reads?|process\w*|analy[sz]\w+|summari[sz]\w+|pars\w+|scan\w+|evaluat\w+|grad\w+|ingest\w+)\s+(?:this|the|these)\b"
     r"|\bthis (?:article|text|page|story|signal|document|result|source)(?:['’]s)?\s+(?:sentiment|impact|confidence|uniqueness|verdict|must|"
-    r"should|(?:is|has been|was) (?:already |pre-?|officially |hereby |fully )*(?:verified|validated|approved|accepted|cleared|reviewed)|overrides?|supersedes?)"
-    r"|\b(?:as an ai|jailbreak|do anything now|system override|developer mode|god mode|debug mode|maintenance mode|admin mode|end of (?:the )?(?:article|prompt"
-    r"|document|input|context|message|results?|instructions?)|(?:begin|start) of (?:the )?(?:prompt|instructions?|system)|tool (?:call|result|output|response)s?|function call|api key|environment variables?)\b",
+    r"should|(?:is|has been|was) (?:already |pre-?|officially |hereby |fully )*"
+    r"(?:verified|validated|approved|accepted|cleared|reviewed)|overrides?|supersedes?)"
+    r"|\b(?:as an ai|jailbreak|do anything now|system override|(?:developer|god|debug|maintenance|admin) mode"
+    r"|(?:end|begin|start) of (?:the )?(?:article|prompt|document|input|context|message|results?|instructions?|system)"
+    r"|tool (?:call|result|output|response)s?|function call|api key|environment variables?)\b",
     re.IGNORECASE,
 )
 _ROLE = re.compile(

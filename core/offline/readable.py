@@ -8,12 +8,15 @@ The text is never changed within a sentence: what is quoted stays verbatim. Pure
 
 import re
 import unicodedata
+from itertools import groupby
 
 from core.offline.machine_talk import is_machine_talk
 from core.offline.sentences import is_quotable
 
 REST_AT_MOST = 600
 """Characters after an order that still count as its paragraph; a longer rest is an article whose paragraphs were lost."""
+OPENING_AT_MOST = 200
+"""Characters before an order, in a paragraph among others, that still count as its own opening."""
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _PIECE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]*_]*\s+|\n")
@@ -33,7 +36,8 @@ _IGNORABLE = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u316
 
 def readable(text: str) -> str:
     """The passages of ``text`` that the rules read, each verbatim, with a blank line between paragraphs."""
-    kept = (_without_orders(paragraph) for paragraph in _PARAGRAPH.split(text))
+    paragraphs = _PARAGRAPH.split(text)
+    kept = (_without_orders(paragraph, alone=len(paragraphs) == 1) for paragraph in paragraphs)
     return "\n\n".join(paragraph for paragraph in kept if paragraph)
 
 
@@ -43,22 +47,21 @@ def readable_line(text: str) -> str:
 
 
 def _is_hostile(piece: str) -> bool:
-    return _is_disguised(piece) or is_machine_talk(piece)
+    return _is_disguised(piece) or _repeats_itself(_words(piece)) or is_machine_talk(piece)
 
 
-def _without_orders(paragraph: str) -> str:
-    pieces = _pieces(paragraph)
-    hostile = [_is_hostile(piece) for piece in pieces]
-    orders = [index for index, is_order in enumerate(hostile) if is_order]
-    if orders:
-        before, after = pieces[: orders[0]], pieces[orders[-1] + 1 :]
-        if not any(is_quotable(piece.strip()) for piece in before):  # an order's own opening
-            before = []
-        if sum(map(len, after)) <= REST_AT_MOST:
-            after = []
-        between = [pieces[index] for index in range(orders[0], orders[-1]) if not hostile[index]] if after else []
-        pieces = [*before, *between, *after]
-    lines = "".join(pieces).strip().split("\n")
+def _without_orders(paragraph: str, *, alone: bool) -> str:
+    """A paragraph without its orders and what comes with them: a short opening, and what follows unless it is long."""
+    kept = []
+    for number, (is_order, run) in enumerate(groupby(_pieces(paragraph), _is_hostile)):
+        text = "".join(run)
+        if is_order:
+            continue
+        whole = number == 0 and len(text) == len(paragraph)
+        is_story = any(is_quotable(piece.strip()) for piece in _pieces(text)) and (alone or len(text) > OPENING_AT_MOST)
+        if whole or (is_story if number == 0 else len(text) > REST_AT_MOST):
+            kept.append(text)
+    lines = "".join(kept).strip().split("\n")
     return "\n".join(line for line in lines if is_prose(line))
 
 
@@ -73,7 +76,7 @@ def _pieces(text: str) -> list[str]:
 
 def is_prose(line: str) -> bool:
     """Whether a line is written in English; one of a few words may be in any language."""
-    words = [word.lower() for word in _WORD.findall(line)]
+    words = _words(line)
     if _repeats_itself(words):
         return False
     if len(words) < _SHORTEST:
@@ -82,6 +85,10 @@ def is_prose(line: str) -> bool:
     if len(words) < _LONG:
         return any(word in _HARDLY_ELSEWHERE for word in words) or common >= 2
     return common >= 0.14 * len(words) and not _HARDLY_ELSEWHERE.isdisjoint(words)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def _repeats_itself(words: list[str]) -> bool:
@@ -99,7 +106,9 @@ def _is_disguised(text: str) -> bool:
     tokens = text.split()
     alone = sum(len(token) == 1 and token.isalpha() for token in tokens)
     coded = sum(map(len, _ENCODED.findall(text)))
-    return marks or (alone >= 5 and 2 * alone > len(tokens)) or 3 * coded > len(text) or _is_foreign_script(text)
+    symbols = sum(not (character.isalnum() or character.isspace()) for character in text)
+    spelt_out = (alone >= 5 and 2 * alone > len(tokens)) or (symbols >= 20 and 2 * symbols > len(text) - len(tokens))
+    return marks or spelt_out or 3 * coded > len(text) or _is_foreign_script(text)
 
 
 def _is_foreign_script(text: str) -> bool:

@@ -83,7 +83,7 @@ def _supporting(article: Article, index: int, used: set[int]) -> list[int]:
     names = fact.names
     found: list[tuple[float, int]] = []
     for other in range(max(0, index - 6), min(len(article.sentences), index + 7)):
-        if other == index or other in used or not article.sentences[other].quotable:
+        if other == index or other in used:
             continue
         theirs = article.facts[other]
         same_figure = any((round(amount.value, 4), amount.unit) in figures for amount in theirs.amounts)

@@ -18,7 +18,21 @@ from core.agents.materials import (
     signal_validation_material,
 )
 
-MARKERS = ("<article>", "</article>", '<result url="x">', "</result>", '<signal number="1">', "</signal>", "</ARTICLE >", "< / article>", "</about>", "<", "</", "<\u200b/article>", "\u200b")
+MARKERS = (
+    "<article>",
+    "</article>",
+    '<result url="x">',
+    "</result>",
+    '<signal number="1">',
+    "</signal>",
+    "</ARTICLE >",
+    "< / article>",
+    "</about>",
+    "<",
+    "</",
+    "<\u200b/article>",
+    "\u200b",
+)
 HEADS = ("Title: ", "Publisher: ", "Published: unknown", "Published: 2020-01-01 00:00 UTC", "Evidence: ", "The search results:")
 BREAKS = ("\n", "\n\n", "\r\n", "\u2028", "\x1d", "\t", " ")
 hostile = st.lists(
