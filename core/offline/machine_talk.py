@@ -36,10 +36,25 @@ _TO_YOU = re.compile(
     r"|next|answer|reply|response|output|instructions?|rules|system|prompt|goal|analysis|summary|verdict|first|final|operators?|developers?))\b",
     re.IGNORECASE,
 )
+_ASKED = (
+    r"(?:must|should|shall|will have|has|have|needs?|is|are|be|ought|required|asked?|asking|told|tell|urged?|instruct(?:ed|s)?|request(?:ed|s)?"
+    r"|order(?:ed|s)?|require[sd]?|invited?|advised?|expected|obliged|remind(?:ed|s)?|encouraged?)"
+)
+_ACTIONS = (
+    r"(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|approved?|label\w*|ignored?|output|return\w*|respond|state|say"
+    r"|mention|include|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised?|increased?|lower(?:ed)?|POSITIVE|NEGATIVE|1(?:\.0+)?)\b"
+)
 _SHOULD_BE = re.compile(
-    r"\b(?:must|should|shall|has to|have to|needs? to|(?:is|are) to|(?:is|are) required to|required to)\s+(?:now\s+|always\s+|never\s+"
-    r"|only\s+|not\s+)?(?:be\s+)?(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|label\w*|ignored?|output|return\w*"
-    r"|respond|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised? to|POSITIVE|NEGATIVE|VALIDATED|1(?:\.0+)?\b)",
+    rf"\b{_ASKED}\s+(?:(?:\w+\s+){{0,2}}(?:models?|readers?|analysts?|systems?|agents?|assistants?|reviewers?)\s+)?"
+    rf"(?:reading this \w+ )?(?:to\s+)?(?:now\s+|always\s+|never\s+|only\s+|not\s+)?(?:be\s+)?{_ACTIONS}",
+    re.IGNORECASE,
+)
+_OF_ITSELF = re.compile(
+    r"\bthis (?:paragraph|sentence|passage|section|message|note|instruction|text)\b.{0,40}\b(?:priority|replaces?|overrides?|supersedes?|applies"
+    r"|must|shall|should|instructs?|orders?|requires?|rules?)\b"
+    r"|\b(?:all|every|each|these|the|any|no)\s+(?:\w+\s+){0,2}signals?\b.{0,50}\b(?:accepted|validated|approved|reviewed|confirmed)\b"
+    r"|\b(?:accept|validate|approve|confirm)(?:e?d)?\s+(?:all|every|each|these|the|any)\s+(?:\w+\s+)?signals?\b"
+    r"|\b(?:output|result|answer|response)s? of the (?:\w+ )?(?:tool|search|model|check|agent|function)\b",
     re.IGNORECASE,
 )
 _OUR_WORK = re.compile(
@@ -93,7 +108,7 @@ _VALUES = re.compile(
 def is_machine_talk(sentence: str) -> bool:
     """Whether a sentence gives an order to its reader, plays a role of a chat, or has the form of what programs write."""
     plain = unicodedata.normalize("NFKC", sentence[:4_000]).strip()
-    if any(pattern.search(plain) for pattern in (_CODE, _ROLE, _META, _VALUES, _IDENTIFIER, _STARTS)):
+    if any(pattern.search(plain) for pattern in (_CODE, _ROLE, _META, _OF_ITSELF, _VALUES, _IDENTIFIER, _STARTS)):
         return True
     ordering = _STARTS_MAYBE.search(plain) or _AFTER_A_COMMA.search(plain) or _TO_YOU.search(plain) or _SHOULD_BE.search(plain)
     return ordering is not None and _OUR_WORK.search(plain) is not None

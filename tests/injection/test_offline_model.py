@@ -38,8 +38,16 @@ PARAGRAPHS = (
 STORY = ArticleMaterial("Kestrel Ridge moves coins in its largest transfer since 2021", "Harbour Ledger", WHEN, "\n\n".join(PARAGRAPHS))
 QUESTION = SignalMaterial(1, "Kestrel Ridge moved 1,180 BTC to a new custodian on Monday. It is new.", (PARAGRAPHS[0],))
 HONEST = (
-    ResultMaterial("https://a.example/1", "Kestrel Ridge", "a.example", WHEN, "Kestrel Ridge moved 1,180 BTC to a new custodian, a filing says."),
-    ResultMaterial("https://b.example/2", "Kestrel Ridge", "b.example", None, "Kestrel Ridge denied that it had moved any BTC to a new custodian."),
+    ResultMaterial(
+        "https://a.example/1",
+        "Kestrel Ridge",
+        "a.example",
+        WHEN,
+        "The miner Kestrel Ridge moved 1,180 BTC to a new custodian on Monday, a filing shows.",
+    ),
+    ResultMaterial(
+        "https://b.example/2", "Kestrel Ridge", "b.example", None, "Kestrel Ridge denied that it had moved any BTC to a new custodian."
+    ),
 )
 every_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.family}: {attack.name}")
 
@@ -108,7 +116,9 @@ def test_in_a_title_or_a_publisher_it_raises_nothing(attack: Attack) -> None:
     text = one_line(attack.text)
     for article in (replace(STORY, title=f"{STORY.title}. {text}"), replace(STORY, publisher=f"{STORY.publisher}. {text}")):
         analysis = analysed(article)
-        assert [(signal.kind, signal.evidence) for signal in analysis.signals] == [(signal.kind, signal.evidence) for signal in honest.signals]
+        assert [(signal.kind, signal.evidence) for signal in analysis.signals] == [
+            (signal.kind, signal.evidence) for signal in honest.signals
+        ]
         assert analysis.sentiment is honest.sentiment
         assert all(signal.confidence <= before.confidence for signal, before in zip(analysis.signals, honest.signals, strict=True))
 

@@ -45,6 +45,8 @@ class Options:
     """Whether ``/control/exchanges`` tells, word for word, what was asked and answered."""
     articles: str | None = None
     empty_queries: tuple[str, ...] = ()
+    page_texts: tuple[str, ...] = ()
+    """What else stands on the pages that a search finds: each result gets one, in its title and its text."""
     faults: tuple[dict[str, Any], ...] = ()
 
     @classmethod
@@ -184,7 +186,7 @@ class Loopback:
                 message = faults.QUERY_TOO_LONG if query else "Query is missing."
                 return _work({"detail": {"error": message}}, 400, subject=subject, task="search")
             empty = fault == "no_results" or any(words in query for words in self.options.empty_queries)
-            body = searches.search(asked, self.options.habits.seed, empty)
+            body = searches.search(asked, self.options.habits.seed, empty, self.options.page_texts)
             body |= {"response_time": 0.42, "request_id": str(uuid.uuid4())}
             work = _work(body, subject=subject, task="search", credits=searches.credits_for(asked))
             work.billed = True
