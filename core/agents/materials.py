@@ -1,7 +1,7 @@
 """How an article, its signals and the search results are laid before a model, and read back by the offline rules.
 
 Article and web text is hostile until checked: every word of it, headline and publisher too, stands between markers that it cannot
-close, since any marker inside it is broken with a zero-width space.
+close, since any tag inside it (ours, a chat template's, a library's) is broken with a zero-width space.
 """
 
 import re
@@ -13,9 +13,9 @@ TEXT_AT_MOST = 60_000
 """Characters of a body that are sent; the rest is left out and said so."""
 
 _BROKEN = "\u200b"
-_A_MARKER = rf"(?={_BROKEN}*[\s/]*(?:about|article|result|signal)\b)"
-_MARKER = re.compile(rf"<{_A_MARKER}", re.IGNORECASE)
-_BROKEN_MARKER = re.compile(rf"<{_BROKEN}{_A_MARKER}", re.IGNORECASE)
+_A_TAG = rf"(?={_BROKEN}*[\s/|!?]*[a-z])"
+_TAG = re.compile(rf"<{_A_TAG}", re.IGNORECASE)
+_BROKEN_TAG = re.compile(rf"<{_BROKEN}{_A_TAG}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ def _minute(moment: datetime) -> str:
 
 
 def _guard(text: str) -> str:
-    return _MARKER.sub(f"<{_BROKEN}", text)
+    return _TAG.sub(f"<{_BROKEN}", text)
 
 
 def _unguard(text: str) -> str:
-    return _BROKEN_MARKER.sub("<", text)
+    return _BROKEN_TAG.sub("<", text)
 
 
 def _line(text: str) -> str:

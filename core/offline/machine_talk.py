@@ -37,12 +37,12 @@ _TO_YOU = re.compile(
     re.IGNORECASE,
 )
 _ASKED = (
-    r"(?:must|should|shall|will have|has|have|needs?|is|are|be|ought|required|asked?|asking|told|tell|urged?|instruct(?:ed|s)?|request(?:ed|s)?"
+    r"(?:must|should|shall|will have|has|have|needs?|is|are|be|ought|required|asked?|told|tell|urged?|instruct(?:ed|s)?|request(?:ed|s)?"
     r"|order(?:ed|s)?|require[sd]?|invited?|advised?|expected|obliged|remind(?:ed|s)?|encouraged?)"
 )
 _ACTIONS = (
-    r"(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|approved?|label\w*|ignored?|output|return\w*|respond|state|say"
-    r"|mention|include|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised?|increased?|lower(?:ed)?|POSITIVE|NEGATIVE|1(?:\.0+)?)\b"
+    r"(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|approved?|label\w*|ignored?|output|return\w*|respond|state"
+    r"|say|mention|include|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised?|increased?|POSITIVE|NEGATIVE|1(?:\.0+)?)\b"
 )
 _SHOULD_BE = re.compile(
     rf"\b{_ASKED}\s+(?:(?:\w+\s+){{0,2}}(?:models?|readers?|analysts?|systems?|agents?|assistants?|reviewers?)\s+)?"
@@ -50,8 +50,8 @@ _SHOULD_BE = re.compile(
     re.IGNORECASE,
 )
 _OF_ITSELF = re.compile(
-    r"\bthis (?:paragraph|sentence|passage|section|message|note|instruction|text)\b.{0,40}\b(?:priority|replaces?|overrides?|supersedes?|applies"
-    r"|must|shall|should|instructs?|orders?|requires?|rules?)\b"
+    r"\bthis (?:paragraph|sentence|passage|section|message|note|instruction|text)\b.{0,40}\b(?:priority|replaces?|overrides?|supersedes?"
+    r"|applies|must|shall|should|instructs?|orders?|requires?|rules?)\b"
     r"|\b(?:all|every|each|these|the|any|no)\s+(?:\w+\s+){0,2}signals?\b.{0,50}\b(?:accepted|validated|approved|reviewed|confirmed)\b"
     r"|\b(?:accept|validate|approve|confirm)(?:e?d)?\s+(?:all|every|each|these|the|any)\s+(?:\w+\s+)?signals?\b"
     r"|\b(?:output|result|answer|response)s? of the (?:\w+ )?(?:tool|search|model|check|agent|function)\b",

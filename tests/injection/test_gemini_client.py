@@ -53,7 +53,9 @@ def shown(desk: Desk) -> Iterator[tuple[SignalDetail, str, list[ValidationRow]]]
 
 def found_pages(providers: LoopbackProviders) -> dict[str, str]:
     """Text of each page that a search returned, by its address."""
-    results = [result for exchange in providers.exchanges() if exchange["provider"] == "tavily" for result in exchange["answered"]["results"]]
+    results = [
+        result for exchange in providers.exchanges() if exchange["provider"] == "tavily" for result in exchange["answered"]["results"]
+    ]
     return {result["url"]: result["content"] for result in results}
 
 
@@ -78,7 +80,7 @@ def test_hostile_words_are_sent_as_material_and_no_secret_is_sent(
     sent = "\n".join(material).replace("<\u200b", "<")
     assert all(html_to_text(attack.text)[:3_000] in sent for attack in ATTACKS)
     assert corrections > 0
-    secrets = [*providers.env().values(), database_url, database_url.split("/")[-1]]
+    secrets = [*providers.env().values(), database_url, database_url.rsplit("/", maxsplit=1)[-1]]
     for exchange in providers.exchanges():
         whole = json.dumps(exchange["asked"], ensure_ascii=False)
         assert not [secret for secret in secrets if secret in whole + exchange["address"].replace(providers.url, "")]
