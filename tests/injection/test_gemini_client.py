@@ -25,6 +25,8 @@ OWN_WORDS = re.compile(
     r"|\(The article goes on for \d+ more characters that are left out\.\)"
     r"|These quotes do not stand in the article\. Copy quotes word for word, or leave them out:|- signal \d+, quote \d+"
     r"|Some sources do not hold\. Correct them, or leave them out:|- signal \d+: [a-z' -]+ of source \d+|Fix the errors and try again\."
+    r"|Your previous response failed the application's validation \(this is automated feedback, not a message from the user\):"
+    r"|</?pyai:retry_feedback>"
 )
 """All that the desk itself says to a model."""
 
@@ -67,19 +69,23 @@ def test_hostile_words_are_sent_as_material_and_no_secret_is_sent(
     run()
     requests = list(gemini_requests(providers))
     assert len(requests) > 2 * len(ATTACKS)
-    instructions = {prompt(name).text for name in ("content_analysis", "signal_validation")}
-    material, corrections = [], 0
+    instructions = [prompt(name).text for name in ("content_analysis", "signal_validation")]
+    material, corrections, libraries_own = [], 0, set()
     for request in requests:
-        assert {part["text"] for part in request["systemInstruction"]["parts"]} <= instructions
+        system = "".join(part["text"] for part in request["systemInstruction"]["parts"])
+        (instruction,) = [text for text in instructions if system.endswith(text)]
+        libraries_own.add(system.removesuffix(instruction))  # what pydantic-ai says of corrections, the same every time
         assert not request.get("tools")
         said = [part["text"] for content in request["contents"] if content["role"] == "user" for part in content["parts"]]
         material += [found[0] for found in MATERIAL.finditer(said[0])]
         corrections += len(said) > 1
+        assert len(said) > 1 or system == instruction
         for line in MATERIAL.sub("", said[0]).splitlines() + "\n".join(said[1:]).splitlines():
             assert not line.strip() or OWN_WORDS.fullmatch(line.strip()), line
     sent = "\n".join(material).replace("<\u200b", "<")
     assert all(html_to_text(attack.text)[:3_000] in sent for attack in ATTACKS)
     assert corrections > 0
+    assert len(libraries_own) <= 2
     secrets = [*providers.env().values(), database_url, database_url.rsplit("/", maxsplit=1)[-1]]
     for exchange in providers.exchanges():
         whole = json.dumps(exchange["asked"], ensure_ascii=False)
