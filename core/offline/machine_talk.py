@@ -37,11 +37,11 @@ _TO_YOU = re.compile(
     re.IGNORECASE,
 )
 _ASKED = (
-    r"(?:must|should|shall|will have|has|have|needs?|is|are|be|ought|required|asked?|told|tell|urged?|instruct(?:ed|s)?|request(?:ed|s)?"
-    r"|order(?:ed|s)?|require[sd]?|invited?|advised?|expected|obliged|remind(?:ed|s)?|encouraged?)"
+    r"(?:must|should|shall|will have|has|have|needs?|is|are|be|ought|required|ask(?:ed|s)?|told|tell|urged?|instruct(?:ed|s)?"
+    r"|request(?:ed|s)?|order(?:ed|s)?|require[sd]?|invited?|advised?|expected|obliged|remind(?:ed|s)?|encouraged?)"
 )
 _ACTIONS = (
-    r"(?:rated?|marked?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|approved?|label\w*|ignored?|output|return\w*|respond|state"
+    r"(?:rated?|mark(?:ed)?|scored?|set|treat(?:ed)?|classif\w+|validat\w+|accept(?:ed)?|approved?|label\w*|ignored?|output|return\w*|respond|state"
     r"|say|mention|include|report(?:ed)? as|consider(?:ed)? (?:as|valid\w*)|assign\w*|raised?|increased?|POSITIVE|NEGATIVE|1(?:\.0+)?)\b"
 )
 _SHOULD_BE = re.compile(
@@ -54,6 +54,12 @@ _OF_ITSELF = re.compile(
     r"|applies|must|shall|should|instructs?|orders?|requires?|rules?)\b"
     r"|\b(?:all|every|each|these|the|any|no)\s+(?:\w+\s+){0,2}signals?\b.{0,50}\b(?:accepted|validated|approved|reviewed|confirmed)\b"
     r"|\b(?:accept|validate|approve|confirm)(?:e?d)?\s+(?:all|every|each|these|the|any)\s+(?:\w+\s+)?signals?\b"
+    r"|\b(?:machine|automated|automatic|ai)(?:['’]s|-generated)? (?:summar\w+|readers?|reviewers?|graders?|analys[ie]s|output)\b"
+    r"|\b(?:only|all|any|every) (?:valid|correct|allowed|acceptable) (?:output|answer|summary|response|verdict)\b"
+    r"|\b(?:prior|previous|earlier|other) (?:guidance|instructions?|rules|context|orders?) (?:is|are)"
+    r" (?:void|cancel\w+|invalid|revoked|obsolete)\b"
+    r"|\b(?:chat)?(?:gpt[-\d.o]*|gemini|claude|copilot|llama|grok)\s*[,!:]\s*(?:please\s+)?[a-z]|\btell the user\b"
+    r"|\byou(?:\s+\w+)?\s+(?:rated?|scored?|marked|validated?|ignored?|classified|skipped)\b"
     r"|\b(?:output|result|answer|response)s? of the (?:\w+ )?(?:tool|search|model|check|agent|function)\b",
     re.IGNORECASE,
 )
@@ -86,7 +92,8 @@ _META = re.compile(
 _ROLE = re.compile(
     r"^[\W_]*(?:system|developer|assistant|user|human|ai|model|tool|function|observation|thought|action|final answer|instructions?|prompt"
     r"|search results?|tool results?|results?|output|response|answer|json|query|new task|task|rules?|override|admin\w*|root|input|context"
-    r"|q|a|example \d+|step \d+|article|verdict|sentiment|confidence|signals?|evidence|title|publisher|published)"
+    r"|(?:\w+ )?(?:document|page|chunk|passage|snippet|source) #?\d+|q|a"
+    r"|example \d+|step \d+|article|verdict|sentiment|confidence|signals?|evidence|title|publisher|published)"
     r"(?:\s+(?:message|prompt|note|override|update|output|result|response|notice|instructions?|\d+))*[\W_]*\s*(?:[:=>\]|]|->)",
     re.IGNORECASE,
 )

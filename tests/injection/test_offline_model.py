@@ -1,5 +1,6 @@
 """Whatever an article or a page orders: the offline model finds in the rest what it finds without it."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -64,14 +65,10 @@ async def answer(message: str, answer_type: type[ContentAnalysis | SignalValidat
 
 
 def analysed(article: ArticleMaterial) -> ContentAnalysis:
-    import asyncio
-
     return ContentAnalysis.model_validate(asyncio.run(answer(content_analysis_material(article), ContentAnalysis)))
 
 
 def validated(*results: ResultMaterial) -> SignalValidation:
-    import asyncio
-
     message = signal_validation_material(STORY, [QUESTION], results)
     return SignalValidation.model_validate(asyncio.run(answer(message, SignalValidation)))
 
