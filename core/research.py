@@ -24,6 +24,7 @@ from tavily import AsyncTavilyClient
 from core.agents.providers import CONNECTIONS_AT_MOST
 from core.errors import SettingsError
 from core.failures import ResearchRefused
+from core.importers.clean_text import clean_characters
 from core.kept_answers import key_of
 from core.metering import Bill, Keeping, Meter
 from core.models import Article, LedgerKind, Publisher
@@ -247,5 +248,6 @@ def _date(value: Any) -> datetime | None:
     return None
 
 
-def _visible(text: str) -> str:
-    return re.sub(r"[\u0000-\u0008\u000b-\u001f\u007f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", "", str(text))
+def _visible(value: Any) -> str:
+    """Text as the importer would keep it: no character that carries words which nobody sees."""
+    return clean_characters(str(value))

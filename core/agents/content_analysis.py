@@ -34,9 +34,17 @@ def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnal
     """Send an answer with made-up quotes back, once."""
     if context.partial_output or context.last_attempt:
         return analysis
-    if missing := ground(analysis, context.deps.article).missing:
-        quotes = "\n".join(f"- {quote[:200]}" for quote in missing)
-        raise ModelRetry(f"These quotes do not stand in the article. Copy quotes word for word, or leave them out:\n{quotes}")
+    missing = ground(analysis, context.deps.article).missing
+    # Named by their place: what a hostile article made the model say is not said again in the desk's own voice.
+    places = [
+        f"- signal {number}, quote {place}"
+        for number, signal in enumerate(analysis.signals, start=1)
+        for place, quote in enumerate(signal.evidence, start=1)
+        if quote in missing
+    ]
+    if places:
+        listed = "\n".join(places)
+        raise ModelRetry(f"These quotes do not stand in the article. Copy quotes word for word, or leave them out:\n{listed}")
     return analysis
 
 

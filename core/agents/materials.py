@@ -1,7 +1,7 @@
 """How an article, its signals and the search results are laid before a model, and read back by the offline rules.
 
-Article and web text is hostile until checked: it stands between markers that it cannot close, since any marker inside it is
-broken with a zero-width space (which the importer removes from every text, so none can be there before).
+Article and web text is hostile until checked: every word of it, headline and publisher too, stands between markers that it cannot
+close, since any tag inside it (ours, a chat template's, a library's) is broken with a zero-width space.
 """
 
 import re
@@ -13,7 +13,9 @@ TEXT_AT_MOST = 60_000
 """Characters of a body that are sent; the rest is left out and said so."""
 
 _BROKEN = "\u200b"
-_MARKER = re.compile(r"<(?=/?(?:article|result|signal)\b)", re.IGNORECASE)
+_A_TAG = rf"(?={_BROKEN}*[\s/|!?]*[a-z])"
+_TAG = re.compile(rf"<{_A_TAG}", re.IGNORECASE)
+_BROKEN_TAG = re.compile(rf"<{_BROKEN}{_A_TAG}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,19 @@ def content_analysis_material(article: ArticleMaterial) -> str:
         if len(article.body) > TEXT_AT_MOST
         else ""
     )
-    return f"{_head(article)}\n\n<article>\n{_guard(body)}\n</article>{cut}"
+    return f"{_about(article)}\n\n<article>\n{_guard(body)}\n</article>{cut}"
 
 
 def read_content_analysis_material(message: str) -> ArticleMaterial:
     """The article that ``content_analysis_material`` laid out."""
     head, _, rest = message.partition("\n\n<article>\n")
     body, _, _ = rest.rpartition("\n</article>")
-    return _read_head(head, _unguard(body))
+    return _read_about(head, _unguard(body))
 
 
 def signal_validation_material(article: ArticleMaterial, signals: Sequence[SignalMaterial], results: Sequence[ResultMaterial]) -> str:
     """The user message of the signal validation agent."""
-    parts = [_head(article), "The signals to validate:"]
+    parts = [_about(article), "The signals to validate:"]
     for signal in signals:
         quotes = "\n".join(f"Evidence: {_line(quote)}" for quote in signal.evidence)
         parts.append(f'<signal number="{signal.number}">\n{_guard(_line(signal.description))}\n{_guard(quotes)}\n</signal>')
@@ -91,14 +93,19 @@ def read_signal_validation_material(message: str) -> tuple[ArticleMaterial, list
     results = []
     for url, text in _RESULT.findall(message):
         head, _, body = text.partition("\n\n")
-        read = _read_head(_unguard(head), _unguard(body), unknown_date=True)
+        read = _read_head(head, _unguard(body), unknown_date=True)
         published = None if "\nPublished: unknown" in head else read.published_at
         results.append(ResultMaterial(url, read.title, read.publisher, published, read.body))
-    return _read_head(message.partition("\n\n")[0], ""), signals, results
+    return _read_about(message.partition("\n\n")[0], ""), signals, results
 
 
-def _head(article: ArticleMaterial) -> str:
-    return _guard(f"Title: {_line(article.title)}\nPublisher: {_line(article.publisher)}\nPublished: {_minute(article.published_at)}")
+def _about(article: ArticleMaterial) -> str:
+    head = f"Title: {_line(article.title)}\nPublisher: {_line(article.publisher)}\nPublished: {_minute(article.published_at)}"
+    return f"<about>\n{_guard(head)}\n</about>"
+
+
+def _read_about(about: str, body: str) -> ArticleMaterial:
+    return _read_head(about.removeprefix("<about>\n").removesuffix("\n</about>"), body)
 
 
 def _read_head(head: str, body: str, *, unknown_date: bool = False) -> ArticleMaterial:
@@ -118,11 +125,11 @@ def _minute(moment: datetime) -> str:
 
 
 def _guard(text: str) -> str:
-    return _MARKER.sub(f"<{_BROKEN}", text)
+    return _TAG.sub(f"<{_BROKEN}", text)
 
 
 def _unguard(text: str) -> str:
-    return text.replace(f"<{_BROKEN}", "<")
+    return _BROKEN_TAG.sub("<", text)
 
 
 def _line(text: str) -> str:

@@ -55,9 +55,9 @@ def sources_came_back(context: RunContext[Deps], validation: SignalValidation) -
     if context.partial_output or context.last_attempt:
         return validation
     problems = [
-        f"- signal {verdict.signal}: {problem}"
+        f"- signal {verdict.signal}: {problem} of source {place}"  # by its place: hostile words are not said again by the desk
         for verdict in validation.verdicts
-        for source in verdict.sources
+        for place, source in enumerate(verdict.sources, start=1)
         if (problem := _problem(source.url, source.quote, context.deps.results))
     ]
     if problems:
@@ -108,7 +108,7 @@ def check(verdict: SignalVerdict, results: Mapping[str, Text]) -> CheckedVerdict
 
 def _problem(url: str, quote: str, results: Mapping[str, Text]) -> str | None:
     if url not in results:
-        return f"the address {url[:200]} is not among the results"
+        return "not among the results is the address"
     if results[url].find(quote) is None:
-        return f"the quote '{quote[:200]}' does not stand in {url[:200]}"
+        return "not in that result's text is the quote"
     return None

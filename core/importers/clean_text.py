@@ -42,7 +42,8 @@ _BREAKS = ("", " ", "\n", "\n\n")
 
 _INVISIBLE = re.compile(  # C0 and C1 controls, soft hyphen, zero-width, bidi, annotation, tags and selectors that can carry hidden text
     "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _MARK = f"[{''.join(c for c in map(chr, range(0x300, 0x1F000)) if unicodedata.combining(c))}]"
 _PILED_MARKS = re.compile(f"({_MARK}{{8}}){_MARK}+")  # no script needs more; NFC takes quadratic time to put a long pile in order

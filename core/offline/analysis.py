@@ -7,7 +7,7 @@ from core.agents.outputs import ContentAnalysis, FoundSignal, Sentiment
 from core.offline.facts import Amount, amounts
 from core.offline.lexicon import word_set
 from core.offline.readable import readable, readable_line
-from core.offline.reading import Article, prepare
+from core.offline.reading import Article, prepare, prose_of
 from core.offline.sentiment import score, sentiment_of
 from core.offline.signals import signals_of
 from core.offline.wording import content_set
@@ -49,13 +49,13 @@ _CONTEXT = {
 def analyse(title: str, body: str, published_at: datetime | None, publisher: str) -> ContentAnalysis:
     """Read an article by rules: its sentiment, a summary in its own sentences, its signals, and scores from 0 to 1.
 
-    Never raises on text of any kind. ``published_at`` dates the research queries; ``publisher`` opens the background. Passages that
-    give orders to their reader are not read.
+    Never raises on text of any kind. ``published_at`` dates the research queries; ``publisher`` opens the background.
+    Passages that give orders are not read at all.
     """
-    body, title = readable(body), readable_line(title)
+    title, body, publisher = readable_line(title), readable(body), readable_line(publisher)
     article = prepare(title, body, published_at, publisher)
     found = signals_of(article, published_at)
-    body_score = score(body)
+    body_score = score(prose_of(article.sentences))
     sentiment = sentiment_of(title, body_score)
     polar = body_score.positive + body_score.negative
     return ContentAnalysis(
@@ -83,7 +83,7 @@ def promise(title: str, body: str) -> float:
 
 def _summary(article: Article, body: str) -> str:
     """The two or three sentences that say most of what the title promises, in the order of the article."""
-    quotable = [index for index, sentence in enumerate(article.sentences) if sentence.quotable and len(sentence.text) <= 420]
+    quotable = [index for index, sentence in enumerate(article.sentences) if len(sentence.text) <= 420]
     if not quotable:
         plain = " ".join(f"{article.title}. {body}".split())[:300].strip(" .")
         return f"{plain}." if plain else "The article has no text."
@@ -152,7 +152,7 @@ def _uniqueness(article: Article, found: list[FoundSignal]) -> float:
 
 def _confidence(article: Article, found: list[FoundSignal], polar: float, sentiment: Sentiment) -> float:
     """How far the rules had something to go on: prose, figures and names; never above 0.8."""
-    prose = sum(sentence.quotable for sentence in article.sentences)
+    prose = len(article.sentences)
     figures = len(amounts(article.title)) + sum(len(fact.amounts) > 0 for fact in article.facts)
     value = 0.2 + 0.012 * min(prose, 20) + 0.012 * min(figures, 10) + 0.01 * min(polar, 10) + 0.02 * len(found)
     value -= 0.05 * (sentiment is Sentiment.MIXED) + 0.1 * article.promotional

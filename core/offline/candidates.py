@@ -74,8 +74,6 @@ class Candidate:
 
 def candidates(article: Article) -> Iterator[Candidate]:
     for index, (sentence, fact) in enumerate(zip(article.sentences, article.facts, strict=True)):
-        if not sentence.quotable:
-            continue
         text = sentence.text
         category = fact.topics[0] if fact.topics else article.topic
         rules = {rule.name: rule for word in fact.words if word in _BY_KEY for rule in _BY_KEY[word]}

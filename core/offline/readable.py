@@ -8,12 +8,15 @@ The text is never changed within a sentence: what is quoted stays verbatim. Pure
 
 import re
 import unicodedata
+from itertools import groupby
 
 from core.offline.machine_talk import is_machine_talk
 from core.offline.sentences import is_quotable
 
 REST_AT_MOST = 600
 """Characters after an order that still count as its paragraph; a longer rest is an article whose paragraphs were lost."""
+OPENING_AT_MOST = 200
+"""Characters before an order, in a paragraph among others, that still count as its own opening."""
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _PIECE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]*_]*\s+|\n")
@@ -28,34 +31,37 @@ _HARDLY_ELSEWHERE = _ENGLISH - frozenset("an as at for he had in is not of on or
 _SHORTEST, _LONG = 4, 12
 _DISGUISED = re.compile("[\uff21-\uff5a\u2460-\u24ff\U0001d400-\U0001d7ff\U0001f110-\U0001f189\U0001f1e6-\U0001f1ff\u2800-\u28ff]")
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_%\\-]{32,}")
-_IGNORABLE = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0e\uffa0\U000e0100-\U000e01ef]")
+_IGNORABLE = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def readable(text: str) -> str:
     """The passages of ``text`` that the rules read, each verbatim, with a blank line between paragraphs."""
-    kept = (_without_orders(paragraph) for paragraph in _PARAGRAPH.split(text))
+    paragraphs = _PARAGRAPH.split(text)
+    kept = (_without_orders(paragraph, alone=len(paragraphs) == 1) for paragraph in paragraphs)
     return "\n\n".join(paragraph for paragraph in kept if paragraph)
 
 
 def readable_line(text: str) -> str:
     """As ``readable``, for a headline or a name: these need no verb, so only disguises and orders are left out."""
-    kept = [piece for piece in _pieces(text) if not (_is_disguised(piece) or is_machine_talk(piece))]
-    return " ".join(piece.strip() for piece in kept)
+    return " ".join(piece.strip() for piece in _pieces(text) if not _is_hostile(piece))
 
 
-def _without_orders(paragraph: str) -> str:
-    pieces = _pieces(paragraph)
-    orders = [index for index, piece in enumerate(pieces) if is_machine_talk(piece)]
-    if 2 * len(orders) >= len(pieces):
-        return ""
-    if orders:
-        before, after = pieces[: orders[0]], pieces[orders[-1] + 1 :]
-        if not any(is_quotable(piece.strip()) for piece in before):  # the paragraph is the order's own, its opening and its rest
-            before = []
-            after = after if sum(map(len, after)) > REST_AT_MOST else []
-        between = [piece for piece in pieces[orders[0] : orders[-1] + 1] if not is_machine_talk(piece)] if before or after else []
-        pieces = [*before, *between, *after]
-    lines = "".join(pieces).strip().split("\n")
+def _is_hostile(piece: str) -> bool:
+    return _is_disguised(piece) or _repeats_itself(_words(piece)) or is_machine_talk(piece)
+
+
+def _without_orders(paragraph: str, *, alone: bool) -> str:
+    """A paragraph without its orders and what comes with them: a short opening, and what follows unless it is long."""
+    kept: list[str] = []
+    for number, (is_order, run) in enumerate(groupby(_pieces(paragraph), _is_hostile)):
+        text = "".join(run)
+        if is_order:
+            continue
+        whole = number == 0 and len(text) == len(paragraph)
+        is_story = any(is_quotable(piece.strip()) for piece in _pieces(text)) and (alone or len(text) > OPENING_AT_MOST)
+        if whole or (is_story if number == 0 else len(text) > REST_AT_MOST or (alone and bool(kept))):
+            kept.append(text)
+    lines = "".join(kept).strip().split("\n")
     return "\n".join(line for line in lines if is_prose(line))
 
 
@@ -69,9 +75,9 @@ def _pieces(text: str) -> list[str]:
 
 
 def is_prose(line: str) -> bool:
-    """Whether a line is written in English, openly; a line of a few words may be anything but disguised."""
-    words = [word.lower() for word in _WORD.findall(line)]
-    if _is_disguised(line) or _repeats_itself(words):
+    """Whether a line is written in English; one of a few words may be in any language."""
+    words = _words(line)
+    if _repeats_itself(words):
         return False
     if len(words) < _SHORTEST:
         return True
@@ -79,6 +85,10 @@ def is_prose(line: str) -> bool:
     if len(words) < _LONG:
         return any(word in _HARDLY_ELSEWHERE for word in words) or common >= 2
     return common >= 0.14 * len(words) and not _HARDLY_ELSEWHERE.isdisjoint(words)
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
 
 
 def _repeats_itself(words: list[str]) -> bool:
@@ -96,7 +106,9 @@ def _is_disguised(text: str) -> bool:
     tokens = text.split()
     alone = sum(len(token) == 1 and token.isalpha() for token in tokens)
     coded = sum(map(len, _ENCODED.findall(text)))
-    return marks or (alone >= 5 and 2 * alone > len(tokens)) or 3 * coded > len(text) or _is_foreign_script(text)
+    symbols = sum(not (character.isalnum() or character.isspace()) for character in text)
+    spelt_out = (alone >= 5 and 2 * alone > len(tokens)) or (symbols >= 20 and 2 * symbols > len(text) - len(tokens))
+    return marks or spelt_out or 3 * coded > len(text) or _is_foreign_script(text)
 
 
 def _is_foreign_script(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +24,10 @@ _RANKS = {"company": 0, "agency": 0, "person": 1, "name": 1, "place": 2}
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """An article cut into sentences with their facts; what every later step reads. ``year`` is 0 when the date is not known."""
+    """An article cut into sentences with their facts; what every later step reads. ``year`` is 0 when the date is not known.
+
+    ``sentences`` are those that can be quoted: a heading, a table or a fragment speaks for nothing, not even by its place.
+    """
 
     title: str
     sentences: list[Sentence]
@@ -38,7 +42,8 @@ class Article:
 
 def prepare(title: str, body: str, published_at: datetime | None = None, publisher: str = "") -> Article:
     """Sentences, facts, the leading actor and the main subject of an article."""
-    sentences = split(body, title)
+    sentences = [sentence for sentence in split(body, title) if sentence.quotable]
+    prose = prose_of(sentences)
     facts = read(title, sentences)
     names: Counter[str] = Counter()
     subjects: Counter[str] = Counter()
@@ -51,10 +56,15 @@ def prepare(title: str, body: str, published_at: datetime | None = None, publish
             subjects[topic] += 2 - place if topic != "market" else 1
     lead = names.most_common(1)[0][0] if names else ""
     topic = subjects.most_common(1)[0][0] if subjects else "market"
-    crypto = len(CRYPTO.findall(body[:20_000])) + 3 * len(CRYPTO.findall(title))
-    promotional = len(_PROMOTION.findall(f"{title} {body[:20_000]}")) >= 3
+    crypto = len(CRYPTO.findall(prose[:20_000])) + 3 * len(CRYPTO.findall(title))
+    promotional = len(_PROMOTION.findall(f"{title} {prose[:20_000]}")) >= 3
     year = published_at.year if published_at else 0
     return Article(title, sentences, facts, lead, topic, crypto >= 3, promotional, year, publisher)
+
+
+def prose_of(sentences: Sequence[Sentence]) -> str:
+    """The sentences that can be quoted, as one text."""
+    return " ".join(sentence.text for sentence in sentences)
 
 
 def is_newsroom(name: str, publisher: str) -> bool:

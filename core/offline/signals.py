@@ -1,7 +1,7 @@
 """Signals in one article, found by rules over its sentences and their facts.
 
 Sentences become candidates, candidates are scored (rule, corroborating facts, place in the story), and the best that differ are kept.
-The article's text is only ever matched and quoted; nothing in it can steer the rules.
+The article's text is only ever matched and quoted, and what gives orders in it is not read at all (``readable``).
 """
 
 import re
@@ -11,6 +11,7 @@ from datetime import datetime
 from core.agents.outputs import FoundSignal, SignalKind, Timeframe
 from core.offline.candidates import FILLER, Candidate, candidates, strength
 from core.offline.facts import Facts
+from core.offline.readable import readable, readable_line
 from core.offline.reading import Article, is_party, is_person, prepare, who
 from core.offline.wording import clause, content_set, is_person_pronoun, join, month, overlap, research_query, short_phrase
 
@@ -43,7 +44,8 @@ def find_signals(title: str, body: str, published_at: datetime | None, publisher
 
     ``published_at`` dates the research queries and tells news from background. ``publisher``'s own name is not taken for an actor's.
     """
-    return signals_of(prepare(title, body, published_at, publisher), published_at)
+    article = prepare(readable_line(title), readable(body), published_at, readable_line(publisher))
+    return signals_of(article, published_at)
 
 
 def signals_of(article: Article, published_at: datetime | None) -> list[FoundSignal]:
@@ -81,7 +83,7 @@ def _supporting(article: Article, index: int, used: set[int]) -> list[int]:
     names = fact.names
     found: list[tuple[float, int]] = []
     for other in range(max(0, index - 6), min(len(article.sentences), index + 7)):
-        if other == index or other in used or not article.sentences[other].quotable:
+        if other == index or other in used:
             continue
         theirs = article.facts[other]
         same_figure = any((round(amount.value, 4), amount.unit) in figures for amount in theirs.amounts)

@@ -18,13 +18,27 @@ from core.agents.materials import (
     signal_validation_material,
 )
 
-MARKERS = ("<article>", "</article>", '<result url="x">', "</result>", '<signal number="1">', "</signal>", "</ARTICLE >", "<", "</")
+MARKERS = (
+    "<article>",
+    "</article>",
+    '<result url="x">',
+    "</result>",
+    '<signal number="1">',
+    "</signal>",
+    "</ARTICLE >",
+    "< / article>",
+    "</about>",
+    "<",
+    "</",
+    "<\u200b/article>",
+    "\u200b",
+)
 HEADS = ("Title: ", "Publisher: ", "Published: unknown", "Published: 2020-01-01 00:00 UTC", "Evidence: ", "The search results:")
 BREAKS = ("\n", "\n\n", "\r\n", "\u2028", "\x1d", "\t", " ")
 hostile = st.lists(
     st.one_of(
         st.sampled_from(MARKERS + HEADS + BREAKS),
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u200b"), max_size=8),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     ),
     max_size=12,
 ).map("".join)
@@ -79,15 +93,15 @@ def test_signals_and_results_are_read_back_and_nothing_else(
 @given(articles, st.lists(signals, max_size=3), st.lists(results, max_size=3))
 def test_no_text_can_add_a_marker_of_its_own(article: ArticleMaterial, asked: list[SignalMaterial], found: list[ResultMaterial]) -> None:
     def markers(message: str) -> int:
-        return len(re.findall(r"</?(?:article|result|signal)\b", message, re.IGNORECASE))
+        return len(re.findall(r"<[\s/]*(?:about|article|result|signal)\b", message, re.IGNORECASE))
 
-    assert markers(content_analysis_material(article)) == 2
-    assert markers(signal_validation_material(article, asked, found)) == 2 * (len(asked) + len(found))
+    assert markers(content_analysis_material(article)) == 4
+    assert markers(signal_validation_material(article, asked, found)) == 2 * (1 + len(asked) + len(found))
 
 
 def test_a_model_sees_title_publisher_time_and_body_in_plain_words() -> None:
     assert content_analysis_material(NAMED) == (
-        "Title: A title\nPublisher: Hashyard\nPublished: 2026-11-24 12:30 UTC\n\n<article>\nThe body.\n\nIts second paragraph.\n</article>"
+        "<about>\nTitle: A title\nPublisher: Hashyard\nPublished: 2026-11-24 12:30 UTC\n</about>\n\n<article>\nThe body.\n\nIts second paragraph.\n</article>"
     )
 
 

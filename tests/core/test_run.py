@@ -161,12 +161,12 @@ def test_a_wrong_key_pauses_the_batch_and_loses_nothing(run: Any, articles: Any,
 
 def test_without_room_in_the_budget_the_batch_pauses_and_says_what_it_needs(run: Any, articles: Any, providers: LoopbackProviders) -> None:
     articles(8)
-    desk, progress = run(budget=Decimal("0.10"), concurrency=2)
+    desk, progress = run(budget=Decimal("0.06"), concurrency=2)
     assert progress.status is BatchStatus.PAUSED
-    assert "Budget for batch 1 is $0.10" in (progress.pause_reason or "")
+    assert "Budget for batch 1 is $0.0600" in (progress.pause_reason or "")
     assert "to finish" in (progress.pause_reason or "")
     assert progress.counts[RecordStatus.COMPLETED] + progress.counts[RecordStatus.PENDING] == 8
-    assert ledger(desk).usd <= Decimal("0.10")
+    assert ledger(desk).usd <= Decimal("0.06")
 
 
 def test_an_article_deleted_while_queued_is_skipped(run: Any, articles: Any, database: Any, make_settings: Any) -> None:

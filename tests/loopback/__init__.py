@@ -151,9 +151,10 @@ class LoopbackProviders:
     def entries(self) -> list[dict[str, Any]]:
         return self.served(entries=True)["entries"]
 
-    def traffic(self, provider: str) -> list[dict[str, str]]:
-        """The last requests to a provider, whole, each with its answer; as many as the option ``traffic`` says."""
-        return [one for one in self.control("GET", "traffic") if one["provider"] == provider]
+    def exchanges(self) -> list[dict[str, Any]]:
+        """What was asked and answered, in order, bodies parsed; needs ``keep_exchanges=True``."""
+        kept = self.control("GET", "exchanges")
+        return [exchange | {name: json.loads(exchange[name] or "null") for name in ("asked", "answered")} for exchange in kept]
 
     def faults(self, *rules: dict[str, Any]) -> list[dict[str, Any]]:
         """Put fault rules in force (see ``faults.Rule``); the first that strikes wins."""

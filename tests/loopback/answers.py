@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -34,6 +35,7 @@ class Answer:
     cached: int
     candidates: int
     thoughts: int
+    given: Counter[str]
 
 
 def subject_of(text: str) -> str:
@@ -118,8 +120,10 @@ def answer(request: dict[str, Any], model: str, habits: Habits, fault: str = "",
     if fault == "fabricated":
         habits = replace(habits, fabricated_quotes=1.0, fabricated_urls=1.0)
     payload: Any = None
+    given: Counter[str] = Counter()
     if prompt.schema is not None:
-        payload = Writer(prompt, habits, rng, prompt.schema).value(prompt.schema)
+        writer = Writer(prompt, habits, rng, prompt.schema)
+        payload, given = writer.value(prompt.schema), writer.given
         if fault == "schema_violation":
             payload = _violate(payload)
     text = json.dumps(payload, ensure_ascii=False) if payload is not None else f"In short: {sentences(prompt.article)[0]}"
@@ -153,7 +157,7 @@ def answer(request: dict[str, Any], model: str, habits: Habits, fault: str = "",
     if fault == "blocked":
         body["promptFeedback"] = {"blockReason": "PROHIBITED_CONTENT"}
     body |= {"usageMetadata": usage, "modelVersion": model, "responseId": response_id}
-    return prompt, Answer(body, prompt.tokens, cached, candidates, thoughts)
+    return prompt, Answer(body, prompt.tokens, cached, candidates, thoughts, given)
 
 
 def _thoughts(model: str, habits: Habits, config: dict[str, Any], rng: Random) -> int:

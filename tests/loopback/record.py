@@ -13,12 +13,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+GIVEN = ("quotes", "made_up_quotes", "urls", "made_up_urls")
 TOKENS = ("prompt", "cached", "candidates", "thoughts")
 
 
 @dataclass(slots=True)
 class Entry:
-    """One request. ``status`` is 0 when no answer was sent; tokens and credits count only if ``billed``."""
+    """One request. ``status`` is 0 when no answer was sent; tokens and credits count only if ``billed``.
+
+    ``made_up_quotes`` of the ``quotes`` in a model's answer stand nowhere, ``made_up_urls`` of its ``urls`` were never found.
+    """
 
     seq: int
     started: float
@@ -32,6 +36,10 @@ class Entry:
     candidates: int = 0
     thoughts: int = 0
     credits: int = 0
+    quotes: int = 0
+    made_up_quotes: int = 0
+    urls: int = 0
+    made_up_urls: int = 0
     subject: str = ""
     task: str = ""
     turn: int = 0
@@ -114,12 +122,14 @@ def totals(entries: Iterable[Entry]) -> dict[str, Any]:
     models: dict[str, Counter[str]] = {}
     subjects: dict[str, Counter[str]] = {}
     paid: Counter[str] = Counter()
+    given: Counter[str] = Counter(dict.fromkeys(GIVEN, 0))
     requests = billed = credits = 0
     for entry in entries:
         requests += 1
         statuses.setdefault(entry.provider, Counter())[str(entry.status)] += 1
         if entry.fault:
             faults[f"{entry.provider}:{entry.fault}"] += 1
+        given.update({name: getattr(entry, name) for name in GIVEN})
         of_subject = subjects.setdefault(entry.subject, Counter(requests=0, billed=0))
         of_subject["requests"] += 1
         if entry.billed:
@@ -139,6 +149,7 @@ def totals(entries: Iterable[Entry]) -> dict[str, Any]:
         "tokens": dict(tokens),
         "models": {model: dict(counts) for model, counts in models.items()},
         "credits": credits,
+        "given": dict(given),
         "subjects": {subject: dict(counts) for subject, counts in subjects.items()},
         "paid_twice": {work: times for work, times in paid.items() if times > 1},
     }

@@ -37,8 +37,8 @@ ASIDES = (
 )
 
 
-def search(request: dict[str, Any], seed: int = 7, empty: bool = False) -> dict[str, Any]:
-    """Answer a Tavily ``/search`` body, without ``request_id`` and ``response_time``."""
+def search(request: dict[str, Any], seed: int = 7, empty: bool = False, page_texts: Sequence[str] = ()) -> dict[str, Any]:
+    """Answer a Tavily ``/search`` body, without ``request_id`` and ``response_time``. Each result's page has one of ``page_texts`` too."""
     query = request["query"]
     rng = Random(hashlib.sha256(f"{seed}\0{query}".encode()).digest())
     wanted = 0 if empty else min(int(request.get("max_results") or 5), 20)
@@ -51,6 +51,9 @@ def search(request: dict[str, Any], seed: int = 7, empty: bool = False) -> dict[
         kind = rng.choices(("supports", "disputes", "aside", "copy"), (45, 22, 18, 15))[0]
         told = [result for result in results if result["score"] > 0.5]
         title, content = _told(query, publisher, kind, told, rng)
+        if page_texts:
+            more = rng.choice(page_texts)
+            title, content = f"{title} {more}", f"{content}\n\n{more}"
         published = _published(request, query, rng)
         score = round(rng.uniform(0.05, 0.3) if kind == "aside" else 0.98 - 0.05 * index - rng.random() / 100, 6)
         slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60]

@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from random import Random
@@ -42,11 +41,13 @@ class Options:
         default_factory=lambda: {"gemini": ["loopback-gemini"], "tavily": ["tvly-loopback"], "coindesk": ["loopback-coindesk"]}
     )
     record: str | None = None
+    keep_exchanges: bool = False
+    """Whether ``/control/exchanges`` tells, word for word, what was asked and answered."""
     articles: str | None = None
     empty_queries: tuple[str, ...] = ()
+    page_texts: tuple[str, ...] = ()
+    """What else stands on the pages that a search finds: each result gets one, in its title and its text."""
     faults: tuple[dict[str, Any], ...] = ()
-    traffic: int = 0
-    """So many of the last requests are kept whole, with their answers."""
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Options":
@@ -135,7 +136,7 @@ class Loopback:
         self.faults = faults.Faults(self.options.habits.seed)
         self.faults.add(*self.options.faults)
         self.rng = Random(self.options.habits.seed)
-        self.traffic: deque[dict[str, str]] = deque(maxlen=self.options.traffic)
+        self.exchanges: list[dict[str, str]] = []
 
     def app(self) -> ASGIApp:
         routes = [
@@ -168,7 +169,7 @@ class Loopback:
         def generate(raw: bytes, fault: str) -> Work:
             prompt, answer = answers.answer(json.loads(raw), model, self.options.habits, fault, uuid.uuid4().hex[:22])
             meters = {name: getattr(answer, name) for name in ("prompt", "cached", "candidates", "thoughts")}
-            work = _work(answer.body, model=model, subject=prompt.subject, task=prompt.task, turn=prompt.turn, **meters)
+            work = _work(answer.body, model=model, subject=prompt.subject, task=prompt.task, turn=prompt.turn, **meters, **answer.given)
             if action == "streamGenerateContent":
                 work.body, work.headers = b"data: " + work.body + b"\r\n\r\n", {"content-type": "text/event-stream"}
             work.billed = True
@@ -185,7 +186,7 @@ class Loopback:
                 message = faults.QUERY_TOO_LONG if query else "Query is missing."
                 return _work({"detail": {"error": message}}, 400, subject=subject, task="search")
             empty = fault == "no_results" or any(words in query for words in self.options.empty_queries)
-            body = searches.search(asked, self.options.habits.seed, empty)
+            body = searches.search(asked, self.options.habits.seed, empty, self.options.page_texts)
             body |= {"response_time": 0.42, "request_id": str(uuid.uuid4())}
             work = _work(body, subject=subject, task="search", credits=searches.credits_for(asked))
             work.billed = True
@@ -237,8 +238,10 @@ class Loopback:
                 clock += rule.seconds
             if kind != "reset":
                 await asyncio.sleep(max(0.0, clock + self.options.seconds(provider, self.rng) - time.monotonic()))
-            self.traffic.append({"provider": provider, "request": raw.decode("utf-8", "replace"), "answer": work.body.decode()})
             self.record.append(status=0 if kind.startswith("reset") else work.status, **noted, billed=work.billed, **work.meters)
+            if self.options.keep_exchanges:
+                exchange = {"provider": provider, "asked": raw.decode(errors="replace"), "answered": work.body.decode(errors="replace")}
+                self.exchanges.append(exchange | {"address": str(request.url)})
             return _response(work, kind, rule)
         finally:
             self.record.leave(provider)
@@ -287,8 +290,8 @@ class Loopback:
                 totals = self.record.totals() | {"cpu_seconds": time.process_time()}
                 since = int(asked.get("since", 0))
                 return totals | ({"entries": [as_dict(e) for e in self.record.entries if e.seq > since]} if asked.get("entries") else {})
-            case "GET", "traffic":
-                return list(self.traffic)
+            case "GET", "exchanges":
+                return self.exchanges
             case "POST", "reset":
                 self.record.reset()
                 self._begin()

@@ -6,6 +6,7 @@ address stands beside them; addresses come from the results; choices of stance a
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
@@ -29,8 +30,8 @@ class Habits:
     signals: tuple[int, int] = (2, 4)
     thoughts: tuple[int, int] = (120, 480)
     cached_share: float = 0.0
-    words: str = ""
-    """Written in place of every free text but queries, by a model that does as a hostile text tells it."""
+    obeys: dict[str, Any] = field(default_factory=dict)
+    """Fields, by name, that always get this value: what a model answers that does as a hostile text told it."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,14 @@ class Writer:
     rng: Random
     root: dict[str, Any]
     taken: set[str] = field(default_factory=set)
+    given: Counter[str] = field(default_factory=Counter)
+    """How many quotes and addresses were written, and how many of them were made up."""
 
     def value(self, schema: dict[str, Any], name: str = "", box: dict[str, Any] | None = None, index: int = 0) -> Any:  # noqa: PLR0911
         """A value for ``schema``; ``box`` holds the siblings already written and, under ``@``, what they share."""
         box = {} if box is None else box
+        if name in self.habits.obeys:
+            return self.habits.obeys[name]
         schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
@@ -204,12 +209,16 @@ class Writer:
 
     def _address(self, box: dict[str, Any]) -> str:
         result = box.get("@result")
+        self.given["urls"] += 1
         if result is None or self.rng.random() < self.habits.fabricated_urls:
+            self.given["made_up_urls"] += 1
             return f"https://unseen.example/{self.rng.randrange(16**8):08x}"
         return str(result.url)
 
     def _quote(self, box: dict[str, Any], low: int, high: int) -> str:
+        self.given["quotes"] += 1
         if self.rng.random() < self.habits.fabricated_quotes:
+            self.given["made_up_quotes"] += 1
             return _fit(f"Two people who asked not to be named said file {self.rng.randrange(10**9)} settles the question.", low, high)
         source = box["@result"].text if box.get("@result") else self.prompt.article
         told = sentences(source)
@@ -223,8 +232,6 @@ class Writer:
         return chosen[:high].strip()
 
     def _filler(self, name: str, about: str, index: int) -> str:
-        if self.habits.words and "query" not in name:
-            return self.habits.words
         if examples := EXAMPLES.search(about):
             return self.rng.choice(examples[1].split(", ")).strip()
         told = sentences(self.prompt.article)
