@@ -13,7 +13,7 @@ from core.agents.signal_validation import CheckedVerdict
 from core.configuration import Configuration
 from core.models import ARTICLE_ORIGIN, Authority, Signal, Source, Validation, table_of
 from core.research import Search, SearchResult
-from core.verdicts import Standing, disagreement, verdict_of
+from core.verdicts import Standing, adjustment_of, disagreement, verdict_of
 
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
 
@@ -146,11 +146,12 @@ def validations_of(session: Session, signal_id: int) -> list[ValidationRow]:
 
 def _columns(finding: Finding, configuration: Configuration) -> dict[str, Any]:
     answer = finding.verdict.answer if finding.verdict else None
+    verdict = verdict_of(finding.standings)
     return {
         "signal_id": finding.signal_id,
-        "verdict": verdict_of(finding.standings),
+        "verdict": verdict,
         "model_verdict": answer.verdict if answer else None,
-        "confidence_adjustment": answer.confidence_adjustment if answer else 0.0,
+        "confidence_adjustment": adjustment_of(verdict, answer.confidence_adjustment) if answer else 0.0,
         "reason": answer.reason if answer else finding.reason,
         "failed": finding.failed,
         "model": configuration.model,

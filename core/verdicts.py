@@ -20,11 +20,13 @@ RULE = (
     "Pages that copy the article or each other count as one origin; the article's own publisher and copies of the article count for"
     " nothing. VALIDATED: origins support the signal and none contradicts it, and one of them has medium or high authority or there"
     " are at least two. CONTRADICTED: the same the other way round. INSUFFICIENT_DATA: no independent origin bears on it."
-    " INCONCLUSIVE: everything else."
+    " INCONCLUSIVE: everything else. The confidence moves as far as the verdict bears: not at all without data."
 )
 COPIED = 0.5
 """Share of the shorter text's shingles that stand in the other, from which on they are one origin. Rewritten news of one event, by
 other hands, stays far under it; a syndicated text, cut or with another lead, well over."""
+UNDECIDED = 0.2
+"""How far research that decides nothing may move the confidence."""
 SHINGLES_LEAST = 5
 
 
@@ -76,6 +78,17 @@ def verdict_of(standing: Sequence[Standing]) -> Verdict:
     if contradicting.keys() and not supporting.keys() and _carries(contradicting):
         return Verdict.CONTRADICTED
     return Verdict.INCONCLUSIVE
+
+
+def adjustment_of(verdict: Verdict, wanted: float) -> float:
+    """How far the confidence moves, -1..1: what the model wants, as far as the verdict bears it. Nothing moves without a source."""
+    low, high = {
+        Verdict.VALIDATED: (0.0, 1.0),
+        Verdict.CONTRADICTED: (-1.0, 0.0),
+        Verdict.INCONCLUSIVE: (-UNDECIDED, UNDECIDED),
+        Verdict.INSUFFICIENT_DATA: (0.0, 0.0),
+    }[verdict]
+    return min(max(wanted, low), high)
 
 
 def disagreement(standing: Sequence[Standing], model_verdict: Verdict | None) -> float:

@@ -72,10 +72,14 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
 
 
 def validated(desk: Desk, signal_id: int, published_at: datetime | None = NOW, **values: Any) -> None:
-    """Keep a validation of the signal by one supporting page of medium authority; a keyword replaces a field of the verdict."""
+    """Keep a validation of the signal by one page of medium authority, which supports it unless confidence is to fall.
+
+    A keyword replaces a field of the verdict.
+    """
+    stance = Stance.CONTRADICTS if values.get("confidence_adjustment", 0) < 0 else Stance.SUPPORTS
     found = SearchResult("https://a.example/1", "Confirmed", "a.example", published_at, "The company confirmed the transfer.")
-    cited = CitedSource(url=found.url, stance=Stance.SUPPORTS, quote="confirmed the transfer")
-    usual = {"signal": 1, "verdict": Verdict.VALIDATED, "confidence_adjustment": -0.25, "reason": "They say so.", "sources": [cited]}
+    cited = CitedSource(url=found.url, stance=stance, quote="confirmed the transfer")
+    usual = {"signal": 1, "verdict": Verdict.VALIDATED, "confidence_adjustment": 0.25, "reason": "They say so.", "sources": [cited]}
     answer = SignalVerdict(**(usual | values))
     sources = [CheckedSource(one.url, one.stance, one.quote) for one in answer.sources]
     counted = standings("Another text.", "CoinDesk", sources, {found.url: found}, {"a.example": Authority.MEDIUM})

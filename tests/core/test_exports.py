@@ -152,7 +152,7 @@ def test_a_signal_is_exported_with_its_evidence_validation_sources_and_decision(
         "implications": "'-5% by spring",
         "confidence": "0.61",
         "verdict": "VALIDATED",
-        "confidence_adjustment": "-0.25",
+        "confidence_adjustment": "0.25",
         "decision": "accepted",
         "review_note": "'@desk: run it",
     }

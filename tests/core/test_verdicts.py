@@ -10,7 +10,7 @@ from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
 from core.models import ARTICLE_ORIGIN, Authority
 from core.research import SearchResult
-from core.verdicts import RULE, Standing, disagreement, standings, verdict_of
+from core.verdicts import RULE, Standing, adjustment_of, disagreement, standings, verdict_of
 from tests.conftest import NOW
 
 ARTICLE_TEXT = (
@@ -102,6 +102,22 @@ def test_the_rule(sources: list[Standing], verdict: Verdict, apart: float) -> No
 @pytest.mark.parametrize(("model", "apart"), [(Verdict.VALIDATED, 0), (Verdict.INCONCLUSIVE, 0.25), (Verdict.CONTRADICTED, 1), (None, 0)])
 def test_disagreement_with_the_model(model: Verdict | None, apart: float) -> None:
     assert disagreement([a(SUPPORTS, 1, HIGH)], model) == apart
+
+
+@pytest.mark.parametrize(
+    ("verdict", "wanted", "moved"),
+    [
+        (Verdict.VALIDATED, 0.3, 0.3),
+        (Verdict.VALIDATED, -0.3, 0),
+        (Verdict.CONTRADICTED, -0.4, -0.4),
+        (Verdict.CONTRADICTED, 1, 0),
+        (Verdict.INCONCLUSIVE, 0.1, 0.1),
+        (Verdict.INCONCLUSIVE, -1, -0.2),
+        (Verdict.INSUFFICIENT_DATA, 1, 0),
+    ],
+)
+def test_confidence_moves_as_far_as_the_verdict_bears(verdict: Verdict, wanted: float, moved: float) -> None:
+    assert adjustment_of(verdict, wanted) == moved
 
 
 any_source: Any = st.builds(a, st.sampled_from(Stance), st.integers(0, 4), st.sampled_from(Authority), own=st.booleans())
