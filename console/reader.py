@@ -47,6 +47,16 @@ def highlighted(body: str, marks: Sequence[Mark], *, chosen: int | None = None, 
     return f'<div class="reader"><p>{"".join(pieces)}</p></div>{_STYLE}'
 
 
+def legend(marks: Sequence[Mark]) -> str:
+    """The colours of the kinds that are marked, as HTML; empty without a mark."""
+    kinds = [kind for kind in SignalKind if any(mark.kind is kind for mark in marks)]
+    shown = (
+        f'<span style="border-bottom:2px solid {KIND_COLOURS[kind]};background:{KIND_COLOURS[kind]}2b">{KIND_NAMES[kind]}</span>'
+        for kind in kinds
+    )
+    return f"<small>Evidence of: {' · '.join(shown)}. A click on it leads to its signal.</small>" if kinds else ""
+
+
 def signal_anchor(signal_id: int) -> str:
     """The name of a signal's card on a page."""
     return f"signal-{signal_id}"

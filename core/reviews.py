@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, literal, select, update
+from sqlalchemy import ColumnElement, bindparam, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Timeframe, Verdict
@@ -202,10 +202,16 @@ def undo_all(session: Session, bulk: str, *, by: str) -> tuple[int, int]:
     made = session.execute(select(Review.id, Review.signal_id).where(Review.bulk == bulk, Review.act == ReviewAct.DECISION)).all()
     ids = [row.signal_id for row in made]
     session.execute(select(Signal.id).where(among(Signal.id, ids)).order_by(Signal.id).with_for_update())
-    stands = {signal_id: standing(acts) for signal_id, acts in _acts(session, among(Review.signal_id, ids)).items()}
-    undone = [row for row in made if (newest := stands[row.signal_id].newest) is not None and newest.id == row.id]
-    for row in undone:
-        _append(session, row.signal_id, by, act=ReviewAct.UNDO, undoes=row.id, bulk=bulk)
+    known = _acts(session, among(Review.signal_id, ids))
+    undone = [row for row in made if (newest := standing(known[row.signal_id]).newest) is not None and newest.id == row.id]
+    if undone:
+        acts = [{"signal_id": row.signal_id, "act": ReviewAct.UNDO, "undoes": row.id, "bulk": bulk, "reviewer": by} for row in undone]
+        session.execute(insert(table_of(Review)), acts)
+        stands = [(row.signal_id, standing(act for act in known[row.signal_id] if act.id != row.id)) for row in undone]
+        repeated = [{"signal": id_, "now": one.decision, "act": one.decided_by} for id_, one in stands]
+        table = table_of(Signal)
+        restored: dict[str, Any] = {"decision": bindparam("now"), "review_id": bindparam("act")}
+        session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(restored), repeated)
     return len(undone), len(made) - len(undone)
 
 

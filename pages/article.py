@@ -4,7 +4,7 @@ import streamlit as st
 
 from console.components import empty
 from console.exporting import export_popover
-from console.reader import highlighted
+from console.reader import highlighted, legend
 from console.resources import read
 from console.signal_card import marks_in, signal_card
 from console.state import blind_share
@@ -33,7 +33,10 @@ left, right = st.columns([6, 5])
 with left:
     if article.subtitle:
         st.markdown(f"**{plain(article.subtitle)}**")
-    st.html(highlighted(article.body, marks_in(article, found), chosen=chosen_id, numbers=numbers))
+    marks = marks_in(article, found)
+    if marks:
+        st.html(legend(marks))
+    st.html(highlighted(article.body, marks, chosen=chosen_id, numbers=numbers))
 with right:
     story(article.id)
     for analysis in read(lambda session: analyses_of(session, article.id)):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.charts import KIND_COLOURS
-from console.reader import Mark, highlighted
+from console.reader import Mark, evidence_anchor, highlighted, legend, signal_anchor
 from core.agents.outputs import SignalKind
 
 WEAK, GAP = SignalKind.WEAK_SIGNAL, SignalKind.NARRATIVE_GAP
@@ -198,3 +198,21 @@ def test_every_marked_character_is_marked_and_no_other(body: str, given_spans: l
         edges.append(edges[-1] + len(piece.text))
     found = {at for piece, (start, end) in zip(read.pieces, pairwise(edges), strict=True) if piece.signal for at in range(start, end)}
     assert found == covered
+
+
+def test_each_mark_leads_to_its_signal_and_can_be_led_back_to() -> None:
+    body = "One two three four five."
+    marks = [Mark(0, 13, SignalKind.WEAK_SIGNAL, 7), Mark(8, 18, SignalKind.NARRATIVE_GAP, 9)]
+    shown = highlighted(body, marks, numbers={7: 1, 9: 2})
+    for signal_id, number in ((7, 1), (9, 2)):
+        assert shown.count(f'id="{evidence_anchor(signal_id)}"') == 1
+        assert re.search(rf'<sup[^>]*><a href="#{signal_anchor(signal_id)}"[^>]*>{number}</a></sup>', shown)
+    assert re.sub(r"<style>.*?</style>|<sup.*?</sup>|<[^>]+>", "", shown) == body
+    assert "href" not in highlighted(body, marks), "an excerpt on a card leads nowhere"
+
+
+def test_the_legend_names_the_kinds_that_are_marked_and_no_other() -> None:
+    told = legend([Mark(0, 1, SignalKind.NARRATIVE_GAP, 1), Mark(2, 3, SignalKind.NARRATIVE_GAP, 2)])
+    assert told.count("narrative gap") == 1
+    assert "weak signal" not in told
+    assert legend([]) == ""
