@@ -29,6 +29,9 @@ UNDECIDED = 0.2
 """How far research that decides nothing may move the confidence."""
 SHINGLES_LEAST = 5
 
+_DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)+")
+_ENDING = re.compile(r"(?:\.(?:co|com|org|net|ac|gov))?\.[a-z]{2,}$")
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -55,13 +58,13 @@ def standings(
 ) -> tuple[Standing, ...]:
     """What each source counts for, beside an article with this body and publisher. ``results`` are by address, authorities by domain."""
     origins = _origins(body, [results[source.url].text for source in sources])
-    own = _bare(publisher)
+    own = _names(publisher)
     return tuple(
         Standing(
             source,
             authority_of(results[source.url].publisher, authorities, in_archive=results[source.url].article_id is not None),
             origin,
-            own == _bare(results[source.url].publisher),
+            not own.isdisjoint(_names(results[source.url].publisher)),
         )
         for source, origin in zip(sources, origins, strict=True)
     )
@@ -143,7 +146,11 @@ def _runs(text: str) -> frozenset[int]:
     return frozenset(shingles(words(text)).tolist())
 
 
-def _bare(publisher: str) -> str:
-    """A publisher's name or domain as letters and figures, without the domain's ending: ``CoinDesk`` and ``coindesk.com`` are one."""
-    name = publisher.lower().removeprefix("www.")
-    return re.sub(r"\W", "", re.sub(r"\.(com|org|net|io|co|news|info)$", "", name))
+def _names(publisher: str) -> set[str]:
+    """What a publisher may be called, in letters and figures: ``CoinDesk`` and ``markets.coindesk.com`` have ``coindesk`` in common."""
+    lower = publisher.lower().strip()
+    names = {re.sub(r"\W", "", lower)}
+    if _DOMAIN.fullmatch(lower):
+        labels = _ENDING.sub("", lower).split(".")
+        names |= {name for start in range(len(labels)) if len(name := re.sub(r"\W", "", "".join(labels[start:]))) >= 3}
+    return names - {""}

@@ -55,15 +55,16 @@ def test_a_page_that_copies_the_article_is_no_origin() -> None:
     assert verdict_of(found[:1]) is Verdict.INSUFFICIENT_DATA
 
 
-@pytest.mark.parametrize("name", ["coindesk.com", "www.coindesk.com", "CoinDesk", "Coin Desk"])
+@pytest.mark.parametrize("name", ["coindesk.com", "www.coindesk.com", "markets.coindesk.com", "coindesk.co.uk", "CoinDesk", "Coin Desk"])
 def test_the_articles_own_publisher_is_marked_and_does_not_count(name: str) -> None:
     (one,) = stood((name, OTHER, SUPPORTS), known={"coindesk.com": HIGH})
     assert (one.is_own, one.counts) == (True, False)
     assert verdict_of([one]) is Verdict.INSUFFICIENT_DATA
 
 
-def test_a_publisher_whose_name_only_contains_the_articles_is_another() -> None:
-    (one,) = stood(("notcoindesk.com", OTHER, SUPPORTS))
+@pytest.mark.parametrize("name", ["notcoindesk.com", "coindesk.evil.example", "desk.com", "CoinDesk Korea", ""])
+def test_a_publisher_whose_name_only_contains_the_articles_is_another(name: str) -> None:
+    (one,) = stood((name, OTHER, SUPPORTS))
     assert not one.is_own
 
 
