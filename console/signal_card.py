@@ -123,7 +123,10 @@ def origins_in_words(validation: ValidationRow) -> str:
     pages, origins = len(validation.sources), validation.origins
     if not pages:
         return "nothing found"
-    return f"{pages} {'page' if pages == 1 else 'pages'}, {origins} {'origin' if origins == 1 else 'origins'}"
+    counted = f"{pages} {'page' if pages == 1 else 'pages'}"
+    if all(source.origin is None for source in validation.sources):  # researched before origins were told apart
+        return counted
+    return f"{counted}, {origins} {'origin' if origins == 1 else 'origins'}"
 
 
 def _source(source: SourceRow, article: ArticleText) -> None:

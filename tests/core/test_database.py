@@ -11,16 +11,23 @@ from itertools import count
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 from sqlalchemy.orm import Session
 
+from core import reviews
+from core.agents.outputs import Verdict
 from core.configuration import Desk
-from core.database import MIGRATION_LOCK, Database, make_engine
+from core.database import MIGRATION_LOCK, MIGRATIONS, Database, make_engine
 from core.errors import DatabaseUnavailable, SettingsError
-from core.models import Base
-from core.settings import CHECKOUT
+from core.models import Base, Decision, ReviewAct, Signal
+from core.settings import CHECKOUT, Settings
+from core.signals import get_signal
+from core.stories.groups import group_ungrouped
+from core.validations import validations_of
 from tests.core.locks import wait_until_blocked
 
 SECRET = "s3cr3t/with@odd:characters"
@@ -298,3 +305,56 @@ def test_work_waits_for_a_database_that_went_away_says_so_and_gives_up_when_the_
         asyncio.run(desk.offload(work))
     assert tried == [None, "It is away.", "It is away."]
     assert desk.trouble is None
+
+
+RELEASED = """
+INSERT INTO publishers (name, name_key) VALUES ('Hashyard', 'hashyard');
+INSERT INTO articles (publisher_id, title, body, language, published_at, import_hash, content_hash)
+    SELECT 1, 'Miner ' || n, 'A miner moved coins. ' || n, 'en', now(), n, n FROM generate_series(1, 2) n;
+INSERT INTO batch_sessions (launched_by, configuration, configuration_hash, selection, estimate, concurrency)
+    VALUES ('ada', '{}', 'c', '{}', '{}', 1);
+INSERT INTO analyses (article_id, batch_id, configuration_hash, content_hash, model, prompt_version, sentiment, impact, summary, context,
+    signal_strength, uniqueness, confidence) VALUES (1, 1, 'c', '1', 'offline', '1', 'NEUTRAL', 0, 's', 'c', 0, 0, 0);
+INSERT INTO signals (analysis_id, article_id, position, kind, category, description, implications, timeframe, confidence, research_query,
+    verdict, decision) SELECT 1, 1, n, 'weak_signal', 'mining', 'd', 'i', 'immediate', 0.5, 'q', 'VALIDATED',
+    CASE n WHEN 1 THEN 'accepted' END FROM generate_series(1, 2) n;
+INSERT INTO validations (signal_id, verdict, confidence_adjustment, reason, model, research_provider, prompt_version, searches)
+    VALUES (1, 'VALIDATED', 0.1, 'r', 'offline', 'archive', '1', '{"made": []}');
+INSERT INTO validation_sources (validation_id, url, title, publisher, stance, authority, quote)
+    VALUES (1, 'https://a.example', 't', 'a.example', 'supports', 'LOW', 'q');
+INSERT INTO reviews (signal_id, decision, reviewer) VALUES (1, 'rejected', 'ida'), (1, 'accepted', 'ada'), (2, 'accepted', 'ada'),
+    (2, 'withdrawn', 'ada');
+"""
+
+
+def test_an_upgrade_from_a_released_revision_keeps_every_row_and_what_counts(empty_url: Any) -> None:
+    url = empty_url()
+    engine = make_engine(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for statement in RELEASED.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+    database = Database.open(Settings(_env_file=None, database_url=url))
+    database.migrate()
+    desk = Desk(database, Settings(_env_file=None, database_url=url))
+    with database.session() as session:
+        first, second = (get_signal(session, id_) for id_ in (1, 2))
+        assert (first.decision, second.decision) == (Decision.ACCEPTED, None)
+        acts = reviews.acts_of(session, 1)
+        assert [(act.act, act.decision, act.verdict) for act in acts] == [
+            (ReviewAct.DECISION, Decision.REJECTED, None),
+            (ReviewAct.DECISION, Decision.ACCEPTED, Verdict.VALIDATED),
+        ]
+        assert session.scalar(select(Signal.review_id).where(Signal.id == 1)) == acts[1].id
+        ((validation,)) = validations_of(session, 1)
+        assert (validation.model_verdict, validation.origins, [source.origin for source in validation.sources]) == (None, 0, [None])
+        reviews.undo(session, 1, by="ada")
+        assert get_signal(session, 1).decision is Decision.REJECTED
+        assert reviews.standing(reviews.acts_of(session, 2)).decision is None
+    assert group_ungrouped(desk) == 2, "articles from before there were stories are grouped, too"
+    database.close()
