@@ -10,7 +10,8 @@ from console.components import attempt
 from console.resources import change, read
 from core import reviews
 from core.models import Decision
-from core.signals import SignalFilter, count_exactly
+from core.signal_filter import SignalFilter
+from core.signals import count_exactly
 
 
 def bulk_decision(signal_filter: SignalFilter) -> None:

@@ -9,7 +9,7 @@ from console.state import user
 from core import exports
 from core.clock import utc_now
 from core.exports import Export, Format, Table
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 
 FORMATS: dict[str, tuple[Format, bool]] = {
     "CSV": (Format.CSV, False),

@@ -18,7 +18,7 @@ from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import SettingsError
 from core.exports import Export, Format, Table
-from core.signals import Reviewed, SignalFilter, SignalOrder
+from core.signal_filter import Reviewed, SignalFilter, SignalOrder
 
 SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".parquet": Format.PARQUET, ".html": Format.BRIEFING}
 

@@ -22,7 +22,8 @@ from core.errors import NotFound
 from core.models import Decision
 from core.review_queue import Claimant, ClaimRow
 from core.selection import Count
-from core.signals import Reviewed, SignalDetail, SignalFilter, count_signals
+from core.signal_filter import Reviewed, SignalFilter
+from core.signals import SignalDetail, count_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
 NOTE = "Note (N)"

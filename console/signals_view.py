@@ -13,7 +13,8 @@ from console.resources import read
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
-from core.signals import Reviewed, SignalDetail, SignalFilter, SignalOrder
+from core.signal_filter import Reviewed, SignalFilter, SignalOrder
+from core.signals import SignalDetail
 
 PAGE_SIZE = 50
 

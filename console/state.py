@@ -12,7 +12,7 @@ import streamlit as st
 
 from console.resources import settings
 from core.selection import ArticleFilter, Selection
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 
 _IDS = "selected_article_ids"
 _FILTER = "selected_filter"

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.database import among
 from core.errors import NotPossible
 from core.models import ReviewClaim, Signal, table_of
-from core.signals import Reviewed, SignalFilter, joined, matching_signals, signal_order
+from core.signal_filter import Reviewed, SignalFilter, joined, matching_signals, signal_order
 
 HANDED_FOR = timedelta(days=1)
 """How long a signal waits for the colleague it was handed to."""

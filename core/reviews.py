@@ -17,7 +17,7 @@ from core.agents.outputs import Timeframe, Verdict
 from core.database import among
 from core.errors import NotFound, NotPossible
 from core.models import Decision, Review, ReviewAct, ReviewClaim, Signal, table_of
-from core.signals import SignalFilter, is_blind, joined, matching_signals
+from core.signal_filter import SignalFilter, is_blind, joined, matching_signals
 
 
 @dataclass(frozen=True, slots=True)

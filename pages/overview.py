@@ -16,7 +16,7 @@ from core.budget import current_budgets
 from core.clock import utc_now
 from core.exports import Table
 from core.launching import readiness
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 
 st.title("Overview")
 now, moment = settings(), utc_now()

@@ -15,7 +15,7 @@ from core.exports.rows import Export
 from core.exports.tables import COLUMNS, Table
 from core.models import Publisher
 from core.settings import Settings
-from core.signals import Reviewed, SignalFilter
+from core.signal_filter import Reviewed, SignalFilter
 
 
 @dataclass(frozen=True, slots=True)

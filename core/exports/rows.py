@@ -15,7 +15,7 @@ from core.database import among
 from core.exports.tables import COLUMNS, Format, Table
 from core.figures import unsupported
 from core.models import ARTICLE_ORIGIN, Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
-from core.signals import Reviewed, SignalFilter, is_blind, joined, matching_signals, signal_order
+from core.signal_filter import Reviewed, SignalFilter, is_blind, joined, matching_signals, signal_order
 
 FETCH = 1_000
 ISO = "%Y-%m-%dT%H:%M:%SZ"

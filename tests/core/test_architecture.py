@@ -55,6 +55,7 @@ ORDER = (
     # -> signals -> research -> signal validation
     "queries",
     "research",
+    "signal_filter",
     "signals",
     "authorities",
     "verdicts",

@@ -25,7 +25,8 @@ from core.models import BatchRecord, BudgetScope, Decision, LedgerKind, RecordSt
 from core.pricing import TokenUsage
 from core.reviews import Correction
 from core.selection import Selection
-from core.signals import Reviewed, SignalFilter, SignalOrder, signal_page
+from core.signal_filter import Reviewed, SignalFilter, SignalOrder
+from core.signals import signal_page
 from core.validations import Finding, keep_validations
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep, validated

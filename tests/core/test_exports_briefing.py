@@ -13,7 +13,7 @@ from core.exports import Export, Format, write
 from core.exports.briefing import web_address
 from core.models import Decision
 from core.reviews import Correction
-from core.signals import Reviewed, SignalFilter
+from core.signal_filter import Reviewed, SignalFilter
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep, validated
 

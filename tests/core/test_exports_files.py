@@ -26,7 +26,7 @@ from core.exports import COLUMNS, Export, Format, Table, bundle, csv_lines, file
 from core.exports.parquet import schema, write_parquet
 from core.models import Decision, LedgerKind
 from core.pricing import TokenUsage
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep, validated
 

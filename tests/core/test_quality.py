@@ -13,7 +13,7 @@ from core.calibration import calibration
 from core.configuration import Desk
 from core.models import Analysis, Decision, LedgerEntry, LedgerKind, LedgerStatus, Review, Signal, table_of
 from core.quality import Agreement, Cost, Dimension, Scope
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep, validated
 

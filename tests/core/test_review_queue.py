@@ -15,7 +15,7 @@ from core.configuration import Desk
 from core.errors import NotPossible
 from core.models import Decision, Signal
 from core.review_queue import Claimant
-from core.signals import SignalFilter, SignalOrder
+from core.signal_filter import SignalFilter, SignalOrder
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 

@@ -14,7 +14,8 @@ from core.configuration import Desk
 from core.errors import NotFound, NotPossible
 from core.models import Decision, Review, ReviewAct, Signal
 from core.reviews import Correction, before
-from core.signals import Reviewed, SignalFilter, get_signal, signal_page
+from core.signal_filter import Reviewed, SignalFilter
+from core.signals import get_signal, signal_page
 from tests.core.answered import a_signal, keep
 
 

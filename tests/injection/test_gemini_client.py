@@ -12,7 +12,8 @@ from core.agents.prompts import prompt
 from core.articles import get_article
 from core.configuration import Desk
 from core.importers.clean_text import html_to_text, one_line
-from core.signals import SignalDetail, SignalFilter
+from core.signal_filter import SignalFilter
+from core.signals import SignalDetail
 from core.validations import ValidationRow
 from tests.conftest import an_article
 from tests.injection.attacks import ATTACKS, HOSTILE_HOST

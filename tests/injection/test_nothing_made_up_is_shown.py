@@ -22,7 +22,7 @@ from core.importers.import_articles import import_articles
 from core.importers.parsed_article import ParsedArticle
 from core.models import EvidenceMatch
 from core.research import TEXT_AT_MOST
-from core.signals import SignalFilter
+from core.signal_filter import SignalFilter
 from tests.conftest import SHARED_DATA
 from tests.loopback import LoopbackProviders
 

@@ -1,0 +1,121 @@
+"""The filter of signals: what the Signals page, the review queue, bulk decisions and exports mean by "all that match"."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, and_, case, func
+
+from core.agents.outputs import SignalKind, Timeframe, Verdict
+from core.models import Analysis, Article, Decision, Publisher, Signal
+from core.selection import S, day_after, day_start, prefix_query
+
+CATEGORY: ColumnElement[str] = func.coalesce(Signal.corrected_category, Signal.category)
+DESCRIPTION: ColumnElement[str] = func.coalesce(Signal.corrected_description, Signal.description)
+TIMEFRAME: ColumnElement[Timeframe] = func.coalesce(Signal.corrected_timeframe, Signal.timeframe)
+"""As an analyst corrected them, else as found."""
+
+
+class Reviewed(StrEnum):
+    ANY = "any"
+    OPEN = "to review"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
+
+
+class SignalOrder(StrEnum):
+    STRONGEST = "strongest"
+    NEWEST = "newest"
+    OLDEST = "waiting longest"
+    PUBLISHED = "article date"
+    PUBLISHER = "publisher"
+    DISAGREEMENT = "disagreement"
+
+
+class SignalFilter(BaseModel):
+    """What the Signals page and exports filter on. Dates are UTC days of the article, both ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: tuple[SignalKind, ...] = ()
+    categories: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    reviewed: Reviewed = Reviewed.ANY
+    publishers: tuple[int, ...] = ()
+    minimum_confidence: float = Field(0.0, ge=0, le=1)
+    text: str = Field("", max_length=200)
+    since: date | None = None
+    until: date | None = None
+    batch_id: int | None = None
+    article_id: int | None = None
+    order: SignalOrder = SignalOrder.STRONGEST
+    blind_share: float = Field(0.0, ge=0, le=1)
+    """Share of the undecided signals whose verdict is hidden: a filter on verdicts passes these over."""
+
+
+def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions on ``signals`` joined to ``articles`` and ``analyses``."""
+    decisions = {
+        Reviewed.OPEN: Signal.decision.is_(None),
+        Reviewed.ACCEPTED: Signal.decision == Decision.ACCEPTED,
+        Reviewed.REJECTED: Signal.decision == Decision.REJECTED,
+        Reviewed.UNSURE: Signal.decision == Decision.UNSURE,
+    }
+    words = func.to_tsquery("english", prefix_query(signal_filter.text))
+    own_words = func.to_tsvector("english", DESCRIPTION + " " + Signal.implications + " " + CATEGORY)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (signal_filter.kinds, Signal.kind.in_(signal_filter.kinds)),
+        (signal_filter.categories, CATEGORY.in_(signal_filter.categories)),
+        (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
+        (signal_filter.verdicts and signal_filter.blind_share, ~is_blind(signal_filter.blind_share)),
+        (signal_filter.publishers, Article.publisher_id.in_(signal_filter.publishers)),
+        (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
+        (signal_filter.text.strip(), own_words.bool_op("@@")(words) | Article.search.bool_op("@@")(words)),
+        (signal_filter.batch_id, Analysis.batch_id == signal_filter.batch_id),
+        (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
+    ]
+    conditions = [condition for given, condition in optional if given]
+    if signal_filter.reviewed in decisions:
+        conditions.append(decisions[signal_filter.reviewed])
+    if signal_filter.since:
+        conditions.append(Article.published_at >= day_start(signal_filter.since))
+    if signal_filter.until:
+        conditions.append(Article.published_at < day_after(signal_filter.until))
+    return conditions
+
+
+def is_blind(share: float) -> ColumnElement[bool]:
+    """Whether a signal's verdict is hidden until somebody decides on it: undecided, validated, and among ``share`` (0..1) of all.
+
+    Which ones these are follows from the id (Knuth's multiplicative hash, The Art of Computer Programming, 6.4), so that neither
+    a reload nor another page shows what this one hides.
+    """
+    among_share = (Signal.id * 2_654_435_761) % 4_294_967_296 < round(share * 4_294_967_296)
+    return and_(Signal.decision.is_(None), Signal.verdict.is_not(None), among_share)
+
+
+def joined(statement: S) -> S:
+    """``signals`` with the tables that its filters and lists read."""
+    return (
+        statement.select_from(Signal)
+        .join(Analysis, Analysis.id == Signal.analysis_id)
+        .join(Article, Article.id == Signal.article_id)
+        .join(Publisher, Publisher.id == Article.publisher_id)
+    )
+
+
+def signal_order(signal_filter: SignalFilter) -> tuple[ColumnElement[Any], ...]:
+    """The filter's order, made total by the id."""
+    first: dict[SignalOrder, ColumnElement[Any]] = {
+        SignalOrder.STRONGEST: Signal.confidence.desc(),
+        SignalOrder.NEWEST: Signal.created_at.desc(),
+        SignalOrder.OLDEST: Signal.created_at.asc(),
+        SignalOrder.PUBLISHED: Article.published_at.desc(),
+        SignalOrder.PUBLISHER: func.lower(Publisher.name),
+        SignalOrder.DISAGREEMENT: case((is_blind(signal_filter.blind_share), 0.0), else_=Signal.disagreement).desc(),
+    }
+    then = {SignalOrder.PUBLISHER, SignalOrder.DISAGREEMENT}
+    second = (Signal.confidence.desc(),) if signal_filter.order in then else ()
+    return first[signal_filter.order], *second, Signal.id.desc()
