@@ -10,24 +10,24 @@ from console.components import attempt
 from console.resources import change, read
 from core import reviews
 from core.models import Decision
+from core.reviews import Matched
 from core.signal_filter import SignalFilter
-from core.signals import count_exactly
 
 
 def bulk_decision(signal_filter: SignalFilter) -> None:
     """A button for the set, and the way back from the last one."""
     if st.button("Decide on all…", icon=":material/done_all:", help="One decision on every signal that matches the filter"):
-        _confirm(signal_filter)
-    if last := state.last_bulk():
-        bulk, words = last
+        _confirm(signal_filter, read(lambda session: reviews.matched(session, signal_filter)))
+    if last := read(lambda session: reviews.last_bulk(session, state.user())):
+        bulk, decision, number = last
+        words = _words(number, decision)
         if st.button(f"Undo: {words}", icon=":material/undo:", key="undo-bulk", type="tertiary") and attempt(partial(_undo, bulk, words)):
             st.rerun()
 
 
 @st.dialog("Decide on all that match", icon=":material/done_all:")
-def _confirm(signal_filter: SignalFilter) -> None:
-    found = read(lambda session: count_exactly(session, signal_filter))
-    decided = read(lambda session: count_exactly(session, signal_filter, decided=True))
+def _confirm(signal_filter: SignalFilter, asked: Matched) -> None:
+    found, decided = asked.count, asked.decided
     st.markdown(f"**{found:,} {'signal matches' if found == 1 else 'signals match'}** the filter.")
     if decided:
         st.warning(f"{decided:,} of them are decided already; this decides on them again.", icon=":material/history:")
@@ -36,22 +36,22 @@ def _confirm(signal_filter: SignalFilter) -> None:
     note = st.text_input("Note", max_chars=1_000, placeholder="optional, the same on all")
     sure = st.checkbox(f"Yes, on all {found:,}")
     if st.button("Decide", type="primary", disabled=not sure or not found or decision is None, key="decide-bulk") and attempt(
-        partial(_decide, signal_filter, decision or Decision.UNSURE, found, note)
+        partial(_decide, signal_filter, decision or Decision.UNSURE, asked, note)
     ):
         st.rerun()
 
 
-def _decide(signal_filter: SignalFilter, decision: Decision, expected: int, note: str) -> None:
-    bulk, number = change(
-        lambda session: reviews.decide_all(session, signal_filter, decision, by=state.user(), expected=expected, note=note)
-    )
-    words = f"{number:,} {BADGES[decision][0]}"
-    state.keep_bulk((bulk, words))
-    state.flash(f"{words}.")
+def _decide(signal_filter: SignalFilter, decision: Decision, asked: Matched, note: str) -> None:
+    by = state.user()
+    _, number = change(lambda session: reviews.decide_all(session, signal_filter, decision, by=by, asked=asked, note=note))
+    state.flash(f"{_words(number, decision)}.")
+
+
+def _words(number: int, decision: Decision) -> str:
+    return f"{number:,} {BADGES[decision][0]}"
 
 
 def _undo(bulk: str, words: str) -> None:
     taken_back, left = change(lambda session: reviews.undo_all(session, bulk, by=state.user()))
-    state.keep_bulk(None)
     rest = f" {left:,} were left: somebody acted on them since." if left else ""
     state.flash(f"Undone: {words}; {taken_back:,} taken back.{rest}", ":material/undo:")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 from sqlalchemy.orm import Session
@@ -11,14 +12,14 @@ from sqlalchemy.orm import Session
 from console import state
 from console.charts import BADGES
 from console.components import attempt, empty
-from console.resources import change, holder, settings
+from console.resources import change, holder, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
 from console.signals_view import signal_with_article
 from console.words import number, plain
 from core import review_queue, reviews
 from core.articles import ArticleText
 from core.clock import utc_now
-from core.errors import NotFound
+from core.errors import NotFound, NotPossible
 from core.models import Decision
 from core.review_queue import Claimant, ClaimRow
 from core.selection import Count
@@ -27,9 +28,9 @@ from core.signals import SignalDetail, count_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
 NOTE = "Note (N)"
-# Streamlit has no way to move the cursor; nothing in these scripts comes from outside.
+# Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
+KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
 TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
-FROM_NOTE = "<script>/* {} */document.activeElement?.blur()</script>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ def claimant() -> Claimant:
 def queue(signal_filter: SignalFilter) -> None:
     """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
     state.show_flash()
+    st.html(f"<script>{KEYS_SCRIPT}</script>", unsafe_allow_javascript=True)
     me, desk = claimant(), state.review_desk()
     if desk.chosen != signal_filter:
+        if desk.current is not None:
+            _keep_note(desk.current, me)
         change(lambda session: review_queue.release(session, me.holder))
         desk.begin(signal_filter)
     now = change(partial(_situation, signal_filter=signal_filter, me=me))
@@ -78,8 +82,9 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     if desk.current is not None:
         try:
             signal, article = signal_with_article(session, desk.current, signal_filter.blind_share)
-        except NotFound:  # deleted with its article
+        except NotFound:
             desk.trail.remove(desk.current)
+            state.flash("The signal in view was deleted with its article; this is the next one.", ":material/delete:")
             return _situation(session, signal_filter, me)
         if signal.decision is None:
             taken_by = review_queue.hold(session, signal.id, me, now=moment)
@@ -97,6 +102,7 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
 def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Claimant) -> None:
     desk = state.review_desk()
     with st.container(border=True):
+        st.html(f'<span data-review-signal="{signal.id}" hidden></span>')
         if now.taken_by is not None:
             st.warning(f"{plain(now.taken_by)} has this signal now. Go on to the next one.", icon=":material/lock_person:")
         signal_head(signal)
@@ -106,7 +112,6 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             placeholder=NOTE,
             label_visibility="collapsed",
             max_chars=1_000,
-            on_change=lambda: setattr(desk, "note_wanted", -abs(desk.note_wanted) - 1),
         )
         row = st.container(horizontal=True)
         for label, decision, icon, look, key in DECISIONS:
@@ -121,19 +126,19 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             if pressed:
                 _then(partial(_decided, signal, decision, note))
         if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}"):
-            desk.note_wanted = abs(desk.note_wanted) + 1
+            desk.note_wanted += 1
         moves = st.container(horizontal=True)
         if moves.button("Previous", icon=":material/chevron_left:", shortcut="K", key=f"previous-{signal.id}", disabled=desk.at <= 0):
-            _then(partial(_move, -1, signal, note, me))
+            _then(partial(_move, -1, signal, me))
         if moves.button("Next", icon=":material/chevron_right:", shortcut="J", key=f"next-{signal.id}"):
-            _then(partial(_move, 1, signal, note, me))
-        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}", disabled=not desk.acts):
+            _then(partial(_move, 1, signal, me))
+        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}"):
             _then(_undone)
         with moves:
             correction_form(signal)
             _hand_over(signal, now, me)
         if desk.note_wanted:
-            st.html((TO_NOTE if desk.note_wanted > 0 else FROM_NOTE).format(desk.note_wanted), unsafe_allow_javascript=True)
+            st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
         signal_evidence(signal, article)
         signal_validation(signal, article)
         signal_history(signal)
@@ -151,7 +156,13 @@ def _queue_facts(now: Situation, me: Claimant) -> None:
         if now.others:
             names = dict.fromkeys(row.reviewer for row in now.others)
             who = ", ".join(f"{plain(name)} ({sum(row.reviewer == name for row in now.others)})" for name in names)
-            st.caption(f"With colleagues now: {who}. A claim runs out after {int(me.limit.total_seconds() / 60)} min.")
+            st.caption(
+                f"With others now: {who}. They are free again {int(me.limit.total_seconds() / 60)} min after they were last looked at,"
+                " or a day after they were handed over."
+            )
+        handed = sum(row.handed_by == me.reviewer for row in now.others)
+        if handed and st.button(f"Take back {handed} handed over", icon=":material/undo:", key="take-back"):
+            _then(partial(_taken_back, me))
     with st.container(border=True):
         st.markdown("**Keys**")
         st.markdown(KEYS)
@@ -175,12 +186,12 @@ def _nothing_left(now: Situation) -> None:
         if desk.trail and st.button("Previous", icon=":material/chevron_left:", shortcut="K", key="previous-at-the-end"):
             desk.at = len(desk.trail) - 1
             st.rerun(scope="fragment")
-        if desk.acts and st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
+        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
             _then(_undone)
 
 
 def _hand_over(signal: SignalDetail, now: Situation, me: Claimant) -> None:
-    with st.popover("Hand over", icon=":material/forward_to_inbox:"):
+    with st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}"):  # another signal, another popover
         colleagues = [name for name in now.reviewers if name != me.reviewer]
         to = st.selectbox("Colleague", colleagues, index=None, accept_new_options=True, placeholder="a name", key=f"hand-to-{signal.id}")
         st.caption("The signal lies before nobody else for a day. To hand over a whole queue, filter it and send its address.")
@@ -205,36 +216,52 @@ def _decided(signal: SignalDetail, decision: Decision, note: str | None) -> None
     desk.at, desk.note_wanted = desk.at + 1, 0
 
 
-def _move(step: int, signal: SignalDetail, note: str | None, me: Claimant) -> None:
+def _move(step: int, signal: SignalDetail, me: Claimant) -> None:
     """Go to the signal before or after; a note that was written stays with the one that is left."""
     desk = state.review_desk()
-    if (note or "").strip():
-        act = change(lambda session: reviews.annotate(session, signal.id, note or "", by=me.reviewer))
-        desk.acts.append((signal.id, act))
-        state.forget(f"review-note-{signal.id}")
+    _keep_note(signal.id, me)
     change(lambda session: review_queue.release(session, me.holder, signal.id))
     desk.at, desk.note_wanted = max(desk.at + step, 0), 0
 
 
+def _keep_note(signal_id: int, me: Claimant) -> None:
+    """A note that was written and not yet sent with a decision is kept by itself."""
+    if note := state.written(f"review-note-{signal_id}"):
+        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.reviewer))
+        state.review_desk().acts.append((signal_id, act))
+        state.forget(f"review-note-{signal_id}")
+
+
 def _undone() -> None:
-    """Take this session's newest act back, and show its signal again."""
+    """Take the newest act of this analyst back, and show its signal again; after a reload, from what the database knows."""
     desk = state.review_desk()
-    signal_id, act_id = desk.acts[-1]
+    newest = desk.acts.pop() if desk.acts else read(lambda session: reviews.last_act(session, state.user()))
+    if newest is None:
+        raise NotPossible("There is nothing of yours to undo.")
+    signal_id, act_id = newest
     change(lambda session: reviews.undo(session, signal_id, by=state.user(), act_id=act_id))
-    desk.acts.pop()
     desk.note_wanted = 0
     desk.show(signal_id)
 
 
 def _handed(signal: SignalDetail, to: str, me: Claimant) -> None:
     change(lambda session: review_queue.hand_over(session, signal.id, me, to=to, now=utc_now()))
-    state.flash(f"Handed to {to}.", ":material/forward_to_inbox:")
+    state.flash(f"Handed to {plain(to)}.", ":material/forward_to_inbox:")
     state.review_desk().at += 1
+
+
+def _taken_back(me: Claimant) -> None:
+    number = change(lambda session: review_queue.take_back(session, me.reviewer))
+    state.flash(f"{number} taken back.", ":material/undo:")
 
 
 def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
-    name = st.text_input("Reviewing as", state.user(), max_chars=100, key="reviewing-as", help="The name in the history")
-    if name.strip() and name.strip() != state.user():
-        state.call_me(name)
-        st.rerun()
+    st.text_input(
+        "Reviewing as",
+        state.user(),
+        max_chars=100,
+        key=state.NAME_FIELD,
+        on_change=state.rename,
+        help="The name in the history, until this tab is closed or reloaded. SIGNALDESK_USER sets it for good.",
+    )

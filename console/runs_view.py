@@ -13,7 +13,7 @@ from console.components import attempt, badge, empty, pager
 from console.exporting import export_popover
 from console.navigation import to
 from console.resources import change, read
-from console.words import ago, duration, exact, money, percent, plain
+from console.words import ago, duration, exact, money, number_in, percent, plain
 from core import batch_actions, batches, records
 from core.batches import Progress
 from core.clock import utc_now
@@ -32,8 +32,8 @@ def choose_batch() -> int | None:
         return None
     names = {batch.id: f"#{batch.id} · {batch.total:,} articles · {exact(batch.created_at)}" for batch in recent}
     wanted = st.query_params.get("batch", "")
-    if wanted.isdigit() and int(wanted) not in names:
-        names[int(wanted)] = f"#{wanted}"
+    if (asked := number_in(wanted)) is not None and asked not in names:
+        names[asked] = f"#{asked}"
     return st.selectbox("Run", list(names), format_func=lambda one: names.get(one, f"#{one}"), key="batch", bind="query-params", width=520)
 
 

@@ -165,6 +165,10 @@ def evidence_in_context(article: ArticleText, signal: SignalDetail) -> list[tupl
     for mark in marks_in(article, [signal]):
         start = max(mark.start - CONTEXT_CHARS, 0)
         end = min(mark.end + CONTEXT_CHARS, len(article.body))
+        if start and (space := article.body.find(" ", start, mark.start)) >= 0:  # no word is cut
+            start = space + 1
+        if end < len(article.body) and (space := article.body.rfind(" ", mark.end, end)) >= 0:
+            end = space
         before, after = ("… " if start else ""), (" …" if end < len(article.body) else "")
         shift = len(before) - start
         excerpts.append(

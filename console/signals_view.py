@@ -10,6 +10,7 @@ from console.charts import BADGES, KIND_NAMES
 from console.components import empty, filter_key, pager
 from console.exporting import export_popover
 from console.resources import read
+from console.words import number_in
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
@@ -42,7 +43,8 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         reviewed = second[2].selectbox("Review", list(Reviewed), format_func=lambda one: one.value, key="review", bind="query-params")
     order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="sort", bind="query-params")
     run = st.query_params.get("run", "")  # not "batch", which the Runs page's own choice takes along when it is left
-    if run.isdigit() and st.button(f"Only run #{run}", icon=":material/close:", help="Show the signals of all runs"):
+    only_run = number_in(run)
+    if only_run is not None and st.button(f"Only run #{only_run}", icon=":material/close:", help="Show the signals of all runs"):
         del st.query_params["run"]
         st.rerun()
     return SignalFilter(
@@ -53,7 +55,7 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         publishers=tuple(publisher),
         minimum_confidence=confidence,
         text=text or "",
-        batch_id=int(run) if run.isdigit() else None,
+        batch_id=only_run,
         order=order,
         blind_share=state.blind_share(),
     )
@@ -66,7 +68,8 @@ def table(signal_filter: SignalFilter) -> int | None:
     bar.markdown(f"**{found}** signals")
     with bar:
         export_popover(signals=signal_filter, key="signals")
-        bulk_decision(signal_filter)
+        if found.value:
+            bulk_decision(signal_filter)
     if found.value == 0:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None

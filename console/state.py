@@ -20,8 +20,8 @@ _LAUNCH = "launch_key"
 _FLASH = "flash"
 _RUN = "last_run"
 _NAME = "reviewer_name"
+NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
-_BULK = "last_bulk"
 _GENERATION = "table_generation"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
@@ -32,9 +32,10 @@ def user() -> str:
     return st.session_state.get(_NAME) or settings().user
 
 
-def call_me(name: str) -> None:
-    """Work under another name in this browser session; the setting's without one."""
-    st.session_state[_NAME] = " ".join(name.split())[:100]
+def rename() -> None:
+    """Work under the name in ``NAME_FIELD`` in this browser session; an empty one is that of the settings."""
+    st.session_state[_NAME] = " ".join(st.session_state[NAME_FIELD].split())[:100]
+    st.session_state[NAME_FIELD] = user()
 
 
 def blind_share() -> float:
@@ -112,6 +113,11 @@ def turn_to(table: str, page: int) -> None:
     st.session_state[f"page-{table}"] = page
 
 
+def written(widget: str) -> str:
+    """What stands in a text field, without the space around it."""
+    return str(st.session_state.get(widget) or "").strip()
+
+
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
@@ -129,7 +135,7 @@ class ReviewDesk:
     chosen: SignalFilter | None = None
     """The filter that the trail was made with."""
     note_wanted: int = 0
-    """Goes up each time the cursor is to go to the note."""
+    """Goes up each time the cursor is to go to the note of the signal in view."""
 
     @property
     def current(self) -> int | None:
@@ -151,16 +157,6 @@ class ReviewDesk:
 def review_desk() -> ReviewDesk:
     """This browser session's place in the review queue."""
     return st.session_state.setdefault(_DESK, ReviewDesk())
-
-
-def keep_bulk(done: tuple[str, str] | None) -> None:
-    """Remember the bulk decision made here last, by its name and in words."""
-    st.session_state[_BULK] = done
-
-
-def last_bulk() -> tuple[str, str] | None:
-    """The bulk decision made here last, if it was not undone."""
-    return st.session_state.get(_BULK)
 
 
 def flash(message: str, icon: str = ":material/check:") -> None:

@@ -66,5 +66,10 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", _REWRITTEN.sub(WORD_JOINER, " ".join(text.split())))
 
 
+def number_in(text: str) -> int | None:
+    """The id that an address names; None for what is none, or what no database could hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
 def percent(share: float) -> str:
     return f"{share:.0%}"

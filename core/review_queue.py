@@ -111,6 +111,13 @@ def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, 
     session.execute(update(table_of(ReviewClaim)).where(ReviewClaim.signal_id == signal_id).values(values))
 
 
+def take_back(session: Session, reviewer: str) -> int:
+    """Let go of what this analyst handed over and no colleague took yet; returns how many signals that were."""
+    table = table_of(ReviewClaim)
+    waiting = table.c.holder.startswith("@", autoescape=True)
+    return len(session.execute(delete(table).where(table.c.handed_by == reviewer, waiting).returning(table.c.signal_id)).all())
+
+
 def release(session: Session, holder: str, signal_id: int | None = None) -> None:
     """Let go of one signal, or of everything that the browser session holds."""
     table = table_of(ReviewClaim)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, insert, literal, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session, aliased
 
 from core.agents.outputs import Timeframe, Verdict
 from core.database import among
@@ -164,21 +165,40 @@ def undo(session: Session, signal_id: int, *, by: str, act_id: int | None = None
 # --- many at once ----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The signals that a filter let through when somebody was asked about them."""
+
+    count: int
+    decided: int
+    digest: str
+    """Of their ids: says whether they are still the same."""
+
+
+def matched(session: Session, signal_filter: SignalFilter) -> Matched:
+    """What a bulk decision would decide on now."""
+    found = joined(select(Signal.id, Signal.decision)).where(*matching_signals(signal_filter)).subquery()
+    ids = func.coalesce(func.string_agg(cast(found.c.id, Text), aggregate_order_by(literal(","), found.c.id)), "")
+    return Matched(*session.execute(select(func.count(), func.count(found.c.decision), func.md5(ids)).select_from(found)).one())
+
+
 def decide_all(
-    session: Session, signal_filter: SignalFilter, decision: Decision, *, by: str, expected: int, note: str | None = None
+    session: Session, signal_filter: SignalFilter, decision: Decision, *, by: str, asked: Matched, note: str | None = None
 ) -> tuple[str, int]:
     """Decide on every signal that matches, as one act that can be undone as one; returns its name and how many there were.
 
-    ``expected`` is the number that the analyst confirmed. Decisions on verdicts that the filter hides count as blind.
+    ``asked`` is what the analyst confirmed. Decisions on verdicts that the filter hides count as blind.
 
     Raises:
-        NotPossible: another number matches now, so what was confirmed is not what would be done; or there are none.
+        NotPossible: other signals match now, so what was confirmed is not what would be done; or there are none.
     """
     hidden = is_blind(signal_filter.blind_share)
     matching = joined(select(Signal.id, Signal.verdict, hidden)).where(*matching_signals(signal_filter)).order_by(Signal.id)
     rows = session.execute(matching.with_for_update(of=Signal)).all()
-    if len(rows) != expected:
-        raise NotPossible(f"{len(rows):,} signals match now, {expected:,} when you were asked. Look again, then confirm.")
+    if (now := matched(session, signal_filter)).digest != asked.digest:
+        raise NotPossible(
+            f"The signals that match have changed since you were asked: {asked.count:,} then, {now.count:,} now. Look again, then confirm."
+        )
     if not rows:
         raise NotPossible("No signal matches.")
     bulk = str(uuid.uuid4())
@@ -221,6 +241,29 @@ def undo_all(session: Session, bulk: str, *, by: str) -> tuple[int, int]:
 def acts_of(session: Session, signal_id: int) -> list[Act]:
     """The acts on a signal, oldest first."""
     return _acts(session, Review.signal_id == signal_id).get(signal_id, [])
+
+
+def last_bulk(session: Session, by: str) -> tuple[str, Decision, int] | None:
+    """The bulk decision that somebody made last, if it was not undone: its name, what it decided, and on how many signals."""
+    newest = select(Review.bulk).where(Review.bulk.is_not(None), Review.reviewer == by).order_by(Review.id.desc()).limit(1)
+    rows = session.execute(select(Review.bulk, Review.act, Review.decision).where(Review.bulk == newest.scalar_subquery())).all()
+    if not rows or any(row.act is ReviewAct.UNDO for row in rows):
+        return None
+    return rows[0].bulk, rows[0].decision, len(rows)
+
+
+def last_act(session: Session, by: str) -> tuple[int, int] | None:
+    """Signal and act of the newest act by somebody that still stands and is the newest on its signal; bulk decisions apart."""
+    later = aliased(Review)
+    statement = (
+        select(Review.signal_id, Review.id)
+        .where(Review.reviewer == by, Review.bulk.is_(None), Review.act != ReviewAct.UNDO)
+        .where(~exists().where(later.signal_id == Review.signal_id, later.id > Review.id))
+        .order_by(Review.id.desc())
+        .limit(1)
+    )
+    found = session.execute(statement).first()
+    return (found[0], found[1]) if found else None
 
 
 def reviewers(session: Session) -> list[str]:

@@ -254,12 +254,6 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
     return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
 
 
-def count_exactly(session: Session, signal_filter: SignalFilter, *, decided: bool = False) -> int:
-    """How many signals match, however many; with ``decided`` only those that somebody decided on."""
-    conditions = matching_signals(signal_filter) + ([Signal.decision.is_not(None)] if decided else [])
-    return session.scalar(joined(select(func.count(Signal.id))).where(*conditions)) or 0
-
-
 def categories(session: Session) -> list[str]:
     """The categories that signals have, most frequent first."""
     return list(session.scalars(select(CATEGORY).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(100)))

@@ -1,5 +1,7 @@
 """One article: the reader with its evidence highlighted, its analyses and its signals."""
 
+from functools import partial
+
 import streamlit as st
 
 from console.components import empty
@@ -9,18 +11,17 @@ from console.resources import read
 from console.signal_card import marks_in, signal_card
 from console.state import blind_share
 from console.story_view import story
-from console.words import exact, percent, plain
+from console.words import exact, number_in, percent, plain
 from core.articles import get_article
 from core.signals import analyses_of, signals_in_article
 
-wanted = st.query_params.get("id", "")
-if not wanted.isdigit():
+wanted = number_in(st.query_params.get("id", ""))
+if wanted is None:
     empty("No article is chosen.", "articles", "Go to Articles")
     st.stop()
-article = read(lambda session: get_article(session, int(wanted)))
+article = read(partial(get_article, article_id=wanted))
 found = read(lambda session: signals_in_article(session, article.id, blind_share=blind_share()))
-chosen = st.query_params.get("signal", "")
-chosen_id = int(chosen) if chosen.isdigit() else None
+chosen_id = number_in(st.query_params.get("signal", ""))
 
 st.title(plain(article.title))
 facts = [article.publisher, exact(article.published_at), f"{len(article.body):,} characters", article.authors or ""]

@@ -51,7 +51,8 @@ def reviewed(page: Page, number: int) -> None:
 
 
 def press(page: Page, key: str, after: str) -> str:
-    """Press a key and wait until another signal is in view; returns that."""
+    """Press a key, not before the signal could be read, and wait until another is in view; returns that."""
+    page.wait_for_timeout(400)
     page.keyboard.press(key)
     expect(page.get_by_text(after)).to_have_count(0)
     return signal_in_view(page)
@@ -127,6 +128,75 @@ def test_twenty_by_keyboard_an_undo_a_bulk_decision_a_colleague_and_the_export(
     colleague.context.close()
 
 
+def decisions(database: Database) -> int:
+    with database.session() as session:
+        return session.scalar(text("SELECT count(*) FROM signals WHERE decision IS NOT NULL")) or 0
+
+
+def test_a_held_key_and_a_nervous_finger_decide_one_signal(
+    start_console: Any, page: Page, database: Database, signal_ids: list[int]
+) -> None:
+    console = start_console()
+    open_review(page, console.url)
+    first = signal_in_view(page)
+    page.wait_for_timeout(400)
+    for _ in range(12):  # as the keyboard repeats it
+        page.keyboard.down("a")
+        page.wait_for_timeout(60)
+    page.keyboard.up("a")
+    reviewed(page, 1)
+    page.wait_for_timeout(600)
+    assert (decisions(database), signal_in_view(page) != first) == (1, True)
+    for _ in range(3):
+        page.keyboard.press("x")
+        page.wait_for_timeout(80)
+    reviewed(page, 2)
+    page.wait_for_timeout(800)
+    assert decisions(database) == 2
+
+
+def test_no_letter_of_a_note_is_taken_for_a_key_however_fast_it_is_typed(
+    start_console: Any, page: Page, database: Database, signal_ids: list[int]
+) -> None:
+    console = start_console()
+    open_review(page, console.url)
+    first = signal_in_view(page)
+    page.wait_for_timeout(400)
+    page.keyboard.type("nask axu why", delay=15)
+    expect(page.get_by_placeholder("Note (N)")).to_have_value("ask axu why")
+    assert decisions(database) == 0
+    page.keyboard.press("Enter")
+    expect(page.get_by_placeholder("Note (N)")).not_to_be_focused()
+    page.get_by_text("Filter and order").click()  # a note that waits for its decision is kept when the queue changes
+    page.get_by_placeholder("words in signal or article").fill("Signal")
+    page.get_by_placeholder("words in signal or article").press("Enter")
+    expect(page.get_by_text(re.compile("^noted by analyst.*ask axu why"))).to_be_visible()
+    assert signal_in_view(page) == first
+
+
+def test_undo_survives_a_reload_and_what_cannot_be_undone_any_more(
+    start_console: Any, page: Page, database: Database, signal_ids: list[int]
+) -> None:
+    console = start_console()
+    open_review(page, console.url)
+    first = signal_in_view(page)
+    second = press(page, "a", first)
+    press(page, "x", second)
+    with database.session() as session:
+        session.execute(text("DELETE FROM signals WHERE description = :gone"), {"gone": second})
+    page.keyboard.press("z")
+    expect(page.get_by_text(re.compile("does not exist"))).to_be_visible()
+    page.keyboard.press("z")
+    expect(page.get_by_text(first)).to_be_visible()
+    press(page, "a", first)
+    page.reload()
+    expect(page.locator(".reader mark").first).to_be_visible()
+    page.wait_for_timeout(400)
+    page.keyboard.press("z")
+    expect(page.get_by_text(first)).to_be_visible()
+    assert decisions(database) == 0
+
+
 def test_a_bulk_decision_is_undone_in_one_click(start_console: Any, page: Page, database: Database, signal_ids: list[int]) -> None:
     console = start_console()
     page.goto(f"{console.url}/signals")
@@ -183,7 +253,7 @@ def test_a_signal_is_handed_to_a_colleague(start_console: Any, page: Page, brows
     page.get_by_role("combobox", name="Colleague").fill("Bea")
     page.get_by_role("combobox", name="Colleague").press("Enter")
     page.get_by_role("button", name="Hand over").last.click()
-    expect(page.get_by_text("With colleagues now: Bea (1)")).to_be_visible()
+    expect(page.get_by_text("With others now: Bea (1)")).to_be_visible()
     assert signal_in_view(page) != first
     bea = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     open_review(bea, console.url)

@@ -99,6 +99,16 @@ def test_a_signal_handed_to_a_colleague_comes_to_her_first_and_to_nobody_else(de
     assert desk.transaction(lambda session: review_queue.handed_to(session, "Bea", now=NOW)) == 0
 
 
+def test_what_was_handed_over_can_be_taken_back_until_it_is_taken(desk: Desk, three: list[int]) -> None:
+    strong = three[2]
+    take(desk, ADA)
+    desk.transaction(lambda session: review_queue.hand_over(session, strong, ADA, to="Bae", now=NOW))  # a slip
+    assert desk.transaction(lambda session: review_queue.take_back(session, "Bea")) == 0
+    assert desk.transaction(lambda session: review_queue.take_back(session, "Ada")) == 1
+    assert take(desk, BEA) == strong
+    assert desk.transaction(lambda session: review_queue.take_back(session, "Ada")) == 0
+
+
 @pytest.mark.parametrize("name", ["", "  ", "ADA"])
 def test_a_signal_is_handed_to_somebody_else_only(desk: Desk, three: list[int], name: str) -> None:
     with pytest.raises(NotPossible, match="Name a colleague"):

@@ -148,21 +148,32 @@ def test_a_bulk_decision_is_made_on_what_was_confirmed_and_undone_as_one(desk: D
     weak, strong, other = keep(desk, articles(1)[0], *[a_signal(confidence=value) for value in (0.2, 0.8, 0.9)])
     decide(desk, weak, Decision.ACCEPTED)
     chosen = SignalFilter(minimum_confidence=0.5)
-    with pytest.raises(NotPossible, match="2 signals match now, 3 when you were asked"):
-        desk.transaction(lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", expected=3))
+    asked = desk.transaction(lambda session: reviews.matched(session, chosen))
+    assert (asked.count, asked.decided) == (2, 0)
+    with desk.database.session() as session:  # one out of the filter, another in: as many, and yet others
+        session.execute(update(Signal).where(Signal.id == strong).values(confidence=0.1))
+        session.execute(update(Signal).where(Signal.id == weak).values(confidence=0.6))
+    with pytest.raises(NotPossible, match="have changed since you were asked: 2 then, 2 now"):
+        desk.transaction(lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", asked=asked))
+    with desk.database.session() as session:
+        session.execute(update(Signal).where(Signal.id == strong).values(confidence=0.8))
+        session.execute(update(Signal).where(Signal.id == weak).values(confidence=0.2))
     assert decision_of(desk, strong) is None
     bulk, number = desk.transaction(
-        lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", expected=2, note="Old.")
+        lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", asked=asked, note="Old.")
     )
     assert (number, decision_of(desk, weak), decision_of(desk, strong)) == (2, Decision.ACCEPTED, Decision.REJECTED)
     assert history(desk, strong) == [(Decision.REJECTED, "ada", "Old.")]
+    assert desk.transaction(lambda session: reviews.last_bulk(session, "ada")) == (bulk, Decision.REJECTED, 2)
+    assert desk.transaction(lambda session: reviews.last_bulk(session, "ida")) is None
     decide(desk, other, Decision.ACCEPTED, by="ida")
     assert desk.transaction(lambda session: reviews.undo_all(session, bulk, by="ada")) == (1, 1)
     assert (decision_of(desk, strong), decision_of(desk, other)) == (None, Decision.ACCEPTED)
+    assert desk.transaction(lambda session: reviews.last_bulk(session, "ada")) is None
+    nothing = SignalFilter(minimum_confidence=1)
+    none = desk.transaction(lambda session: reviews.matched(session, nothing))
     with pytest.raises(NotPossible, match="No signal matches"):
-        desk.transaction(
-            lambda session: reviews.decide_all(session, SignalFilter(minimum_confidence=1), Decision.REJECTED, by="ada", expected=0)
-        )
+        desk.transaction(lambda session: reviews.decide_all(session, nothing, Decision.REJECTED, by="ada", asked=none))
 
 
 def test_blind_decisions_are_those_whose_verdict_was_hidden(desk: Desk, articles: Any) -> None:
@@ -236,3 +247,22 @@ def test_two_analysts_at_once_leave_the_newest_entry_as_the_decision(desk: Desk,
         list(pool.map(attempt, range(6)))
     assert len(history(desk, signal_id)) == 6
     assert decision_of(desk, signal_id) is history(desk, signal_id)[0][0]
+
+
+def test_the_last_act_of_an_analyst_is_the_newest_that_still_stands(desk: Desk, articles: Any) -> None:
+    one, two = keep(desk, articles(1)[0], a_signal(), a_signal(description="Another."))
+
+    def last() -> tuple[int, int] | None:
+        return desk.transaction(lambda session: reviews.last_act(session, "ada"))
+
+    assert last() is None
+    decide(desk, one, Decision.ACCEPTED)
+    first = last()
+    decide(desk, two, Decision.REJECTED)
+    assert first is not None
+    assert first[0] == one
+    assert (last() or (0,))[0] == two
+    decide(desk, two, Decision.ACCEPTED, by="ida")
+    assert last() == first, "somebody acted on the other since"
+    undo(desk, one)
+    assert last() is None
