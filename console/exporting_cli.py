@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from console.options import MOST_ID, Publishers, Since, Until, publisher_ids, require_short_text
 from console.printing import notes
-from core import exports
+from core import batches, exports
 from core.agents.outputs import SignalKind, Verdict
 from core.clock import utc_now
 from core.configuration import Desk
@@ -48,6 +48,7 @@ def export(
     text: Annotated[str, typer.Option("--text", "-t", help="Signals: only with these words, in the signal or its article.")] = "",
     since: Since = None,
     until: Until = None,
+    samples: Annotated[bool, typer.Option("--samples/--no-samples", help="Signals: with those of the sample articles, or without.")] = True,
     order: Annotated[SignalOrder, typer.Option(help="Signals: which come first.")] = SignalOrder.STRONGEST,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
@@ -68,11 +69,16 @@ def export(
             text=text,
             since=since.date() if since else None,
             until=until.date() if until else None,
+            without_samples=not samples,
             order=order,
             blind_share=settings.blind_share,
         )
         if table is not Table.SIGNALS and signals != SignalFilter(blind_share=settings.blind_share):
             raise SettingsError(f"Only --batch and --article narrow {table.value}; the other filters are of signals.")
+        if bom and chosen is not Format.CSV:
+            raise SettingsError(f"--bom is of CSV, not of {chosen.value}.")
+        if batch_id is not None:
+            desk.transaction(lambda session: batches.progress(session, batch_id))  # says so when there is none
         wanted = Export(table, chosen, signals, batch_id, article_id, bom)
         if output is None or str(output) == "-":
             if chosen is Format.PARQUET:

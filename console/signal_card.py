@@ -80,7 +80,8 @@ def signal_evidence(signal: SignalDetail, article: ArticleText) -> None:
         icon=":material/menu_book:",
         query_params={"id": str(article.id), "signal": str(signal.id)},
     )
-    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}")
+    sample = " · **an invented sample article**" if article.is_sample else ""
+    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}{sample}")
 
 
 def signal_validation(signal: SignalDetail, article: ArticleText) -> None:

@@ -44,7 +44,9 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
     order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="sort", bind="query-params")
     run = st.query_params.get("run", "")  # not "batch", which the Runs page's own choice takes along when it is left
     only_run = number_in(run)
-    if only_run is not None and st.button(f"Only run #{only_run}", icon=":material/close:", help="Show the signals of all runs"):
+    row = st.container(horizontal=True, vertical_alignment="center")
+    samples = row.toggle("Samples", value=True, key="invented", bind="query-params", help="Signals of the invented articles, too.")
+    if only_run is not None and row.button(f"Only run #{only_run}", icon=":material/close:", help="Show the signals of all runs"):
         del st.query_params["run"]
         st.rerun()
     return SignalFilter(
@@ -56,6 +58,7 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         minimum_confidence=confidence,
         text=text or "",
         batch_id=only_run,
+        without_samples=not samples,
         order=order,
         blind_share=state.blind_share(),
     )
@@ -80,9 +83,9 @@ def table(signal_filter: SignalFilter) -> int | None:
         {
             "confidence": [row.confidence for row in rows],
             "kind": [KIND_NAMES[row.kind] for row in rows],
-            "description": [row.description for row in rows],
             "verdict": ["hidden" if row.is_blind else BADGES[row.verdict][0] if row.verdict else "–" for row in rows],
             "review": [BADGES[row.decision][0] if row.decision else "" for row in rows],
+            "description": [row.description for row in rows],
             "category": [row.category for row in rows],
             "publisher": [row.publisher for row in rows],
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
@@ -91,17 +94,17 @@ def table(signal_filter: SignalFilter) -> int | None:
     event = st.dataframe(
         frame,
         hide_index=True,
-        height=640,
+        height=min(38 + 30 * len(rows), 640),
         row_height=30,
         column_config={
-            "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=70),
-            "kind": st.column_config.TextColumn("Kind", width=130),
+            "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=60),
+            "kind": st.column_config.TextColumn("Kind", width=120),
             "description": st.column_config.TextColumn("Signal", width="large"),
-            "verdict": st.column_config.TextColumn("Verdict", width=110),
-            "review": st.column_config.TextColumn("Review", width=80),
+            "verdict": st.column_config.TextColumn("Verdict", width=95),
+            "review": st.column_config.TextColumn("Review", width=70),
             "category": st.column_config.TextColumn("Category", width=90),
             "publisher": st.column_config.TextColumn("Publisher", width=110),
-            "published": st.column_config.DatetimeColumn("Published", format="DD MMM", width=70),
+            "published": st.column_config.DatetimeColumn("Published", format="DD MMM YYYY", width=85),
         },
         key=f"signals-{signature}-{offset}",
         on_select="rerun",

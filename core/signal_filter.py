@@ -50,6 +50,8 @@ class SignalFilter(BaseModel):
     until: date | None = None
     batch_id: int | None = None
     article_id: int | None = None
+    without_samples: bool = False
+    """Without what was found in the invented articles that come with the desk."""
     order: SignalOrder = SignalOrder.STRONGEST
     blind_share: float = Field(0.0, ge=0, le=1)
     """Share of the undecided signals whose verdict is hidden: a filter on verdicts passes these over."""
@@ -75,6 +77,7 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
         (signal_filter.text.strip(), own_words.bool_op("@@")(words) | Article.search.bool_op("@@")(words)),
         (signal_filter.batch_id, Analysis.batch_id == signal_filter.batch_id),
         (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
+        (signal_filter.without_samples, ~Article.is_sample),
     ]
     conditions = [condition for given, condition in optional if given]
     if signal_filter.reviewed in decisions:

@@ -72,9 +72,12 @@ class Manifest:
 
 def in_words(chosen: dict[str, Any]) -> str:
     """A filter for a reader: only what narrows, and the order."""
-    labels = {"minimum_confidence": "confidence at least", "batch_id": "run", "article_id": "article", "blind_share": "blind share"}
+    labels = {"minimum_confidence": "confidence at least", "batch_id": "run", "article_id": "article"} | {
+        "blind_share": "blind share",
+        "without_samples": "without samples",
+    }
     parts = [
-        f"{labels.get(name, name)} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        labels.get(name, name) + ("" if value is True else f" {', '.join(map(str, value)) if isinstance(value, list) else value}")
         for name, value in chosen.items()
         if value and value != Reviewed.ANY.value
     ]

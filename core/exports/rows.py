@@ -105,8 +105,9 @@ def _chunk(session: Session, ids: Sequence[int], signal_filter: SignalFilter) ->
         select(
             Signal.id.label("signal_id"), Signal.kind, Signal.category, Signal.description, Signal.implications, Signal.timeframe,
             Signal.confidence, Signal.decision, Signal.article_id, Article.title.label("article_title"),
-            Publisher.name.label("publisher"), Article.url.label("article_url"), Article.published_at, Analysis.batch_id, Analysis.model,
-            Analysis.prompt_version, Signal.created_at, is_blind(signal_filter.blind_share).label("verdict_hidden"),
+            Publisher.name.label("publisher"), Article.url.label("article_url"), Article.published_at, Article.is_sample,
+            Analysis.batch_id, Analysis.model, Analysis.prompt_version, Signal.created_at,
+            is_blind(signal_filter.blind_share).label("verdict_hidden"),
             Signal.corrected_category, Signal.corrected_description, Signal.corrected_timeframe, Signal.review_id,
         )
     ).where(among(Signal.id, ids))  # fmt: skip

@@ -52,7 +52,7 @@ _KINDS = _kinds(
     money="reserved_usd usd",
     credits="search_credits",
     time="published_at reviewed_at created_at completed_at started_at finished_at settled_at validated_at",
-    boolean="verdict_hidden review_blind research_failed",
+    boolean="verdict_hidden review_blind research_failed is_sample",
     evidence="evidence",
     sources="sources",
     texts="unsupported_numbers",
@@ -65,6 +65,7 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
         "article_title", "publisher", "article_url", "published_at", "batch_id", "model", "prompt_version", "created_at",
         "model_verdict", "unsupported_numbers", "verdict_hidden", "origins", "research_provider", "research_failed", "validated_at",
         "corrected_category", "corrected_description", "corrected_timeframe", "verdict_at_decision", "review_blind",
+        "is_sample",
     ),
     Table.ANALYSES: (
         "analysis_id", "article_id", "article_title", "publisher", "published_at", "batch_id", "model", "prompt_version", "sentiment",

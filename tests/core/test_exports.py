@@ -246,6 +246,8 @@ def test_every_field_of_the_filter_narrows_the_export_as_it_does_the_screen(desk
     )
     ids = keep(desk, first, *[a_signal(confidence=one / 10, category=f"c{one % 2}", description=f"Signal {one}.") for one in range(1, 7)])
     ids += keep(desk, second, *[a_signal(confidence=one / 10, kind="narrative_gap", description=f"Gap {one}.") for one in range(1, 4)])
+    with desk.database.session() as session:
+        session.execute(text("UPDATE articles SET is_sample = true WHERE id = :id"), {"id": second})
     for signal_id in ids[::2]:
         validated(desk, signal_id)
     for signal_id, decision in zip(ids[:4], (Decision.ACCEPTED, Decision.REJECTED, Decision.UNSURE, Decision.ACCEPTED), strict=True):
@@ -266,6 +268,7 @@ def test_every_field_of_the_filter_narrows_the_export_as_it_does_the_screen(desk
         "until": [NOW.date() - timedelta(days=1)],
         "batch_id": [batches[0]],
         "article_id": [second],
+        "without_samples": [True],
         "order": list(SignalOrder),
         "blind_share": [0.5, 1.0],
     }
