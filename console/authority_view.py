@@ -15,7 +15,10 @@ from core.models import Authority
 def authority_table() -> None:
     """How much weight web sources have, to be edited in place; it counts from the next validation on."""
     st.subheader("Authority of web sources")
-    st.caption("A domain counts for those below it. One that is not listed has low authority; the desk's own archive has medium.")
+    st.caption(
+        "A domain counts for those below it. One that is not listed has low authority; the desk's own archive has medium."
+        " A row that is taken out counts as low; a row that is not complete is left out."
+    )
     known = read(authorities)
     frame = pd.DataFrame({"domain": list(known), "authority": [one.value for one in known.values()]})
     edited = st.data_editor(

@@ -73,7 +73,7 @@ def brier(value: Calibration) -> tuple[str, str]:
         return "–", f"from {FEW} decisions on"
     if value.skill is None:
         return f"{value.brier:.3f}", "one outcome only"
-    return f"{value.brier:.3f}", f"skill {value.skill:+.0%}"
+    return f"{value.brier:.3f}", f"skill {value.skill:+.0%}" if value.skill >= 0 else "below the base rate"
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def signal_card(signal: SignalDetail, article: ArticleText, *, number: int | Non
     with st.container(border=True):
         signal_head(signal, number)
         _decide(signal)
-        signal_evidence(signal, article)
+        signal_evidence(signal, article, linked=number is None)
         signal_validation(signal, article)
         signal_history(signal)
 
@@ -66,20 +66,17 @@ def signal_head(signal: SignalDetail, number: int | None = None) -> None:
         st.html(f'<small><a {place} style="color:inherit;scroll-margin-top:14rem">↑ {number} in the text</a></small>')
 
 
-def signal_evidence(signal: SignalDetail, article: ArticleText) -> None:
-    """The quotes, each with some of the text around it."""
+def signal_evidence(signal: SignalDetail, article: ArticleText, *, linked: bool = True) -> None:
+    """The quotes, each with some of the text around it; ``linked`` where the article itself is not beside them."""
     near = sum(quote.match is EvidenceMatch.FUZZY for quote in signal.evidence)
     st.markdown(
         "**Evidence**" + (f" :gray[· {near} of {len(signal.evidence)} quoted with slips, shown as the article has it]" if near else "")
     )
     for body, marks in evidence_in_context(article, signal):
         st.html(highlighted(body, marks, chosen=signal.id))
-    st.page_link(
-        to("article"),
-        label=plain(article.title),
-        icon=":material/menu_book:",
-        query_params={"id": str(article.id), "signal": str(signal.id)},
-    )
+    if linked:
+        query = {"id": str(article.id), "signal": str(signal.id)}
+        st.page_link(to("article"), label=plain(article.title), icon=":material/menu_book:", query_params=query)
     sample = " · **an invented sample article**" if article.is_sample else ""
     st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}{sample}")
 
