@@ -43,7 +43,6 @@ class Situation:
     waiting: Count
     others: list[ClaimRow]
     handed: int
-    reviewers: list[str]
 
 
 def claimant() -> Claimant:
@@ -95,7 +94,6 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
         count_signals(session, signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})),
         review_queue.with_others(session, me, now=moment),
         review_queue.handed_to(session, me.reviewer, now=moment),
-        reviews.reviewers(session),
     )
 
 
@@ -136,7 +134,7 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             _then(_undone)
         with moves:
             correction_form(signal)
-            _hand_over(signal, now, me)
+            _hand_over(signal, me)
         if desk.note_wanted:
             st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
         signal_evidence(signal, article)
@@ -190,9 +188,12 @@ def _nothing_left(now: Situation) -> None:
             _then(_undone)
 
 
-def _hand_over(signal: SignalDetail, now: Situation, me: Claimant) -> None:
-    with st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}"):  # another signal, another popover
-        colleagues = [name for name in now.reviewers if name != me.reviewer]
+def _hand_over(signal: SignalDetail, me: Claimant) -> None:
+    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun")
+    if not popover.open:  # who ever reviewed is read when it is asked for, not at each key
+        return
+    with popover:
+        colleagues = [name for name in read(reviews.reviewers) if name != me.reviewer]
         to = st.selectbox("Colleague", colleagues, index=None, accept_new_options=True, placeholder="a name", key=f"hand-to-{signal.id}")
         st.caption("The signal lies before nobody else for a day. To hand over a whole queue, filter it and send its address.")
         if st.button("Hand over", type="primary", key=f"hand-{signal.id}"):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,9 +46,7 @@ def take_next(
 
     None when there is none left that is neither with somebody else nor passed over.
     """
-    handed = select(ReviewClaim.signal_id).join(Signal, Signal.id == ReviewClaim.signal_id)
-    handed = handed.where(ReviewClaim.holder == _name_of(claimant.reviewer), ReviewClaim.expires_at > now, Signal.decision.is_(None))
-    for signal_id in session.scalars(handed.order_by(ReviewClaim.signal_id)).all():
+    for signal_id in _handed_ids(session, claimant.reviewer, now):
         if signal_id not in passed_over and hold(session, signal_id, claimant, now=now) is None:
             return signal_id
     open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
@@ -139,11 +137,14 @@ def with_others(session: Session, claimant: Claimant, *, now: datetime) -> list[
 
 def handed_to(session: Session, reviewer: str, *, now: datetime) -> int:
     """How many undecided signals wait for an analyst because a colleague handed them over."""
-    statement = select(func.count()).select_from(ReviewClaim).join(Signal, Signal.id == ReviewClaim.signal_id)
-    return (
-        session.scalar(statement.where(ReviewClaim.holder == _name_of(reviewer), ReviewClaim.expires_at > now, Signal.decision.is_(None)))
-        or 0
-    )
+    return len(_handed_ids(session, reviewer, now))
+
+
+def _handed_ids(session: Session, reviewer: str, now: datetime) -> list[int]:
+    """The undecided signals that wait for an analyst because a colleague handed them over."""
+    handed = select(ReviewClaim.signal_id).join(Signal, Signal.id == ReviewClaim.signal_id)
+    handed = handed.where(ReviewClaim.holder == _name_of(reviewer), ReviewClaim.expires_at > now, Signal.decision.is_(None))
+    return list(session.scalars(handed.order_by(ReviewClaim.signal_id)))
 
 
 def _name_of(reviewer: str) -> str:

@@ -98,7 +98,6 @@ def decide(
     by: str,
     note: str | None = None,
     blind_share: float = 0,
-    bulk: str | None = None,
 ) -> int:
     """Decide on a signal; returns the act's id. It counts as blind where ``blind_share`` says that the verdict was hidden.
 
@@ -106,9 +105,7 @@ def decide(
         NotFound: there is no such signal.
     """
     verdict, blind = _lock(session, signal_id, blind_share)
-    return _append(
-        session, signal_id, by, act=ReviewAct.DECISION, decision=decision, note=_said(note), verdict=verdict, blind=blind, bulk=bulk
-    )
+    return _append(session, signal_id, by, act=ReviewAct.DECISION, decision=decision, note=_said(note), verdict=verdict, blind=blind)
 
 
 def correct(session: Session, signal_id: int, correction: Correction, *, by: str, note: str | None = None) -> int:
