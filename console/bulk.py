@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from console import state
-from console.charts import BADGES
+from console.colours import BADGES
 from console.components import attempt
 from console.resources import change, read
 from core import reviews

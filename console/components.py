@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from console import state
-from console.charts import BADGES, KIND_ICONS, KIND_NAMES
+from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.navigation import to
 from console.resources import open_desk, read
 from console.words import money, plain

@@ -7,8 +7,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from console import charts
-from console.charts import BADGES, KIND_NAMES
+from console import quality_charts
+from console.colours import BADGES, KIND_NAMES
 from console.resources import read
 from console.words import money, percent, plain
 from core import quality, reviews
@@ -134,7 +134,7 @@ def acceptance(scope: Scope) -> None:
     names = [KIND_NAMES[SignalKind(row.name)] if dimension is Dimension.KIND else row.name for row in rows]
     judged = [(name, row.share) for name, row in zip(names, rows, strict=True) if row.share.whole]
     if judged:
-        st.plotly_chart(charts.acceptance_bars(judged[:CHART_ROWS]))
+        st.plotly_chart(quality_charts.acceptance_bars(judged[:CHART_ROWS]))
     note = f" The {CHART_ROWS} with most decisions; the table has {len(rows)}." if len(judged) > CHART_ROWS else ""
     st.caption(f"Accepted of accepted and rejected, with the 95 % interval (Wilson); pale under {FEW} decisions.{note}")
     st.dataframe(
@@ -165,7 +165,7 @@ def calibration(given: Calibration, after: Calibration) -> None:
                 " would show chance."
             )
         return
-    st.plotly_chart(charts.reliability((("as the model gave it", given), ("after research", after))))
+    st.plotly_chart(quality_charts.reliability((("as the model gave it", given), ("after research", after))))
     st.caption(
         "On the line, signals of 70 % confidence are accepted 7 times in 10; below it, confidence promises too much. Bigger: more signals."
     )

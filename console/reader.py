@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from console.charts import KIND_COLOURS, KIND_NAMES
+from console.colours import KIND_COLOURS, KIND_NAMES
 from core.agents.outputs import SignalKind
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from console import state
-from console.charts import BADGES
+from console.colours import BADGES
 from console.components import attempt, empty
 from console.resources import change, holder, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation

@@ -8,7 +8,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from console import state
-from console.charts import RECORD_MARKS
+from console.colours import RECORD_MARKS
 from console.components import attempt, badge, empty, pager
 from console.exporting import export_popover
 from console.navigation import to

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from console import state
-from console.charts import BADGES
+from console.colours import BADGES
 from console.components import attempt, badge, kind_label
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.bulk import bulk_decision
-from console.charts import BADGES, KIND_NAMES
+from console.colours import BADGES, KIND_NAMES
 from console.components import empty, filter_key, pager
 from console.exporting import export_popover
 from console.resources import read

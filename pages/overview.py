@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from console import charts
+from console.colours import KIND_ICONS, KIND_NAMES
 from console.components import budget_meter, empty
 from console.exporting import export_popover
 from console.navigation import to
@@ -63,9 +64,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     export_popover([Table.SIGNALS], key="overview")
 strongest = read(lambda session: signals.signal_page(session, SignalFilter(), offset=0, size=8))
 for row in strongest:
-    line = f"**{row.confidence:.0%}** · {charts.KIND_NAMES[row.kind]} · {plain(row.description)}"
-    st.page_link(
-        to("article"), label=line, icon=charts.KIND_ICONS[row.kind], query_params={"id": str(row.article_id), "signal": str(row.id)}
-    )
+    line = f"**{row.confidence:.0%}** · {KIND_NAMES[row.kind]} · {plain(row.description)}"
+    st.page_link(to("article"), label=line, icon=KIND_ICONS[row.kind], query_params={"id": str(row.article_id), "signal": str(row.id)})
 if not strongest:
     st.caption("Appears with the first signals.")

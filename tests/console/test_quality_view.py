@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from console import charts
+from console import quality_charts
 from console.quality_view import brier, figure, how_few, interval, nothing_decided, share
 from core.calibration import Share, calibration
 from core.quality import EVERYTHING, Scope
@@ -56,7 +56,7 @@ def test_without_a_decision_it_says_what_to_do_next() -> None:
 
 
 def test_charts_show_a_name_as_it_is_and_few_decisions_pale() -> None:
-    chart = charts.acceptance_bars([("<b>x</b>" * 9, Share(3, 4)), ("flows", Share(30, 40))])
+    chart = quality_charts.acceptance_bars([("<b>x</b>" * 9, Share(3, 4)), ("flows", Share(30, 40))])
     assert "<" not in str(chart.layout.yaxis.ticktext) + str(chart.data[0].customdata)
     pale, full = chart.data[0].marker.opacity
     assert pale < full
@@ -65,7 +65,7 @@ def test_charts_show_a_name_as_it_is_and_few_decisions_pale() -> None:
 
 
 def test_the_reliability_diagram_has_the_diagonal_and_a_point_a_bin() -> None:
-    chart = charts.reliability((("given", calibration([(0.9, True), (0.95, False), (0.2, False)])),))
+    chart = quality_charts.reliability((("given", calibration([(0.9, True), (0.95, False), (0.2, False)])),))
     diagonal, given = chart.data
     assert (list(diagonal.x), list(diagonal.y)) == ([0, 1], [0, 1])
     assert list(given.y) == [0.0, 0.5]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.charts import KIND_COLOURS
+from console.colours import KIND_COLOURS
 from console.reader import Mark, evidence_anchor, highlighted, legend, signal_anchor
 from core.agents.outputs import SignalKind
 

@@ -1,0 +1,49 @@
+"""One table of colours, names and icons, which every page and chart reads. Colours are Okabe and Ito's, which colour-blind readers
+tell apart (https://jfly.uni-koeln.de/color/)."""
+
+from core.agents.outputs import SignalKind, Verdict
+from core.models import BatchStatus, Decision, RecordStatus, ReviewAct
+
+KIND_COLOURS = {
+    SignalKind.WEAK_SIGNAL: "#0072B2",
+    SignalKind.PATTERN_ANOMALY: "#D55E00",
+    SignalKind.ADJACENT_CONNECTION: "#009E73",
+    SignalKind.NARRATIVE_GAP: "#CC79A7",
+    SignalKind.EDGE_INDICATOR: "#E69F00",
+}
+KIND_NAMES = {kind: kind.value.replace("_", " ") for kind in SignalKind}
+KIND_ICONS = {
+    SignalKind.WEAK_SIGNAL: ":material/sensors:",
+    SignalKind.PATTERN_ANOMALY: ":material/ssid_chart:",
+    SignalKind.ADJACENT_CONNECTION: ":material/hub:",
+    SignalKind.NARRATIVE_GAP: ":material/help_center:",
+    SignalKind.EDGE_INDICATOR: ":material/explore:",
+}
+BADGES = {
+    Verdict.VALIDATED: ("validated", "green", ":material/verified:"),
+    Verdict.CONTRADICTED: ("contradicted", "red", ":material/gpp_bad:"),
+    Verdict.INCONCLUSIVE: ("inconclusive", "orange", ":material/contrast:"),
+    Verdict.INSUFFICIENT_DATA: ("insufficient data", "gray", ":material/search_off:"),
+    Decision.ACCEPTED: ("accepted", "green", ":material/thumb_up:"),
+    Decision.REJECTED: ("rejected", "red", ":material/thumb_down:"),
+    Decision.UNSURE: ("unsure", "orange", ":material/question_mark:"),
+    Decision.WITHDRAWN: ("undecided", "gray", ":material/undo:"),
+    ReviewAct.CORRECTION: ("corrected", "violet", ":material/edit:"),
+    ReviewAct.NOTE: ("noted", "blue", ":material/sticky_note_2:"),
+    ReviewAct.UNDO: ("undone", "gray", ":material/undo:"),
+    BatchStatus.INITIATED: ("starting", "blue", ":material/hourglass_top:"),
+    BatchStatus.PROCESSING: ("running", "blue", ":material/play_arrow:"),
+    BatchStatus.PAUSED: ("paused", "orange", ":material/pause:"),
+    BatchStatus.COMPLETED: ("completed", "green", ":material/check_circle:"),
+    BatchStatus.FAILED: ("failed", "red", ":material/error:"),
+    BatchStatus.CANCELLED: ("cancelled", "gray", ":material/cancel:"),
+}
+RECORD_MARKS = {
+    RecordStatus.PENDING: "○ waiting",
+    RecordStatus.PROCESSING: "◐ running",
+    RecordStatus.COMPLETED: "● done",
+    RecordStatus.FAILED: "✕ failed",
+    RecordStatus.SKIPPED: "– skipped",
+    RecordStatus.CANCELLED: "⊘ cancelled",
+}
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")
