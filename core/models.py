@@ -7,12 +7,14 @@ what they need. Status enums state one meaning a member; sets such as ``BatchSta
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, cast
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
+    Connection,
     Date,
     DateTime,
     Enum,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     func,
     text,
 )
@@ -232,6 +235,40 @@ class Article(Base):
     )
 
 
+class ArticleCell(Base):
+    """Articles that every filter but dates and words takes or leaves as a whole. ``ListedArticle`` says which are of it."""
+
+    __tablename__ = "article_cells"
+    __table_args__ = (UniqueConstraint("publisher_id", "analysed_with", "thousands", "is_active", "is_sample"),)
+
+    id: Mapped[Key]
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    analysed_with: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Hashes of the configurations with which the text as it is now was analysed, sorted."""
+    thousands: Mapped[int]
+    """Length of the body in thousands of characters, rounded down; 4 is 4 or more."""
+    is_active: Mapped[bool]
+    is_sample: Mapped[bool]
+
+
+class ListedArticle(Base):
+    """What lists of articles are ordered by: a narrow row an article. Kept by the triggers of migration 0006."""
+
+    __tablename__ = "article_list"
+    __table_args__ = (
+        Index("ix_article_list_newest", "cell_id", text("published_at DESC"), text("article_id DESC")),
+        Index("ix_article_list_promise", "cell_id", text("promise DESC"), text("article_id DESC")),
+        Index("ix_article_list_length", "cell_id", text("body_chars DESC"), text("article_id DESC")),
+    )
+
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    cell_id: Mapped[int] = mapped_column(BigInteger)
+    published_at: Mapped[Moment]
+    body_chars: Mapped[int]
+    promise: Mapped[float]
+    story_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class ArticleKey(Base):
     """An identifier by which an article is recognised when it is seen again: its address, provider id or guid."""
 
@@ -288,7 +325,8 @@ class BatchRecord(Base):
         UniqueConstraint("batch_id", "article_id"),
         Index("ix_batch_records_claim", "batch_id", "position", postgresql_where=text("status = 'PENDING'")),
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
-        Index("ix_batch_records_batch_id_status", "batch_id", "status"),
+        Index("ix_batch_records_batch_id_status", "batch_id", "status", "position"),
+        Index("ix_batch_records_position", "batch_id", "position"),
     )
 
     id: Mapped[Key]
@@ -357,7 +395,15 @@ class Signal(Base):
     __tablename__ = "signals"
     __table_args__ = (
         Index("ix_signals_created_at_id", text("created_at DESC"), text("id DESC")),
-        Index("ix_signals_decision", "decision"),
+        Index("ix_signals_strongest", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_published", text("published_at DESC"), text("id DESC")),
+        Index("ix_signals_disagreement", text("disagreement DESC"), text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_decision", "decision", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_verdict", "verdict", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_publisher", "publisher_id", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_batch", "batch_id", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_category", text("COALESCE(corrected_category, category)"), text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_search", "search", postgresql_using="gin"),
     )
 
     id: Mapped[Key]
@@ -384,6 +430,20 @@ class Signal(Base):
     """As an analyst corrected it, here and below; null where what was found stands."""
     corrected_description: Mapped[str | None]
     corrected_timeframe: Mapped[Timeframe | None]
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    """This and the next three repeat the article's and the analysis's, for filters; triggers of migration 0006 set and keep them."""
+    published_at: Mapped[Moment]
+    is_sample: Mapped[bool]
+    batch_id: Mapped[int] = mapped_column(BigInteger)
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('english', coalesce(corrected_description, description) || ' ' || implications || ' '"
+            " || coalesce(corrected_category, category))",
+            persisted=True,
+        ),
+        deferred=True,
+    )
 
 
 class Evidence(Base):
@@ -503,6 +563,82 @@ class ReviewClaim(Base):
     expires_at: Mapped[Moment]
 
 
+class StandingDecision(Base):
+    """The decision that stands on a signal, with all that Quality tells apart. Kept by the triggers of migration 0006."""
+
+    __tablename__ = "standing_decisions"
+    __table_args__ = (Index("ix_standing_decisions_decided_at", "decided_at"),)
+
+    signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), primary_key=True)
+    decided_at: Mapped[Moment]
+    reviewer: Mapped[str] = mapped_column(String(100))
+    in_bulk: Mapped[bool]
+    blind: Mapped[bool]
+    verdict: Mapped[Verdict | None]
+    """The signal's when the decision was made."""
+    decision: Mapped[Decision]
+    kind: Mapped[SignalKind]
+    category: Mapped[str] = mapped_column(String(100))
+    """As found."""
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    model: Mapped[str] = mapped_column(String(200))
+    prompt_version: Mapped[str] = mapped_column(String(40))
+    confidence: Mapped[float]
+    adjustment: Mapped[float]
+    """Of the newest validation; 0 without one."""
+
+
+# --- roll-ups: sums over rows, since a write appends what it adds; see core.rollups ---------------------------------------
+
+
+class PublisherDay(Base):
+    """Articles of one publisher and UTC day, the signals found in them, and those accepted of them."""
+
+    __tablename__ = "publisher_days"
+    __table_args__ = (
+        Index("ix_publisher_days_day", "day", "publisher_id"),
+        Index("ix_publisher_days_unfolded", "id", postgresql_where=text("NOT folded")),
+    )
+
+    id: Mapped[Key]
+    day: Mapped[date] = mapped_column(Date)
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    articles: Mapped[int] = mapped_column(server_default=text("0"))
+    signals: Mapped[int] = mapped_column(server_default=text("0"))
+    accepted: Mapped[int] = mapped_column(server_default=text("0"))
+    folded: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class SignalDay(Base):
+    """Signals found in the articles of one UTC day, by kind, verdict and decision."""
+
+    __tablename__ = "signal_days"
+    __table_args__ = (
+        Index("ix_signal_days_day", "day", "kind"),
+        Index("ix_signal_days_unfolded", "id", postgresql_where=text("NOT folded")),
+    )
+
+    id: Mapped[Key]
+    day: Mapped[date] = mapped_column(Date)
+    kind: Mapped[SignalKind]
+    verdict: Mapped[Verdict | None]
+    decision: Mapped[Decision | None]
+    signals: Mapped[int]
+    folded: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class SignalCategory(Base):
+    """Signals by category, as corrected or else as found."""
+
+    __tablename__ = "signal_categories"
+    __table_args__ = (Index("ix_signal_categories_category", "category"),)
+
+    id: Mapped[Key]
+    category: Mapped[str] = mapped_column(String(100))
+    signals: Mapped[int]
+    folded: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
@@ -606,3 +742,15 @@ class Worker(Base):
     pid: Mapped[int]
     started_at: Mapped[Created]
     heartbeat_at: Mapped[Created]
+
+
+# --- what follows from the tables --------------------------------------------------------------------------------------------
+
+TRIGGERS = (Path(__file__).parent / "migrations" / "sql" / "0006.sql",)
+"""Views, functions and triggers, in order, as migrations made them."""
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _make_triggers(_metadata: MetaData, connection: Connection, **_: Any) -> None:
+    for script in TRIGGERS:
+        connection.exec_driver_sql(script.read_text(encoding="utf-8"))

@@ -2,24 +2,28 @@
 
 A ``Selection`` is either a set of ids or "all that match" a filter; it is resolved to ids at the moment of use, so a filter
 of 100,000 articles is never carried about as rows.
+
+Lists read ``article_list``. A filter takes or leaves whole cells of it, so that a page is a merge of as many stretches of an index
+as there are cells that match, whether nothing is analysed, everything, or half.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from core.database import among
-from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, Publisher, RecordStatus
-
-COUNT_BOUND = 10_000
-"""Counts are exact up to here and "more than" beyond."""
+from core.models import Analysis, Article, ArticleCell, BatchRecord, BatchSession, BatchStatus, ListedArticle, Publisher, RecordStatus
+from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND, has_words, is_common
+from core.text_search import prefix_query as prefix_query
 
 
 S = TypeVar("S", bound=Select)
@@ -86,17 +90,6 @@ class ArticleRow:
     """Whose article of the story was published first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A number that is exact, or at least so much."""
-
-    value: int
-    exact: bool
-
-    def __str__(self) -> str:
-        return f"{self.value:,}" if self.exact else f"more than {self.value:,}"
-
-
 class Selection(BaseModel):
     """Articles chosen one by one, or all that match a filter, up to ``limit`` of them in the filter's order."""
 
@@ -151,56 +144,197 @@ def story_has(condition: Callable[[A], ColumnElement[bool]]) -> ColumnElement[bo
     return exists().where(other.story_id == Article.story_id, other.id != Article.id, condition(other))
 
 
-def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions on ``articles``."""
-    conditions = _matching_one_by_one(article_filter, readiness, Article)
-    if article_filter.as_stories:
-        if article_filter.ready_only or article_filter.analysed is Analysed.NO:
-            conditions.append(~story_has(lambda other: is_analysed(readiness, other)))
-        conditions.append(
-            ~story_has(lambda other: and_(_stands_before(readiness, other), *_matching_one_by_one(article_filter, readiness, other)))
-        )
-    return conditions
+# --- cells -----------------------------------------------------------------------------------------------------------
 
 
-def _stands_before(readiness: Readiness, other: A) -> ColumnElement[bool]:
-    """Whether ``other`` stands for a story rather than ``articles``: long enough and active first, then as published."""
-    fit, others_fit = (and_(one.is_active, one.body_chars >= readiness.minimum_chars) for one in (Article, other))
-    earlier = or_(other.published_at < Article.published_at, and_(other.published_at == Article.published_at, other.id < Article.id))
-    return or_(and_(others_fit, ~fit), and_(others_fit == fit, earlier))
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells that a filter takes, and what is left to be asked of each row."""
+
+    first: list[int]
+    """Those of priority publishers, where these come first; else all."""
+    then: list[int]
+    rest: tuple[ColumnElement[bool], ...]
+    """Conditions on ``article_list``."""
+
+    @property
+    def all(self) -> list[int]:
+        return [*self.first, *self.then]
+
+
+def _is_long(readiness: Readiness) -> ColumnElement[bool]:
+    return ArticleCell.thousands >= min(readiness.minimum_chars // 1_000, 4)
+
+
+def _is_listed_long(readiness: Readiness, row: Any = ListedArticle) -> list[ColumnElement[bool]]:
+    """What the cells leave open: lengths that are no whole thousands."""
+    whole = readiness.minimum_chars % 1_000 == 0 and readiness.minimum_chars <= 4_000
+    return [] if whole else [row.body_chars >= readiness.minimum_chars]
+
+
+def _has_analysed(readiness: Readiness) -> ColumnElement[bool]:
+    return readiness.configuration_hash == any_(ArticleCell.analysed_with)
+
+
+def _cells(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> _Cells:
+    analysed = _has_analysed(readiness)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (article_filter.ready_only, and_(ArticleCell.is_active, _is_long(readiness), ~analysed)),
+        (article_filter.publishers, ArticleCell.publisher_id.in_(article_filter.publishers)),
+        (article_filter.analysed is Analysed.YES, analysed),
+        (article_filter.analysed is Analysed.NO, ~analysed),
+        (not article_filter.samples, ~ArticleCell.is_sample),
+    ]
+    statement = select(ArticleCell.id, Publisher.is_priority).join(Publisher, Publisher.id == ArticleCell.publisher_id)
+    rows = session.execute(statement.where(*[condition for given, condition in optional if given])).all()
+    rest = _is_listed_long(readiness) if article_filter.ready_only else []
+    if article_filter.since:
+        rest.append(ListedArticle.published_at >= day_start(article_filter.since))
+    if article_filter.until:
+        rest.append(ListedArticle.published_at < day_after(article_filter.until))
+    first = [row.id for row in rows if row.is_priority or not article_filter.priority_first]
+    return _Cells(first, [row.id for row in rows if not row.is_priority and article_filter.priority_first], tuple(rest))
+
+
+def _in_cells(cells: list[int], row: Any = ListedArticle) -> ColumnElement[bool]:
+    return row.cell_id == any_(cast(cells, ARRAY(BigInteger)))
+
+
+# --- a page ----------------------------------------------------------------------------------------------------------
+
+
+def page(
+    session: Session,
+    article_filter: ArticleFilter,
+    readiness: Readiness,
+    *,
+    offset: int = 0,
+    size: int,
+) -> list[ArticleRow]:
+    """Rows of the articles that match, in the filter's order, from ``offset`` on; for far offsets ``page_at`` is the way."""
+    return page_at(session, article_filter, readiness, FIRST, offset + size).rows[offset:]
+
+
+def page_at(session: Session, article_filter: ArticleFilter, readiness: Readiness, place: Place, size: int) -> Page[ArticleRow]:
+    """The page at ``place`` of the articles that match, in the filter's order."""
+    cells = _cells(session, article_filter, readiness)
+    passing = _sieve(session, article_filter, readiness, cells)
+    common = bool(article_filter.text.strip()) and is_common(session, Article.search, article_filter.text)
+    stretches: list[Fetch[int]] = []
+    for ids in (cells.first, cells.then):
+        if article_filter.text.strip() and not common:
+            stretches.append(partial(_found_by_word, session, article_filter, readiness, cells, ids))
+        elif passing is None:
+            stretches.append(partial(_listed, session, article_filter, cells, ids))
+        else:
+            otherwise = partial(_found_by_word, session, article_filter, readiness, cells, ids) if common else None
+            stretches.append(sifted(partial(_listed, session, article_filter, cells, ids), passing, otherwise))
+    found = walk(stretches, place, size)
+    rows = _rows(session, found.rows, readiness)
+    return Page([rows[id_] for id_ in found.rows if id_ in rows], found.previous, found.next, found.position)
+
+
+def _order(article_filter: ArticleFilter) -> tuple[tuple[Any, ...], bool]:
+    """The columns of ``article_list`` that a filter is ordered by, and whether they fall."""
+    first: dict[Order, Any] = {Order.PROMISING: ListedArticle.promise, Order.LONGEST: ListedArticle.body_chars}
+    column = first.get(article_filter.order, ListedArticle.published_at)
+    return (column, ListedArticle.article_id), article_filter.order is not Order.OLDEST
+
+
+def _listed(
+    session: Session, article_filter: ArticleFilter, cells: _Cells, ids: list[int], key: Key | None, back: bool, limit: int
+) -> list[tuple[Key, int]]:
+    """The next of these cells: the next of each, merged."""
+    columns, falls = _order(article_filter)
+    each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
+    order = ordered_by(columns, falls=falls, back=back)
+    own = select(*columns).where(ListedArticle.cell_id == each.c.id, *cells.rest, *beyond(columns, key, falls=falls, back=back))
+    nearest = own.order_by(*order).limit(limit).lateral("nearest")
+    merged = ordered_by((nearest.c[columns[0].key], nearest.c.article_id), falls=falls, back=back)
+    rows = session.execute(select(*nearest.c).select_from(each).join(nearest, true()).order_by(*merged).limit(limit))
+    return [((value, id_), id_) for value, id_ in rows]
+
+
+def _found_by_word(
+    session: Session,
+    article_filter: ArticleFilter,
+    readiness: Readiness,
+    cells: _Cells,
+    ids: list[int],
+    key: Key | None,
+    back: bool,
+    limit: int,
+) -> list[tuple[Key, int]]:
+    """The next of these cells that have the words, by the index of words."""
+    columns, falls = _order(article_filter)
+    statement = _worded(select(*columns), article_filter, readiness, cells, ids).where(*beyond(columns, key, falls=falls, back=back))
+    return [((value, id_), id_) for value, id_ in session.execute(statement.order_by(*ordered_by(columns, falls=falls, back=back)).limit(limit))]
+
+
+def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells, ids: list[int]) -> S:
+    found = select(Article.id).where(has_words(Article.search, article_filter.text)).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    joined = statement.select_from(found).join(ListedArticle, ListedArticle.article_id == found.c.id)
+    return joined.where(_in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness))
+
+
+def _sieve(
+    session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells
+) -> Callable[[list[int]], set[int]] | None:
+    """What tells which of some listed articles match, where the cells alone don't; None where they do."""
+    conditions = _for_its_story(article_filter, readiness)
+    worded = article_filter.text.strip()
+    if not conditions and not worded:
+        return None
+    statement = select(ListedArticle.article_id).where(*conditions)
+    if worded:
+        statement = statement.join(Article, Article.id == ListedArticle.article_id).where(has_words(Article.search, article_filter.text))
+    return lambda ids: set(session.scalars(statement.where(among(ListedArticle.article_id, ids))))
+
+
+def _for_its_story(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
+    """Whether a listed article stands for its story."""
+    if not article_filter.as_stories:
+        return []
+    other, its_cell, cell = aliased(ListedArticle), aliased(ArticleCell), aliased(ArticleCell)
+    same = and_(other.story_id == ListedArticle.story_id, other.article_id != ListedArticle.article_id, its_cell.id == other.cell_id)
+
+    def fit(of: Any, row: Any) -> ColumnElement[bool]:
+        return and_(of.is_active, row.body_chars >= readiness.minimum_chars)
+
+    analysed = readiness.configuration_hash == any_(its_cell.analysed_with)
+    earlier = or_(
+        other.published_at < ListedArticle.published_at,
+        and_(other.published_at == ListedArticle.published_at, other.article_id < ListedArticle.article_id),
+    )
+    stands_before = or_(and_(fit(its_cell, other), ~fit(cell, ListedArticle)), and_(fit(its_cell, other) == fit(cell, ListedArticle), earlier))
+    its_own = aliased(Article)
+    matches = exists().where(its_own.id == other.article_id, *_matching_one_by_one(article_filter, readiness, its_own))
+    taken = exists().where(same, cell.id == ListedArticle.cell_id, stands_before, matches)
+    covered = exists().where(same, analysed)
+    left_out = or_(taken, covered) if article_filter.ready_only or article_filter.analysed is Analysed.NO else taken
+    return [or_(ListedArticle.story_id.is_(None), ~left_out)]
 
 
 def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if article_filter.ready_only:
-        conditions.append(is_ready(readiness, article))
-    if article_filter.publishers:
-        conditions.append(article.publisher_id.in_(article_filter.publishers))
-    if article_filter.text.strip():
-        conditions.append(article.search.op("@@")(func.to_tsquery("english", prefix_query(article_filter.text))))
+    """The filter as SQL conditions on ``articles``, stories apart."""
+    analysed = is_analysed(readiness, article)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (article_filter.ready_only, is_ready(readiness, article)),
+        (article_filter.publishers, article.publisher_id.in_(article_filter.publishers)),
+        (article_filter.text.strip(), has_words(article.search, article_filter.text)),
+        (article_filter.analysed is Analysed.YES, analysed),
+        (article_filter.analysed is Analysed.NO, ~analysed),
+        (not article_filter.samples, ~article.is_sample),
+    ]
+    conditions = [condition for given, condition in optional if given]
     if article_filter.since:
         conditions.append(article.published_at >= day_start(article_filter.since))
     if article_filter.until:
         conditions.append(article.published_at < day_after(article_filter.until))
-    if article_filter.analysed is Analysed.YES:
-        conditions.append(is_analysed(readiness, article))
-    if article_filter.analysed is Analysed.NO:
-        conditions.append(~is_analysed(readiness, article))
-    if not article_filter.samples:
-        conditions.append(~article.is_sample)
     return conditions
 
 
-def prefix_query(text: str) -> str:
-    """A ``to_tsquery`` text that finds what has every word of ``text``, each also as the beginning of a longer word.
-
-    Without a word it is empty, which finds nothing.
-    """
-    return " & ".join(f"{word}:*" for word in re.findall(r"\w+", text))
-
-
-def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, *, offset: int, size: int) -> list[ArticleRow]:
-    """One page of the articles that match, in the filter's order."""
+def _rows(session: Session, ids: list[int], readiness: Readiness) -> dict[int, ArticleRow]:
     statement = select(
         Article.id,
         Article.published_at,
@@ -213,9 +347,8 @@ def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, 
         is_in_flight().label("in_flight"),
         Article.is_sample,
         *_of_its_story(),
-    )
-    rows = session.execute(_ordered(statement, article_filter, readiness).offset(offset).limit(size)).mappings()
-    return [ArticleRow(**row) for row in rows]
+    ).join(Publisher, Publisher.id == Article.publisher_id)
+    return {row["id"]: ArticleRow(**row) for row in session.execute(statement.where(among(Article.id, ids))).mappings()}
 
 
 def _of_its_story() -> tuple[ColumnElement[Any], ...]:
@@ -233,18 +366,36 @@ def _of_its_story() -> tuple[ColumnElement[Any], ...]:
     return func.greatest(size, 1).label("story_size"), func.coalesce(first, Publisher.name).label("first_publisher")
 
 
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
 def count(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> Count:
-    """How many articles match, exact up to ``COUNT_BOUND``."""
-    bounded = select(Article.id).where(*matching(article_filter, readiness)).limit(COUNT_BOUND + 1).subquery()
-    found = session.scalar(select(func.count()).select_from(bounded)) or 0
+    """How many articles match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
+    cells = _cells(session, article_filter, readiness)
+    if article_filter.text.strip():
+        if is_common(session, Article.search, article_filter.text):
+            return _counted_by_looking(session, article_filter, readiness, cells)
+        statement = _worded(select(ListedArticle.article_id), article_filter, readiness, cells, cells.all)
+    else:
+        statement = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest, *_for_its_story(article_filter, readiness))
+    found = session.scalar(select(func.count()).select_from(statement.limit(COUNT_BOUND + 1).subquery())) or 0
     return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+
+
+def _counted_by_looking(session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells) -> Count:
+    passing = _sieve(session, article_filter, readiness, cells)
+    assert passing is not None
+    candidates = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest).limit(TESTED_AT_MOST + 1)
+    ids = list(session.scalars(candidates))
+    found = len(passing(ids[:TESTED_AT_MOST]))
+    exact = len(ids) <= TESTED_AT_MOST
+    return Count(found if exact else min(found, TEXT_BOUND), exact)
 
 
 def resolve(session: Session, selection: Selection, readiness: Readiness) -> list[int]:
     """The ids a selection stands for now, in the order they should run: priority publishers first."""
     if selection.filter is not None:
-        statement = _ordered(select(Article.id), selection.filter, readiness)
-        return list(session.scalars(statement.limit(selection.limit) if selection.limit else statement))
+        return _resolved(session, selection.filter, selection.limit, readiness)
     statement = (
         select(Article.id)
         .join(Publisher, Publisher.id == Article.publisher_id)
@@ -254,16 +405,18 @@ def resolve(session: Session, selection: Selection, readiness: Readiness) -> lis
     return list(session.scalars(statement))
 
 
-def _ordered(statement: S, article_filter: ArticleFilter, readiness: Readiness) -> S:
-    orders: dict[Order, tuple[ColumnElement[Any], ...]] = {
-        Order.NEWEST: (Article.published_at.desc(), Article.id.desc()),
-        Order.OLDEST: (Article.published_at.asc(), Article.id.asc()),
-        Order.PROMISING: (Article.promise.desc(), Article.id.desc()),
-        Order.LONGEST: (Article.body_chars.desc(), Article.id.desc()),
-    }
-    first = (Publisher.is_priority.desc(),) if article_filter.priority_first else ()
-    joined = statement.select_from(Article).join(Publisher, Publisher.id == Article.publisher_id)
-    return joined.where(*matching(article_filter, readiness)).order_by(*first, *orders[article_filter.order])
+def _resolved(session: Session, article_filter: ArticleFilter, limit: int | None, readiness: Readiness) -> list[int]:
+    cells, (columns, falls) = _cells(session, article_filter, readiness), _order(article_filter)
+    ids: list[int] = []
+    for stretch in (cells.first, cells.then):
+        statement = select(ListedArticle.article_id)
+        if article_filter.text.strip():
+            statement = _worded(statement, article_filter, readiness, cells, stretch)
+        else:
+            statement = statement.where(_in_cells(stretch), *cells.rest, *_for_its_story(article_filter, readiness))
+        statement = statement.order_by(*ordered_by(columns, falls=falls, back=False))
+        ids += session.scalars(statement if limit is None else statement.limit(limit - len(ids)))
+    return ids
 
 
 def day_start(value: date) -> datetime:

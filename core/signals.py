@@ -261,7 +261,7 @@ def categories(session: Session) -> list[str]:
 
 def _details(session: Session, condition: ColumnElement[bool], blind_share: float = 0) -> list[SignalDetail]:
     names = [name for name in SignalDetail.__dataclass_fields__ if hasattr(Signal, name)]
-    of_analysis = (Analysis.batch_id, Analysis.model, Analysis.prompt_version, Analysis.content_hash)
+    of_analysis = (Analysis.model, Analysis.prompt_version, Analysis.content_hash)
     statement = (
         select(*[getattr(Signal, name) for name in names], *of_analysis, is_blind(blind_share).label("is_blind"))
         .join(Analysis, Analysis.id == Signal.analysis_id)

@@ -24,6 +24,9 @@ ORDER = (
     "pricing",
     "configuration",
     "group_commit",
+    "rollups",
+    "paging",
+    "text_search",
     # import -> articles
     "articles",
     "stories",

@@ -1,0 +1,28 @@
+"""Roll-ups and lists that follow from the other tables: folding what writes appended, and making all of it anew.
+
+Triggers (``core/migrations/sql``) keep them in the transaction that writes: they append what it adds or takes away, so two
+writers never wait for one another. Readers sum the rows, folded or not, so a figure is right at any moment; folding only keeps
+the rows few. Any thread may call this.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+FOLD_SECONDS = 60.0
+"""How often the orchestrator folds."""
+
+
+def fold(session: Session) -> None:
+    """Put the rows of one key together. Does nothing while somebody else folds."""
+    session.execute(text("SELECT fold_rollups()"))
+
+
+def rebuild(session: Session) -> None:
+    """Make lists and roll-ups anew from articles, analyses, signals and reviews; a few minutes for a million articles."""
+    session.execute(text("SELECT rebuild_lists()"))
+
+
+REBUILDS: tuple[Callable[[Session], None], ...] = (rebuild,)
+"""Each roll-up's way to be made anew: what a bulk load past the triggers has to call."""
