@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.database import among
 from core.errors import NotFound
-from core.models import Article, ArticleCategory, Category, Publisher
+from core.models import Article, ArticleCategory, ArticleCell, Category, ListedArticle, Publisher, PublisherDay
 
 PRIORITY_PUBLISHERS = frozenset({"newsbtc", "coindesk", "cryptopotato"})
 """Name keys of the publishers that come first until an analyst changes it."""
@@ -64,10 +64,10 @@ def ensure_publishers(session: Session, names: set[str]) -> dict[str, int]:
 
 def publishers(session: Session) -> list[PublisherRow]:
     """All publishers with their number of articles, priority first."""
+    counted = select(PublisherDay.publisher_id, func.sum(PublisherDay.articles).label("articles")).group_by(PublisherDay.publisher_id).subquery()
     rows = session.execute(
-        select(Publisher.id, Publisher.name, Publisher.is_priority, func.count(Article.id))
-        .outerjoin(Article, Article.publisher_id == Publisher.id)
-        .group_by(Publisher.id)
+        select(Publisher.id, Publisher.name, Publisher.is_priority, func.coalesce(counted.c.articles, 0))
+        .outerjoin(counted, counted.c.publisher_id == Publisher.id)
         .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name))
     )
     return [PublisherRow(*row) for row in rows]
@@ -135,5 +135,7 @@ def delete_articles(session: Session, ids: list[int]) -> int:
 
 def counts(session: Session) -> tuple[int, int]:
     """How many articles there are, and how many of them are samples."""
-    total, samples = session.execute(select(func.count(), func.count().filter(Article.is_sample)).select_from(Article)).one()
-    return total, samples
+    of_samples = select(ArticleCell.id).where(ArticleCell.is_sample)
+    samples = select(func.count()).where(ListedArticle.cell_id.in_(of_samples)).scalar_subquery()
+    total, sampled = session.execute(select(func.coalesce(func.sum(PublisherDay.articles), 0), samples)).one()
+    return total, sampled

@@ -259,6 +259,7 @@ class ListedArticle(Base):
         Index("ix_article_list_newest", "cell_id", text("published_at DESC"), text("article_id DESC")),
         Index("ix_article_list_promise", "cell_id", text("promise DESC"), text("article_id DESC")),
         Index("ix_article_list_length", "cell_id", text("body_chars DESC"), text("article_id DESC")),
+        Index("ix_article_list_story", "story_id", postgresql_where=text("story_id IS NOT NULL")),
     )
 
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 import psutil
 from sqlalchemy import exists, select
 
-from core import batch_actions, records
+from core import batch_actions, records, rollups
 from core.alerts import tell_alerts
 from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
@@ -88,7 +88,7 @@ class Orchestrator:
     # --- supervisor thread -------------------------------------------------------------------------------------------
 
     def _supervise(self) -> None:
-        beat_at = recover_from = datetime.min.replace(tzinfo=UTC)
+        beat_at = recover_from = fold_at = datetime.min.replace(tzinfo=UTC)
         first = True
         while not self.shared.stopping.is_set():
             now = utc_now()
@@ -99,6 +99,9 @@ class Orchestrator:
                     beat_at, first = now, False
                     if now >= recover_from:
                         self._recover(dead, now)
+                if now >= fold_at:
+                    self._fold()
+                    fold_at = now + rollups.FOLD_EVERY
                 tell_alerts(self.desk, now)
                 self._take_open_batches()
             except DatabaseUnavailable as error:
@@ -120,6 +123,10 @@ class Orchestrator:
         with self.desk.database.session() as session:
             if queued := records.recover(session, dead, now=now):
                 logger.warning("%d records of dead workers are queued again", queued)
+
+    def _fold(self) -> None:
+        with self.desk.database.session() as session:
+            rollups.fold(session)
 
     def _dead_neighbours(self) -> list[str]:
         """Workers registered from this host whose process is gone: theirs can be taken back at once, without waiting for the lease."""

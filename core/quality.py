@@ -1,7 +1,7 @@
 """Quality: what the analysts' decisions say of kinds, sources, models and prompts, of the verdicts, of confidence, and of money.
 
-Only the decision that stands counts (``signals.review_id``), of a signal as it was found: corrections change nothing here. Reads
-only. Every query starts from the reviews, so that signals nobody looked at cost nothing, and comes back as counts.
+Only the decision that stands counts (``standing_decisions``), of a signal as it was found: corrections change nothing here. Reads
+only. Signals nobody looked at cost nothing, and every query comes back as counts.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, and_, case, cast, func, select, true
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Verdict
 from core.calibration import BINS, Bin, Calibration, Share, cohens_kappa
-from core.models import Analysis, Article, BatchSession, Decision, LedgerEntry, LedgerStatus, Publisher, Review, Signal, Validation
+from core.models import BatchSession, Decision, LedgerEntry, LedgerStatus, Publisher, StandingDecision
 
 LONGEST = 100
 YES_OR_NO = (Decision.ACCEPTED, Decision.REJECTED)
@@ -130,18 +130,16 @@ def acceptance(session: Session, scope: Scope = EVERYTHING) -> Acceptance:
 def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTHING) -> list[Acceptance]:
     """Decisions by a dimension, most decided first, at most ``LONGEST`` groups. Categories as found."""
     columns: dict[Dimension, Any] = {
-        Dimension.KIND: cast(Signal.kind, Signal.category.type),
-        Dimension.CATEGORY: Signal.category,
+        Dimension.KIND: cast(StandingDecision.kind, StandingDecision.category.type),
+        Dimension.CATEGORY: StandingDecision.category,
         Dimension.PUBLISHER: Publisher.name,
-        Dimension.MODEL: Analysis.model,
-        Dimension.PROMPT: Analysis.prompt_version,
+        Dimension.MODEL: StandingDecision.model,
+        Dimension.PROMPT: StandingDecision.prompt_version,
     }
     name = columns[dimension]
     statement = _decided(scope, name, *_counts())
     if dimension is Dimension.PUBLISHER:
-        statement = statement.join(Article, Article.id == Signal.article_id).join(Publisher, Publisher.id == Article.publisher_id)
-    elif dimension in (Dimension.MODEL, Dimension.PROMPT):
-        statement = statement.join(Analysis, Analysis.id == Signal.analysis_id)
+        statement = statement.join(Publisher, Publisher.id == StandingDecision.publisher_id)
     rows = session.execute(statement.group_by(name).order_by(func.count().desc(), name).limit(LONGEST))
     return [Acceptance(*row) for row in rows]
 
@@ -149,7 +147,7 @@ def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTH
 def agreement(session: Session, scope: Scope = EVERYTHING) -> tuple[Agreement, Agreement]:
     """Agreement of verdict and analyst: decisions made blind, and those made in sight of the verdict."""
     tables: tuple[dict[tuple[Verdict | None, Decision], int], ...] = ({}, {})
-    columns = (Review.blind, Review.verdict, Review.decision)
+    columns = (StandingDecision.blind, StandingDecision.verdict, StandingDecision.decision)
     for blind, verdict, decision, number in session.execute(_decided(scope, *columns, func.count()).group_by(*columns)):
         tables[0 if blind else 1][verdict, decision] = number
     return Agreement(tables[0]), Agreement(tables[1])
@@ -160,16 +158,9 @@ def calibrations(session: Session, scope: Scope = EVERYTHING) -> tuple[Calibrati
 
     After research it is the confidence plus the newest validation's adjustment, kept within 0..1; without validation, unchanged.
     """
-    newest = (
-        select(Validation.confidence_adjustment.label("adjustment"))
-        .where(Validation.signal_id == Signal.id)
-        .order_by(Validation.id.desc())
-        .limit(1)
-        .lateral("newest")
-    )
-    given = _decided(scope).join(newest, true(), isouter=True).where(Review.decision.in_(YES_OR_NO))
-    after = func.greatest(0.0, func.least(1.0, Signal.confidence + func.coalesce(newest.c.adjustment, 0.0)))
-    return _calibration(session, given, Signal.confidence), _calibration(session, given, after)
+    given = _decided(scope).where(StandingDecision.decision.in_(YES_OR_NO))
+    after = func.greatest(0.0, func.least(1.0, StandingDecision.confidence + StandingDecision.adjustment))
+    return _calibration(session, given, StandingDecision.confidence), _calibration(session, given, after)
 
 
 def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
@@ -209,22 +200,21 @@ def _decided(scope: Scope, *columns: Any) -> Select[Any]:
     """``columns`` of the decisions that count."""
     conditions: list[ColumnElement[bool]] = []
     if scope.since is not None:
-        conditions.append(Review.created_at >= scope.since)
+        conditions.append(StandingDecision.decided_at >= scope.since)
     if scope.reviewer is not None:
-        conditions.append(Review.reviewer == scope.reviewer)
+        conditions.append(StandingDecision.reviewer == scope.reviewer)
     if not scope.bulk:
-        conditions.append(Review.bulk.is_(None))
-    stands = and_(Signal.id == Review.signal_id, Signal.review_id == Review.id)
-    return select(*columns).select_from(Review).join(Signal, stands).where(*conditions)
+        conditions.append(~StandingDecision.in_bulk)
+    return select(*columns).select_from(StandingDecision).where(*conditions)
 
 
 def _counts() -> list[ColumnElement[int]]:
-    return [func.count().filter(Review.decision == decision) for decision in (*YES_OR_NO, Decision.UNSURE)]
+    return [func.count().filter(StandingDecision.decision == decision) for decision in (*YES_OR_NO, Decision.UNSURE)]
 
 
 def _calibration(session: Session, given: Select[Any], confidence: Any) -> Calibration:
     """As ``core.calibration.calibration``, of rows that stay in the database."""
-    accepted = case((Review.decision == Decision.ACCEPTED, 1.0), else_=0.0)
+    accepted = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0)
     number = func.least(cast(func.floor(func.round(cast(confidence * BINS, Numeric), 6)), Integer), BINS - 1)
     rows = given.with_only_columns(
         number.label("number"), confidence.label("confidence"), accepted.label("accepted"), maintain_column_froms=True

@@ -1,16 +1,16 @@
 """Reports: the figures behind the Overview and Budget pages. Reads only."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind
+from core.articles import counts as count_all
 from core.budget import BudgetState
 from core.models import (
-    Article,
     BatchRecord,
     BatchSession,
     BatchStatus,
@@ -23,8 +23,10 @@ from core.models import (
     LedgerKind,
     LedgerStatus,
     Publisher,
+    PublisherDay,
     RecordStatus,
     Signal,
+    SignalDay,
 )
 from core.selection import ArticleFilter, Count, Readiness
 from core.selection import count as count_articles
@@ -104,9 +106,9 @@ def today(session: Session, readiness: Readiness) -> Today:
             .group_by(BatchRecord.status)
         ).all()
     )
-    decisions = dict(session.execute(select(Signal.decision, func.count()).group_by(Signal.decision)).all())
+    decisions = dict(session.execute(select(SignalDay.decision, func.sum(SignalDay.signals)).group_by(SignalDay.decision)).all())
     return Today(
-        articles=session.scalar(select(func.count()).select_from(Article)) or 0,
+        articles=count_all(session)[0],
         ready=count_articles(session, ArticleFilter(), readiness),
         running=records.get(RecordStatus.PROCESSING, 0),
         waiting=records.get(RecordStatus.PENDING, 0),
@@ -117,35 +119,29 @@ def today(session: Session, readiness: Readiness) -> Today:
 
 def signals_by_day(session: Session, *, since: date) -> list[tuple[date, SignalKind, int]]:
     """Signals by the UTC day of their article and by kind."""
-    day = func.date(func.timezone("UTC", Article.published_at))
-    rows = session.execute(
-        select(day, Signal.kind, func.count())
-        .join(Article, Article.id == Signal.article_id)
-        .where(Article.published_at >= since)
-        .group_by(day, Signal.kind)
-        .order_by(day, Signal.kind)
-    )
-    return list(rows)
+    number = func.sum(SignalDay.signals)
+    statement = select(SignalDay.day, SignalDay.kind, number).where(SignalDay.day >= since).group_by(SignalDay.day, SignalDay.kind)
+    return [tuple(row) for row in session.execute(statement.having(number > 0).order_by(SignalDay.day, SignalDay.kind))]
 
 
 def newest_article_day(session: Session) -> date | None:
     """The UTC day of the newest article with a signal."""
-    newest = session.scalar(select(func.max(Article.published_at)).where(Article.id.in_(select(Signal.article_id))))
-    return newest.date() if newest else None
+    newest = session.scalar(select(func.max(Signal.published_at)))
+    return newest.astimezone(UTC).date() if newest else None
 
 
 def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, int, int]]:
     """Publishers with their number of signals and of accepted ones, most first."""
+    number, accepted = func.sum(PublisherDay.signals), func.sum(PublisherDay.accepted)
     rows = session.execute(
-        select(Publisher.name, func.count(), func.count().filter(Signal.decision == Decision.ACCEPTED))
-        .select_from(Signal)
-        .join(Article, Article.id == Signal.article_id)
-        .join(Publisher, Publisher.id == Article.publisher_id)
+        select(Publisher.name, number, accepted)
+        .join(Publisher, Publisher.id == PublisherDay.publisher_id)
         .group_by(Publisher.name)
-        .order_by(func.count().desc(), Publisher.name)
+        .having(number > 0)
+        .order_by(number.desc(), Publisher.name)
         .limit(limit)
     )
-    return list(rows)
+    return [tuple(row) for row in rows]
 
 
 def spend_by_day(session: Session, *, since: date) -> list[tuple[date, str, Decimal]]:

@@ -7,14 +7,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.database import among
 from core.errors import NotPossible
-from core.models import ReviewClaim, Signal, table_of
-from core.signal_filter import Reviewed, SignalFilter, joined, matching_signals, signal_order
+from core.models import Article, ReviewClaim, Signal, table_of
+from core.paging import ordered_by
+from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches
 
 HANDED_FOR = timedelta(days=1)
 """How long a signal waits for the colleague it was handed to."""
@@ -51,19 +52,26 @@ def take_next(
             return signal_id
     open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
     tried = set(passed_over)
-    while True:
-        statement = (
-            joined(select(Signal.id))
-            .outerjoin(ReviewClaim, and_(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now))
-            .where(*matching_signals(open_ones), or_(ReviewClaim.signal_id.is_(None), ReviewClaim.holder == claimant.holder))
-            .order_by(*signal_order(open_ones))
-            .limit(1)
-            .with_for_update(of=Signal, skip_locked=True)
-        )
-        found = session.scalar(statement.where(~among(Signal.id, list(tried))) if tried else statement)
-        if found is None or hold(session, found, claimant, now=now) is None:
-            return found
-        tried.add(found)  # claimed by somebody between our reading and our claim
+    for part in stretches(session, open_ones):
+        while (found := _first_free(session, open_ones, part, claimant, tried, now)) is not None:
+            if hold(session, found, claimant, now=now) is None:
+                return found
+            tried.add(found)  # claimed by somebody between our reading and our claim
+    return None
+
+
+def _first_free(
+    session: Session, open_ones: SignalFilter, part: Stretch, claimant: Claimant, tried: Collection[int], now: datetime
+) -> int | None:
+    """The first signal of a stretch of the queue that nobody else holds or locks."""
+    taken = exists().where(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now, ReviewClaim.holder != claimant.holder)
+    statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where, ~taken)
+    if open_ones.text.strip():
+        statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
+    if tried:
+        statement = statement.where(~among(Signal.id, list(tried)))
+    ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=False))
+    return session.scalar(ordered.limit(1).with_for_update(of=Signal, skip_locked=True))
 
 
 def hold(session: Session, signal_id: int, claimant: Claimant, *, now: datetime) -> str | None:

@@ -6,11 +6,12 @@ the rows few. Any thread may call this.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-FOLD_SECONDS = 60.0
+FOLD_EVERY = timedelta(minutes=1)
 """How often the orchestrator folds."""
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, aliased
 from core.database import among
 from core.models import Analysis, Article, ArticleCell, BatchRecord, BatchSession, BatchStatus, ListedArticle, Publisher, RecordStatus
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND, has_words, is_common
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND, frequency, has_words
 from core.text_search import prefix_query as prefix_query
 
 
@@ -219,7 +219,7 @@ def page_at(session: Session, article_filter: ArticleFilter, readiness: Readines
     """The page at ``place`` of the articles that match, in the filter's order."""
     cells = _cells(session, article_filter, readiness)
     passing = _sieve(session, article_filter, readiness, cells)
-    common = bool(article_filter.text.strip()) and is_common(session, Article.search, article_filter.text)
+    common = bool(article_filter.text.strip()) and frequency(session, Article.search, article_filter.text).is_common
     stretches: list[Fetch[int]] = []
     for ids in (cells.first, cells.then):
         if article_filter.text.strip() and not common:
@@ -272,9 +272,8 @@ def _found_by_word(
 
 
 def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells, ids: list[int]) -> S:
-    found = select(Article.id).where(has_words(Article.search, article_filter.text)).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
-    joined = statement.select_from(found).join(ListedArticle, ListedArticle.article_id == found.c.id)
-    return joined.where(_in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness))
+    joined = statement.select_from(Article).join(ListedArticle, ListedArticle.article_id == Article.id)
+    return joined.where(has_words(Article.search, article_filter.text), _in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness))
 
 
 def _sieve(
@@ -371,15 +370,17 @@ def _of_its_story() -> tuple[ColumnElement[Any], ...]:
 
 def count(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> Count:
     """How many articles match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
-    cells = _cells(session, article_filter, readiness)
+    cells, bound = _cells(session, article_filter, readiness), COUNT_BOUND
     if article_filter.text.strip():
-        if is_common(session, Article.search, article_filter.text):
+        often = frequency(session, Article.search, article_filter.text)
+        if often.is_everywhere:
             return _counted_by_looking(session, article_filter, readiness, cells)
+        bound = TEXT_BOUND if often.is_common else bound
         statement = _worded(select(ListedArticle.article_id), article_filter, readiness, cells, cells.all)
     else:
         statement = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest, *_for_its_story(article_filter, readiness))
-    found = session.scalar(select(func.count()).select_from(statement.limit(COUNT_BOUND + 1).subquery())) or 0
-    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+    found = session.scalar(select(func.count()).select_from(statement.limit(bound + 1).subquery())) or 0
+    return Count(min(found, bound), found <= bound)
 
 
 def _counted_by_looking(session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells) -> Count:

@@ -1,15 +1,18 @@
 """The filter of signals: what the Signals page, the review queue, bulk decisions and exports mean by "all that match"."""
 
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, case, func
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
+from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind, Timeframe, Verdict
 from core.models import Analysis, Article, Decision, Publisher, Signal
-from core.selection import S, day_after, day_start, prefix_query
+from core.selection import S, day_after, day_start
+from core.text_search import has_words
 
 CATEGORY: ColumnElement[str] = func.coalesce(Signal.corrected_category, Signal.category)
 DESCRIPTION: ColumnElement[str] = func.coalesce(Signal.corrected_description, Signal.description)
@@ -58,34 +61,42 @@ class SignalFilter(BaseModel):
 
 
 def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions on ``signals`` joined to ``articles`` and ``analyses``."""
+    """The filter as SQL conditions on ``signals`` joined to ``articles``."""
+    worded = [has_signal_words(signal_filter.text)] if signal_filter.text.strip() else []
+    return [*matching_but_words(signal_filter), *worded]
+
+
+def has_signal_words(text: str) -> ColumnElement[bool]:
+    """Whether a signal or its article has the words of a search text."""
+    return has_words(Signal.search, text) | has_words(Article.search, text)
+
+
+def matching_but_words(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
+    """The filter but for its search text, as SQL conditions on ``signals`` alone."""
     decisions = {
         Reviewed.OPEN: Signal.decision.is_(None),
         Reviewed.ACCEPTED: Signal.decision == Decision.ACCEPTED,
         Reviewed.REJECTED: Signal.decision == Decision.REJECTED,
         Reviewed.UNSURE: Signal.decision == Decision.UNSURE,
     }
-    words = func.to_tsquery("english", prefix_query(signal_filter.text))
-    own_words = func.to_tsvector("english", DESCRIPTION + " " + Signal.implications + " " + CATEGORY)
     optional: list[tuple[object, ColumnElement[bool]]] = [
         (signal_filter.kinds, Signal.kind.in_(signal_filter.kinds)),
         (signal_filter.categories, CATEGORY.in_(signal_filter.categories)),
         (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
         (signal_filter.verdicts and signal_filter.blind_share, ~is_blind(signal_filter.blind_share)),
-        (signal_filter.publishers, Article.publisher_id.in_(signal_filter.publishers)),
+        (signal_filter.publishers, Signal.publisher_id.in_(signal_filter.publishers)),
         (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
-        (signal_filter.text.strip(), own_words.bool_op("@@")(words) | Article.search.bool_op("@@")(words)),
-        (signal_filter.batch_id, Analysis.batch_id == signal_filter.batch_id),
+        (signal_filter.batch_id, Signal.batch_id == signal_filter.batch_id),
         (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
-        (signal_filter.without_samples, ~Article.is_sample),
+        (signal_filter.without_samples, ~Signal.is_sample),
     ]
     conditions = [condition for given, condition in optional if given]
     if signal_filter.reviewed in decisions:
         conditions.append(decisions[signal_filter.reviewed])
     if signal_filter.since:
-        conditions.append(Article.published_at >= day_start(signal_filter.since))
+        conditions.append(Signal.published_at >= day_start(signal_filter.since))
     if signal_filter.until:
-        conditions.append(Article.published_at < day_after(signal_filter.until))
+        conditions.append(Signal.published_at < day_after(signal_filter.until))
     return conditions
 
 
@@ -110,15 +121,46 @@ def joined(statement: S) -> S:
 
 
 def signal_order(signal_filter: SignalFilter) -> tuple[ColumnElement[Any], ...]:
-    """The filter's order, made total by the id."""
-    first: dict[SignalOrder, ColumnElement[Any]] = {
-        SignalOrder.STRONGEST: Signal.confidence.desc(),
-        SignalOrder.NEWEST: Signal.created_at.desc(),
-        SignalOrder.OLDEST: Signal.created_at.asc(),
-        SignalOrder.PUBLISHED: Article.published_at.desc(),
-        SignalOrder.PUBLISHER: func.lower(Publisher.name),
-        SignalOrder.DISAGREEMENT: case((is_blind(signal_filter.blind_share), 0.0), else_=Signal.disagreement).desc(),
+    """The filter's order as one, made total by the id; the same as that of its stretches."""
+    strength = (Signal.confidence.desc(), Signal.id.desc())
+    orders: dict[SignalOrder, tuple[ColumnElement[Any], ...]] = {
+        SignalOrder.STRONGEST: strength,
+        SignalOrder.NEWEST: (Signal.created_at.desc(), Signal.id.desc()),
+        SignalOrder.OLDEST: (Signal.created_at.asc(), Signal.id.asc()),
+        SignalOrder.PUBLISHED: (Signal.published_at.desc(), Signal.id.desc()),
+        SignalOrder.PUBLISHER: (func.lower(Publisher.name), Publisher.id, *strength),
+        SignalOrder.DISAGREEMENT: (case((is_blind(signal_filter.blind_share), 0.0), else_=Signal.disagreement).desc(), *strength),
     }
-    then = {SignalOrder.PUBLISHER, SignalOrder.DISAGREEMENT}
-    second = (Signal.confidence.desc(),) if signal_filter.order in then else ()
-    return first[signal_filter.order], *second, Signal.id.desc()
+    return orders[signal_filter.order]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the list that an index has in its order."""
+
+    columns: tuple[Any, ...]
+    falls: bool = True
+    where: tuple[ColumnElement[bool], ...] = ()
+
+
+def stretches(session: Session, signal_filter: SignalFilter) -> list[Stretch]:
+    """What the list is made of, one after the other; each is ordered by columns that an index has."""
+    strength = (Signal.confidence, Signal.id)
+    if signal_filter.order is SignalOrder.PUBLISHER:
+        named = select(Publisher.id).order_by(func.lower(Publisher.name), Publisher.id)
+        if signal_filter.publishers:
+            named = named.where(Publisher.id.in_(signal_filter.publishers))
+        return [Stretch(strength, where=(Signal.publisher_id == id_,)) for id_ in session.scalars(named)]
+    if signal_filter.order is SignalOrder.DISAGREEMENT:
+        blind = is_blind(signal_filter.blind_share) if signal_filter.blind_share else false()
+        return [
+            Stretch((Signal.disagreement, *strength), where=(Signal.disagreement > 0, ~blind)),
+            Stretch(strength, where=(or_(Signal.disagreement == 0, blind),)),
+        ]
+    one: dict[SignalOrder, Stretch] = {
+        SignalOrder.STRONGEST: Stretch(strength),
+        SignalOrder.NEWEST: Stretch((Signal.created_at, Signal.id)),
+        SignalOrder.OLDEST: Stretch((Signal.created_at, Signal.id), falls=False),
+        SignalOrder.PUBLISHED: Stretch((Signal.published_at, Signal.id)),
+    }
+    return [one[signal_filter.order]]

@@ -6,8 +6,9 @@ An analysis is kept in one transaction with its signals and their evidence, so a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
@@ -15,9 +16,21 @@ from core.configuration import Configuration
 from core.database import among
 from core.errors import NotFound
 from core.evidence import Grounding
-from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, table_of
-from core.selection import COUNT_BOUND, Count
-from core.signal_filter import CATEGORY, DESCRIPTION, TIMEFRAME, SignalFilter, is_blind, joined, matching_signals, signal_order
+from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
+from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
+from core.signal_filter import (
+    CATEGORY,
+    DESCRIPTION,
+    TIMEFRAME,
+    SignalFilter,
+    Stretch,
+    has_signal_words,
+    is_blind,
+    joined,
+    matching_but_words,
+    stretches,
+)
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND, Frequency, frequency, has_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +237,14 @@ def analyses_of(session: Session, article_id: int) -> list[AnalysisRow]:
     return [AnalysisRow(**row) for row in rows]
 
 
-def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int, size: int) -> list[SignalRow]:
-    """One page of the signals that match."""
+def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int = 0, size: int) -> list[SignalRow]:
+    """The signals that match, in the filter's order, from ``offset`` on; for far offsets ``signals_at`` is the way."""
+    return signals_at(session, signal_filter, FIRST, offset + size).rows[offset:]
+
+
+def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size: int) -> Page[SignalRow]:
+    """The page at ``place`` of the signals that match, in the filter's order."""
+    found = walk(_fetches(session, signal_filter), place, size)
     statement = select(
         Signal.id,
         Signal.kind,
@@ -243,20 +262,77 @@ def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int, s
         Analysis.model,
         Signal.created_at,
     )
-    ordered = joined(statement).where(*matching_signals(signal_filter)).order_by(*signal_order(signal_filter))
-    return [SignalRow(**row) for row in session.execute(ordered.offset(offset).limit(size)).mappings()]
+    rows = session.execute(joined(statement).where(among(Signal.id, found.rows))).mappings()
+    by_id = {row["id"]: SignalRow(**row) for row in rows}
+    return Page([by_id[id_] for id_ in found.rows if id_ in by_id], found.previous, found.next, found.position)
+
+
+def _fetches(session: Session, signal_filter: SignalFilter) -> list[Fetch[int]]:
+    """How each stretch of the list is read: in its order, by the index of words, or in its order and tested for them."""
+    parts = stretches(session, signal_filter)
+    if not signal_filter.text.strip():
+        return [partial(_nearest, session, signal_filter, part) for part in parts]
+    by_word = [partial(_nearest, session, signal_filter, part, worded=True) for part in parts]
+    if not _frequency(session, signal_filter.text).is_common:
+        return list(by_word)
+    passing = partial(_passing, session, signal_filter.text)
+    return [sifted(partial(_nearest, session, signal_filter, part), passing, by) for part, by in zip(parts, by_word, strict=True)]
+
+
+def _nearest(
+    session: Session, signal_filter: SignalFilter, part: Stretch, key: Key | None, back: bool, limit: int, *, worded: bool = False
+) -> list[tuple[Key, int]]:
+    """The next signals of a stretch, with the words if ``worded``."""
+    statement = select(Signal.id, *part.columns[:-1]).where(
+        *matching_but_words(signal_filter), *part.where, *beyond(part.columns, key, falls=part.falls, back=back)
+    )
+    if worded:
+        statement = statement.where(Signal.id.in_(_with_words(signal_filter.text)))
+    ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=back)).limit(limit)
+    return [((*values, id_), id_) for id_, *values in session.execute(ordered)]
+
+
+def _with_words(text: str) -> Select[tuple[int]]:
+    """Ids of the signals with the words, in themselves or in their article: each by its own index."""
+    own = select(Signal.id).where(has_words(Signal.search, text))
+    through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
+    return select(own.union(through_article).subquery().c.id)
+
+
+def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
+    statement = select(Signal.id).join(Article, Article.id == Signal.article_id)
+    return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text))))
+
+
+def _frequency(session: Session, text: str) -> Frequency:
+    """Of the words in signals, by the more frequent of the two places where they may stand."""
+    return max(frequency(session, Article.search, text), frequency(session, Signal.search, text), key=lambda one: one.rows)
 
 
 def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
-    """How many signals match, exact up to ``COUNT_BOUND``."""
-    bounded = joined(select(Signal.id)).where(*matching_signals(signal_filter)).limit(COUNT_BOUND + 1).subquery()
-    found = session.scalar(select(func.count()).select_from(bounded)) or 0
-    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+    """How many signals match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
+    matching, bound = select(Signal.id).where(*matching_but_words(signal_filter)), COUNT_BOUND
+    if signal_filter.text.strip():
+        often = _frequency(session, signal_filter.text)
+        if often.is_common:
+            ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
+            found = len(_passing(session, signal_filter.text, ids[:TESTED_AT_MOST]))
+            if len(ids) <= TESTED_AT_MOST:
+                return Count(found, exact=True)
+            if found > TEXT_BOUND or often.is_everywhere:
+                return Count(min(found, TEXT_BOUND), exact=False)
+            bound = TEXT_BOUND
+        words = _with_words(signal_filter.text).limit(2 * COUNT_BOUND + 1) if bound == TEXT_BOUND else _with_words(signal_filter.text)
+        matching = matching.where(Signal.id.in_(words))
+    found = session.scalar(select(func.count()).select_from(matching.limit(bound + 1).subquery())) or 0
+    return Count(min(found, bound), found <= bound)
 
 
 def categories(session: Session) -> list[str]:
     """The categories that signals have, most frequent first."""
-    return list(session.scalars(select(CATEGORY).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(100)))
+    number = func.sum(SignalCategory.signals)
+    statement = select(SignalCategory.category).group_by(SignalCategory.category).having(number > 0)
+    return list(session.scalars(statement.order_by(number.desc(), SignalCategory.category).limit(100)))
 
 
 def _details(session: Session, condition: ColumnElement[bool], blind_share: float = 0) -> list[SignalDetail]:

@@ -5,18 +5,37 @@ fetched and sorted to show fifty of them. There the list is walked in its order 
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 COMMON = 20_000
-"""Rows from which on a word is common."""
-TEXT_BOUND = 1_000
+"""Rows from which on a word is common: these are walked."""
+EVERYWHERE = 0.15
+"""Share of the rows from which on its matches are also counted by walking."""
+TEXT_BOUND = 500
 """Matches of a common word are counted up to here."""
-TESTED_AT_MOST = 5_000
-"""Rows that are tested to count the matches of a common word."""
+TESTED_AT_MOST = 1_500
+"""Rows that are tested to count the matches of a word that is everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """How many rows are expected to have the words, and of how many."""
+
+    rows: int
+    of: int
+
+    @property
+    def is_common(self) -> bool:
+        return self.rows >= COMMON
+
+    @property
+    def is_everywhere(self) -> bool:
+        return self.is_common and self.rows >= EVERYWHERE * self.of
 
 
 def prefix_query(text: str) -> str:
@@ -33,9 +52,13 @@ def has_words(column: Any, text: str) -> ColumnElement[bool]:
     return found
 
 
-def is_common(session: Session, column: InstrumentedAttribute[str], text: str) -> bool:
-    """Whether the planner expects ``COMMON`` rows or more to have the words, by its statistics."""
-    statement = select(literal_column("1")).select_from(column.class_).where(has_words(column, text))
+def frequency(session: Session, column: InstrumentedAttribute[str], text: str) -> Frequency:
+    """How often the planner expects the words, by its statistics; reads no row."""
+    everything = select(literal_column("1")).select_from(column.class_)
+    return Frequency(_expected(session, everything.where(has_words(column, text))), _expected(session, everything))
+
+
+def _expected(session: Session, statement: Select[Any]) -> int:
     compiled = statement.compile(dialect=postgresql.psycopg.dialect())  # type: ignore[attr-defined]
     (plan,) = session.connection().exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", dict(compiled.params)).scalar_one()
-    return int(plan["Plan"]["Plan Rows"]) >= COMMON
+    return int(plan["Plan"]["Plan Rows"])

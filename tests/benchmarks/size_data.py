@@ -32,6 +32,8 @@ CHUNK = 10_000
 SIGNALS, ENTRIES = 2, 3  # an article
 LONG, ANALYSED, STORIES, DECIDED, RESEARCHED = 0.1, 0.6, 0.03, 0.05, 0.6
 DAYS = 3 * 365
+EVERYTHING = "a11analysed00000"
+"""The configuration with which every long article is analysed."""
 NEWEST = datetime(2026, 11, 24, tzinfo=UTC)
 KINDS = ("weak_signal", "pattern_anomaly", "adjacent_connection", "narrative_gap", "edge_indicator")
 KIND_SHARES = (35, 28, 18, 12, 7)
@@ -131,11 +133,14 @@ class Chunk:
         rank = {at: self.first * share // size + number for number, at in enumerate(analysed)} if self.size == CHUNK else {
             at: int(self.first * ANALYSED) + number for number, at in enumerate(analysed)
         }
+        self.story = self.told = 0
         self.signal, self.entry, self.review = self.first * SIGNALS, self.first * ENTRIES, self.first * SIGNALS
         for at in range(size):
             article = self._article(at)
             if at in rank:
                 self._analysis(article, rank[at], signals[at], entries[at])
+            if len(article[-1]) >= 2_000:
+                self._analysed_by_all(article, int(self.first * ANALYSED))
 
     def _article(self, at: int) -> tuple[int, int, datetime, str, str, str]:
         rng, id_ = self.rng, self.first + at + 1
@@ -150,9 +155,10 @@ class Chunk:
         body = f"A report on {', '.join(named)} names {number} coins. {body}"
         while long and len(body) < 2_000:
             body += " " + rng.choice(self.plan.sentences)
-        story = "\\N"
-        if rng.random() < STORIES and at:
-            story = str(id_ - at % 4)
+        if self.told == 0 and rng.random() < STORIES / 3:
+            self.story, self.told = id_, rng.randint(2, 4)
+        story = str(self.story) if self.told else "\\N"
+        self.told = max(self.told - 1, 0)
         digest = hashlib.md5(f"{self.plan.seed}-{id_}".encode()).hexdigest()  # noqa: S324 - a name, no secret
         when, imported = f"{published:%Y-%m-%d %H:%M:%S+00}", f"{published + timedelta(hours=1):%Y-%m-%d %H:%M:%S+00}"
         promise = f"{rng.betavariate(2, 5):.3f}"
@@ -178,6 +184,11 @@ class Chunk:
             self._signal(article, batch, model, prompt, position, ended)
         for _ in range(entries):
             self._entry(id_, batch, model, moment)
+
+    def _analysed_by_all(self, article: tuple[int, int, datetime, str, str, str], rank: int) -> None:
+        """With one configuration every long article is analysed, so that nothing is ready: the worst case of looking for what is."""
+        id_, when = article[0], f"{article[2] + timedelta(days=1):%Y-%m-%d %H:%M:%S+00}"
+        self._add("analyses", self.plan.articles + id_, id_, self.plan.batch_of(rank), EVERYTHING, article[4], "offline", "content-1", "NEUTRAL", 0, "Nothing new.", "Nothing new.", 0, 0, 0, when, when)  # fmt: skip
 
     def _signal(self, article: tuple[int, int, datetime, str, str, str], batch: int, model: str, prompt: str, position: int, ended: str) -> None:
         rng, (id_, publisher, published, _, _, body) = self.rng, article

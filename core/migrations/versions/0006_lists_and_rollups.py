@@ -124,6 +124,7 @@ def _indexes() -> None:
     op.create_index("ix_article_list_newest", "article_list", ["cell_id", sa.text("published_at DESC"), sa.text("article_id DESC")])
     op.create_index("ix_article_list_promise", "article_list", ["cell_id", sa.text("promise DESC"), sa.text("article_id DESC")])
     op.create_index("ix_article_list_length", "article_list", ["cell_id", sa.text("body_chars DESC"), sa.text("article_id DESC")])
+    op.create_index("ix_article_list_story", "article_list", ["story_id"], postgresql_where=sa.text("story_id IS NOT NULL"))
     op.create_index("ix_standing_decisions_decided_at", "standing_decisions", ["decided_at"])
     op.create_index("ix_publisher_days_day", "publisher_days", ["day", "publisher_id"])
     op.create_index("ix_signal_days_day", "signal_days", ["day", "kind"])
