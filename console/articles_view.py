@@ -4,15 +4,16 @@ import pandas as pd
 import streamlit as st
 
 from console import state
-from console.components import attempt, empty, filter_key, pager
+from console.components import attempt, empty, filter_key, paged
 from console.navigation import to
 from console.resources import change, read
 from console.words import duration, exact, money, plain
 from core import launching, selection
+from core.article_filter import Analysed, ArticleFilter, Order
 from core.articles import get_article, publishers
 from core.clock import utc_now
 from core.errors import DeskError, NothingSelected
-from core.selection import Analysed, ArticleFilter, ArticleRow, Order
+from core.selection import ArticleRow
 from core.settings import Settings
 
 PAGE_SIZE = 50
@@ -85,8 +86,10 @@ def table(article_filter: ArticleFilter, now: Settings) -> int | None:
     bar.markdown(f"**{found}** {one if found.value == 1 else several}")
     if bar.button(f"Select all {found} that match", icon=":material/select_all:", key="select-all"):
         state.select_matching(article_filter)
-    offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
-    rows = read(lambda session: selection.page(session, article_filter, readiness, offset=offset, size=PAGE_SIZE))
+    shown = paged(
+        found, signature, lambda place: read(lambda session: selection.page_at(session, article_filter, readiness, place, PAGE_SIZE))
+    )
+    rows, offset = shown.rows, shown.position
     ids = [row.id for row in rows]
     key = f"articles-{signature}-{offset}-{state.table_generation()}"
     event = st.dataframe(

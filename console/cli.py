@@ -24,6 +24,7 @@ from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_i
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
 from core import batch_actions, batches, launching, records, reports
+from core.article_filter import Analysed, ArticleFilter, Order
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
@@ -32,7 +33,7 @@ from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
-from core.selection import Analysed, ArticleFilter, Order, Selection
+from core.selection import Selection
 from core.settings import load_settings
 from core.stories.groups import group_ungrouped
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 from pydantic import BaseModel
@@ -17,9 +18,13 @@ from core.agents.outputs import SignalKind
 from core.budget import Alert, BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
 from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
+from core.paging import FIRST, Count, Page, Place
 from core.settings import OFFLINE_MODEL, Settings
 
 logger = logging.getLogger(__name__)
+R = TypeVar("R")
+PLACE = "at"
+"""The part of the address that says which page of a list is in view."""
 
 
 def show_error(error: Exception) -> bool:
@@ -105,6 +110,35 @@ def empty(message: str, page: str | None = None, label: str = "") -> None:
         st.markdown(message)
         if page:
             st.page_link(to(page), label=label, icon=":material/arrow_forward:")
+
+
+def paged(found: Count, key: str, fetch: Callable[[Place], Page[R]]) -> Page[R]:
+    """The page of a list that the address names, with the way to those beside it; ``key`` is the list's name, filter included.
+
+    The address has the place as a row's key, so a reload shows the same rows, however many came before them meanwhile.
+    """
+    name, _, token = st.query_params.get(PLACE, "").partition(".")
+    place = Place.of_token(token) if name == key else FIRST
+    page = fetch(place)
+    if not page.rows and place != FIRST:
+        page = fetch(FIRST)
+    if page.previous is None and page.next is None:
+        return page
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if row.button("Previous", key=f"previous-{key}", icon=":material/chevron_left:", disabled=page.previous is None):
+        _turn_to(key, page.previous)
+    row.caption(f"{page.position + 1:,} to {page.position + len(page.rows):,} of {found}")
+    if row.button("Next", key=f"next-{key}", icon=":material/chevron_right:", disabled=page.next is None):
+        _turn_to(key, page.next)
+    return page
+
+
+def _turn_to(key: str, place: Place | None) -> None:
+    if place is None or not place.token:
+        st.query_params.pop(PLACE, None)
+    else:
+        st.query_params[PLACE] = f"{key}.{place.token}"
+    st.rerun()
 
 
 def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:

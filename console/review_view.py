@@ -21,8 +21,8 @@ from core.articles import ArticleText
 from core.clock import utc_now
 from core.errors import NotFound, NotPossible
 from core.models import Decision
+from core.paging import Count
 from core.review_queue import Claimant, ClaimRow
-from core.selection import Count
 from core.signal_filter import Reviewed, SignalFilter
 from core.signals import SignalDetail, count_signals
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from console import state
 from console.bulk import bulk_decision
 from console.colours import BADGES, KIND_NAMES
-from console.components import empty, filter_key, pager
+from console.components import empty, filter_key, paged
 from console.exporting import export_popover
 from console.resources import read
 from console.words import number_in
@@ -77,8 +77,8 @@ def table(signal_filter: SignalFilter) -> int | None:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None
     signature = filter_key(signal_filter)
-    offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
-    rows = read(lambda session: signals.signal_page(session, signal_filter, offset=offset, size=PAGE_SIZE))
+    shown = paged(found, signature, lambda place: read(lambda session: signals.signals_at(session, signal_filter, place, PAGE_SIZE)))
+    rows, offset = shown.rows, shown.position
     frame = pd.DataFrame(
         {
             "confidence": [row.confidence for row in rows],

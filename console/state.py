@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from console.resources import settings
-from core.selection import ArticleFilter, Selection
+from core.article_filter import ArticleFilter
+from core.selection import Selection
 from core.signal_filter import SignalFilter
 
 _IDS = "selected_article_ids"

@@ -64,7 +64,9 @@ def ensure_publishers(session: Session, names: set[str]) -> dict[str, int]:
 
 def publishers(session: Session) -> list[PublisherRow]:
     """All publishers with their number of articles, priority first."""
-    counted = select(PublisherDay.publisher_id, func.sum(PublisherDay.articles).label("articles")).group_by(PublisherDay.publisher_id).subquery()
+    counted = (
+        select(PublisherDay.publisher_id, func.sum(PublisherDay.articles).label("articles")).group_by(PublisherDay.publisher_id).subquery()
+    )
     rows = session.execute(
         select(Publisher.id, Publisher.name, Publisher.is_priority, func.coalesce(counted.c.articles, 0))
         .outerjoin(counted, counted.c.publisher_id == Publisher.id)

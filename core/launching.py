@@ -13,13 +13,14 @@ from sqlalchemy import case, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.article_filter import Readiness, is_analysed, is_in_flight, story_has
 from core.budget import create_batch_budget, current_budgets, refuse_if_over, usd
 from core.configuration import Configuration
 from core.database import LAUNCH_LOCK, among
 from core.errors import NothingSelected, SettingsError
 from core.estimate import Estimate, estimate, measure
 from core.models import Article, BatchRecord, BatchSession, RecordStatus
-from core.selection import Readiness, Selection, is_analysed, is_in_flight, resolve, story_has
+from core.selection import Selection, resolve
 from core.settings import Settings
 
 ALREADY_ANALYSED = "already analysed with this configuration"

@@ -400,6 +400,7 @@ class Signal(Base):
         Index("ix_signals_published", text("published_at DESC"), text("id DESC")),
         Index("ix_signals_disagreement", text("disagreement DESC"), text("confidence DESC"), text("id DESC")),
         Index("ix_signals_decision", "decision", text("confidence DESC"), text("id DESC")),
+        Index("ix_signals_kind", "kind", text("confidence DESC"), text("id DESC")),
         Index("ix_signals_verdict", "verdict", text("confidence DESC"), text("id DESC")),
         Index("ix_signals_publisher", "publisher_id", text("confidence DESC"), text("id DESC")),
         Index("ix_signals_batch", "batch_id", text("confidence DESC"), text("id DESC")),

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, tuple_
+from sqlalchemy import ColumnElement, DateTime, Integer, tuple_
+from sqlalchemy.types import TypeEngine
 
 R = TypeVar("R")
 Key = tuple[Any, ...]
@@ -111,8 +112,8 @@ def walk(stretches: Sequence[Fetch[R]], place: Place, size: int) -> Page[R]:
 
 
 def beyond(columns: Sequence[Any], key: Key | None, *, falls: bool, back: bool) -> list[ColumnElement[bool]]:
-    """The condition for rows beyond a key, on columns that all fall or all rise."""
-    if key is None:
+    """The condition for rows beyond a key, on columns that all fall or all rise; none for a key that is not of these columns."""
+    if key is None or len(key) != len(columns) or not all(_is_of(value, column.type) for value, column in zip(key, columns, strict=True)):
         return []
     mine, others = tuple_(*columns), tuple_(*key)
     return [mine < others if falls != back else mine > others]
@@ -145,6 +146,12 @@ def sifted(candidates: Fetch[int], passing: Callable[[list[int]], set[int]], oth
         return found[:limit]
 
     return fetch
+
+
+def _is_of(value: object, kind: TypeEngine[Any]) -> bool:
+    if isinstance(kind, DateTime):
+        return isinstance(value, datetime)
+    return isinstance(value, int) if isinstance(kind, Integer) else isinstance(value, int | float)
 
 
 def _fits(value: object) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind
+from core.article_filter import ArticleFilter, Readiness
 from core.articles import counts as count_all
 from core.budget import BudgetState
 from core.models import (
@@ -28,7 +29,7 @@ from core.models import (
     Signal,
     SignalDay,
 )
-from core.selection import ArticleFilter, Count, Readiness
+from core.paging import Count
 from core.selection import count as count_articles
 
 
@@ -121,7 +122,9 @@ def signals_by_day(session: Session, *, since: date) -> list[tuple[date, SignalK
     """Signals by the UTC day of their article and by kind."""
     number = func.sum(SignalDay.signals)
     statement = select(SignalDay.day, SignalDay.kind, number).where(SignalDay.day >= since).group_by(SignalDay.day, SignalDay.kind)
-    return [tuple(row) for row in session.execute(statement.having(number > 0).order_by(SignalDay.day, SignalDay.kind))]
+    return [
+        (day, kind, found) for day, kind, found in session.execute(statement.having(number > 0).order_by(SignalDay.day, SignalDay.kind))
+    ]
 
 
 def newest_article_day(session: Session) -> date | None:
@@ -141,7 +144,7 @@ def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, 
         .order_by(number.desc(), Publisher.name)
         .limit(limit)
     )
-    return [tuple(row) for row in rows]
+    return [(name, signals, taken) for name, signals, taken in rows]
 
 
 def spend_by_day(session: Session, *, since: date) -> list[tuple[date, str, Decimal]]:

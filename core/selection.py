@@ -7,67 +7,34 @@ Lists read ``article_list``. A filter takes or leaves whole cells of it, so that
 as there are cells that match, whether nothing is analysed, everything, or half.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from functools import partial
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, exists, func, join, literal, or_, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
+from core.article_filter import (
+    Analysed,
+    ArticleFilter,
+    Order,
+    Readiness,
+    day_after,
+    day_start,
+    is_analysed,
+    is_in_flight,
+    matching_one_by_one,
+)
 from core.database import among
-from core.models import Analysis, Article, ArticleCell, BatchRecord, BatchSession, BatchStatus, ListedArticle, Publisher, RecordStatus
+from core.models import Article, ArticleCell, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
 from core.text_search import TESTED_AT_MOST, TEXT_BOUND, frequency, has_words
-from core.text_search import prefix_query as prefix_query
-
 
 S = TypeVar("S", bound=Select)
-A = type[Article]
-"""``articles``, or an alias of it."""
-
-
-class Analysed(StrEnum):
-    ANY = "any"
-    YES = "analysed"
-    NO = "not analysed"
-
-
-class Order(StrEnum):
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    PROMISING = "most promising"
-    LONGEST = "longest"
-
-
-class ArticleFilter(BaseModel):
-    """What the Articles page and ``signaldesk analyze`` filter on. Dates are UTC days, both ends included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ready_only: bool = True
-    publishers: tuple[int, ...] = ()
-    text: str = Field("", max_length=200)
-    since: date | None = None
-    until: date | None = None
-    analysed: Analysed = Analysed.ANY
-    samples: bool = True
-    priority_first: bool = True
-    order: Order = Order.NEWEST
-    as_stories: bool = False
-    """One article a story: of those that match and could be analysed the first published. A story is analysed if one of it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """What "ready for analysis" means now: long enough, and not yet analysed with this configuration."""
-
-    configuration_hash: str
-    minimum_chars: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +51,7 @@ class ArticleRow:
     analysed: bool
     in_flight: bool
     is_sample: bool
+    is_active: bool
     story_size: int
     """How many articles tell this story, this one included."""
     first_publisher: str
@@ -112,36 +80,6 @@ class Selection(BaseModel):
     @property
     def is_empty(self) -> bool:
         return self.filter is None and not self.ids
-
-
-def is_ready(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
-    """Active, long enough, and not analysed with the current configuration since its text last changed."""
-    return and_(article.is_active, article.body_chars >= readiness.minimum_chars, ~is_analysed(readiness, article))
-
-
-def is_analysed(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
-    return exists().where(
-        Analysis.article_id == article.id,
-        Analysis.configuration_hash == readiness.configuration_hash,
-        Analysis.content_hash == article.content_hash,
-        Analysis.completed_at.is_not(None),
-    )
-
-
-def is_in_flight(article: A = Article) -> ColumnElement[bool]:
-    """Pending or processing in a batch that is still open."""
-    return exists().where(
-        BatchRecord.article_id == article.id,
-        BatchRecord.status.in_(RecordStatus.open()),
-        BatchSession.id == BatchRecord.batch_id,
-        BatchSession.status.in_(BatchStatus.open()),
-    )
-
-
-def story_has(condition: Callable[[A], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether another article of the same story is so."""
-    other = aliased(Article)
-    return exists().where(other.story_id == Article.story_id, other.id != Article.id, condition(other))
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -173,10 +111,10 @@ def _is_listed_long(readiness: Readiness, row: Any = ListedArticle) -> list[Colu
 
 
 def _has_analysed(readiness: Readiness) -> ColumnElement[bool]:
-    return readiness.configuration_hash == any_(ArticleCell.analysed_with)
+    return literal(readiness.configuration_hash) == any_(ArticleCell.analysed_with)
 
 
-def _cells(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> _Cells:
+def _cells(session: Session, article_filter: ArticleFilter, readiness: Readiness, also: ColumnElement[bool] | None = None) -> _Cells:
     analysed = _has_analysed(readiness)
     optional: list[tuple[object, ColumnElement[bool]]] = [
         (article_filter.ready_only, and_(ArticleCell.is_active, _is_long(readiness), ~analysed)),
@@ -184,14 +122,20 @@ def _cells(session: Session, article_filter: ArticleFilter, readiness: Readiness
         (article_filter.analysed is Analysed.YES, analysed),
         (article_filter.analysed is Analysed.NO, ~analysed),
         (not article_filter.samples, ~ArticleCell.is_sample),
+        (article_filter.archived is not None, ArticleCell.is_active.is_not(article_filter.archived)),
     ]
     statement = select(ArticleCell.id, Publisher.is_priority).join(Publisher, Publisher.id == ArticleCell.publisher_id)
-    rows = session.execute(statement.where(*[condition for given, condition in optional if given])).all()
+    conditions = [condition for given, condition in optional if given] + ([] if also is None else [also])
+    rows = session.execute(statement.where(*conditions)).all()
     rest = _is_listed_long(readiness) if article_filter.ready_only else []
     if article_filter.since:
         rest.append(ListedArticle.published_at >= day_start(article_filter.since))
     if article_filter.until:
         rest.append(ListedArticle.published_at < day_after(article_filter.until))
+    if article_filter.ids:
+        rest.append(among(ListedArticle.article_id, article_filter.ids))
+    if left_out := (*article_filter.excluded, *article_filter.besides):
+        rest.append(~among(ListedArticle.article_id, left_out))
     first = [row.id for row in rows if row.is_priority or not article_filter.priority_first]
     return _Cells(first, [row.id for row in rows if not row.is_priority and article_filter.priority_first], tuple(rest))
 
@@ -217,6 +161,12 @@ def page(
 
 def page_at(session: Session, article_filter: ArticleFilter, readiness: Readiness, place: Place, size: int) -> Page[ArticleRow]:
     """The page at ``place`` of the articles that match, in the filter's order."""
+    if article_filter.besides:
+        ids = _resolved(session, article_filter, None, readiness)[place.position :][: size + 1]
+        rows = _rows(session, ids[:size], readiness)
+        at = [Place(after=(0, position), position=position) for position in (max(place.position - size, 0), place.position + size)]
+        previous, following = at[0] if place.position else None, at[1] if len(ids) > size else None
+        return Page([rows[id_] for id_ in ids[:size] if id_ in rows], previous, following, place.position)
     cells = _cells(session, article_filter, readiness)
     passing = _sieve(session, article_filter, readiness, cells)
     common = bool(article_filter.text.strip()) and frequency(session, Article.search, article_filter.text).is_common
@@ -245,6 +195,8 @@ def _listed(
     session: Session, article_filter: ArticleFilter, cells: _Cells, ids: list[int], key: Key | None, back: bool, limit: int
 ) -> list[tuple[Key, int]]:
     """The next of these cells: the next of each, merged."""
+    if not ids:
+        return []
     columns, falls = _order(article_filter)
     each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
     order = ordered_by(columns, falls=falls, back=back)
@@ -268,17 +220,19 @@ def _found_by_word(
     """The next of these cells that have the words, by the index of words."""
     columns, falls = _order(article_filter)
     statement = _worded(select(*columns), article_filter, readiness, cells, ids).where(*beyond(columns, key, falls=falls, back=back))
-    return [((value, id_), id_) for value, id_ in session.execute(statement.order_by(*ordered_by(columns, falls=falls, back=back)).limit(limit))]
+    return [
+        ((value, id_), id_) for value, id_ in session.execute(statement.order_by(*ordered_by(columns, falls=falls, back=back)).limit(limit))
+    ]
 
 
 def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells, ids: list[int]) -> S:
     joined = statement.select_from(Article).join(ListedArticle, ListedArticle.article_id == Article.id)
-    return joined.where(has_words(Article.search, article_filter.text), _in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness))
+    return joined.where(
+        has_words(Article.search, article_filter.text), _in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness)
+    )
 
 
-def _sieve(
-    session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells
-) -> Callable[[list[int]], set[int]] | None:
+def _sieve(session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells) -> Callable[[list[int]], set[int]] | None:
     """What tells which of some listed articles match, where the cells alone don't; None where they do."""
     conditions = _for_its_story(article_filter, readiness)
     worded = article_filter.text.strip()
@@ -300,37 +254,20 @@ def _for_its_story(article_filter: ArticleFilter, readiness: Readiness) -> list[
     def fit(of: Any, row: Any) -> ColumnElement[bool]:
         return and_(of.is_active, row.body_chars >= readiness.minimum_chars)
 
-    analysed = readiness.configuration_hash == any_(its_cell.analysed_with)
+    analysed = literal(readiness.configuration_hash) == any_(its_cell.analysed_with)
     earlier = or_(
         other.published_at < ListedArticle.published_at,
         and_(other.published_at == ListedArticle.published_at, other.article_id < ListedArticle.article_id),
     )
-    stands_before = or_(and_(fit(its_cell, other), ~fit(cell, ListedArticle)), and_(fit(its_cell, other) == fit(cell, ListedArticle), earlier))
+    stands_before = or_(
+        and_(fit(its_cell, other), ~fit(cell, ListedArticle)), and_(fit(its_cell, other) == fit(cell, ListedArticle), earlier)
+    )
     its_own = aliased(Article)
-    matches = exists().where(its_own.id == other.article_id, *_matching_one_by_one(article_filter, readiness, its_own))
+    matches = exists().where(its_own.id == other.article_id, *matching_one_by_one(article_filter, readiness, its_own))
     taken = exists().where(same, cell.id == ListedArticle.cell_id, stands_before, matches)
     covered = exists().where(same, analysed)
     left_out = or_(taken, covered) if article_filter.ready_only or article_filter.analysed is Analysed.NO else taken
     return [or_(ListedArticle.story_id.is_(None), ~left_out)]
-
-
-def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:
-    """The filter as SQL conditions on ``articles``, stories apart."""
-    analysed = is_analysed(readiness, article)
-    optional: list[tuple[object, ColumnElement[bool]]] = [
-        (article_filter.ready_only, is_ready(readiness, article)),
-        (article_filter.publishers, article.publisher_id.in_(article_filter.publishers)),
-        (article_filter.text.strip(), has_words(article.search, article_filter.text)),
-        (article_filter.analysed is Analysed.YES, analysed),
-        (article_filter.analysed is Analysed.NO, ~analysed),
-        (not article_filter.samples, ~article.is_sample),
-    ]
-    conditions = [condition for given, condition in optional if given]
-    if article_filter.since:
-        conditions.append(article.published_at >= day_start(article_filter.since))
-    if article_filter.until:
-        conditions.append(article.published_at < day_after(article_filter.until))
-    return conditions
 
 
 def _rows(session: Session, ids: list[int], readiness: Readiness) -> dict[int, ArticleRow]:
@@ -345,6 +282,7 @@ def _rows(session: Session, ids: list[int], readiness: Readiness) -> dict[int, A
         is_analysed(readiness).label("analysed"),
         is_in_flight().label("in_flight"),
         Article.is_sample,
+        Article.is_active,
         *_of_its_story(),
     ).join(Publisher, Publisher.id == Article.publisher_id)
     return {row["id"]: ArticleRow(**row) for row in session.execute(statement.where(among(Article.id, ids))).mappings()}
@@ -368,29 +306,49 @@ def _of_its_story() -> tuple[ColumnElement[Any], ...]:
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
-def count(session: Session, article_filter: ArticleFilter, readiness: Readiness) -> Count:
-    """How many articles match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
-    cells, bound = _cells(session, article_filter, readiness), COUNT_BOUND
+def count(
+    session: Session,
+    article_filter: ArticleFilter,
+    readiness: Readiness,
+    *,
+    bound: int | None = None,
+    also: ColumnElement[bool] | None = None,
+) -> Count:
+    """How many articles match, exact up to ``bound`` (``COUNT_BOUND``); with a common word up to what a look at some finds.
+
+    ``also`` is one more condition, on ``article_cells``.
+    """
+    cells, bound = _cells(session, article_filter, readiness, also), COUNT_BOUND if bound is None else bound
+    besides = session.scalar(select(func.count()).where(among(ListedArticle.article_id, article_filter.besides))) or 0
     if article_filter.text.strip():
         often = frequency(session, Article.search, article_filter.text)
         if often.is_everywhere:
-            return _counted_by_looking(session, article_filter, readiness, cells)
-        bound = TEXT_BOUND if often.is_common else bound
+            return _counted_by_looking(session, article_filter, readiness, cells, besides)
+        bound = min(TEXT_BOUND, bound) if often.is_common else bound
         statement = _worded(select(ListedArticle.article_id), article_filter, readiness, cells, cells.all)
     else:
         statement = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest, *_for_its_story(article_filter, readiness))
     found = session.scalar(select(func.count()).select_from(statement.limit(bound + 1).subquery())) or 0
-    return Count(min(found, bound), found <= bound)
+    return Count(min(found + besides, bound), found + besides <= bound)
 
 
-def _counted_by_looking(session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells) -> Count:
+def _counted_by_looking(session: Session, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells, besides: int) -> Count:
     passing = _sieve(session, article_filter, readiness, cells)
     assert passing is not None
     candidates = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest).limit(TESTED_AT_MOST + 1)
     ids = list(session.scalars(candidates))
-    found = len(passing(ids[:TESTED_AT_MOST]))
+    found = len(passing(ids[:TESTED_AT_MOST])) + besides
     exact = len(ids) <= TESTED_AT_MOST
     return Count(found if exact else min(found, TEXT_BOUND), exact)
+
+
+def matching_among(session: Session, article_filter: ArticleFilter, readiness: Readiness, ids: Sequence[int]) -> set[int]:
+    """Those of ``ids`` that match."""
+    cells = _cells(session, article_filter, readiness)
+    statement = select(ListedArticle.article_id).where(among(ListedArticle.article_id, ids), _in_cells(cells.all), *cells.rest)
+    found = list(session.scalars(statement))
+    passing = _sieve(session, article_filter, readiness, cells)
+    return (passing(found) if passing else set(found)) | (set(ids) & set(article_filter.besides))
 
 
 def resolve(session: Session, selection: Selection, readiness: Readiness) -> list[int]:
@@ -408,23 +366,17 @@ def resolve(session: Session, selection: Selection, readiness: Readiness) -> lis
 
 def _resolved(session: Session, article_filter: ArticleFilter, limit: int | None, readiness: Readiness) -> list[int]:
     cells, (columns, falls) = _cells(session, article_filter, readiness), _order(article_filter)
-    ids: list[int] = []
-    for stretch in (cells.first, cells.then):
-        statement = select(ListedArticle.article_id)
-        if article_filter.text.strip():
-            statement = _worded(statement, article_filter, readiness, cells, stretch)
-        else:
-            statement = statement.where(_in_cells(stretch), *cells.rest, *_for_its_story(article_filter, readiness))
-        statement = statement.order_by(*ordered_by(columns, falls=falls, back=False))
-        ids += session.scalars(statement if limit is None else statement.limit(limit - len(ids)))
-    return ids
-
-
-def day_start(value: date) -> datetime:
-    """The first moment of a UTC day."""
-    return datetime(value.year, value.month, value.day, tzinfo=UTC)
-
-
-def day_after(value: date) -> datetime:
-    """The first moment after a UTC day; the last moment there is for the calendar's last day."""
-    return day_start(value) + timedelta(days=1) if value < date.max else datetime.max.replace(tzinfo=UTC)
+    statement = select(ListedArticle.article_id)
+    if article_filter.text.strip():
+        statement = _worded(statement, article_filter, readiness, cells, cells.all)
+    else:
+        statement = statement.where(_in_cells(cells.all), *cells.rest, *_for_its_story(article_filter, readiness))
+    besides = select(ListedArticle.article_id).where(among(ListedArticle.article_id, article_filter.besides))
+    chosen = (union_all(statement, besides) if article_filter.besides else statement).subquery()
+    ordered = select(ListedArticle.article_id).join(chosen, chosen.c.article_id == ListedArticle.article_id)
+    first: tuple[Any, ...] = ()
+    if article_filter.priority_first:
+        of_cell = join(ArticleCell, Publisher, Publisher.id == ArticleCell.publisher_id)
+        ordered = ordered.join(of_cell, ArticleCell.id == ListedArticle.cell_id)
+        first = (Publisher.is_priority.desc(),)
+    return list(session.scalars(ordered.order_by(*first, *ordered_by(columns, falls=falls, back=False)).limit(limit)))

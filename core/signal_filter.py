@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind, Timeframe, Verdict
+from core.article_filter import day_after, day_start
 from core.models import Analysis, Article, Decision, Publisher, Signal
-from core.selection import S, day_after, day_start
-from core.text_search import has_words
+from core.selection import S
+from core.text_search import Frequency, frequency, has_words
 
 CATEGORY: ColumnElement[str] = func.coalesce(Signal.corrected_category, Signal.category)
 DESCRIPTION: ColumnElement[str] = func.coalesce(Signal.corrected_description, Signal.description)
@@ -71,6 +72,18 @@ def has_signal_words(text: str) -> ColumnElement[bool]:
     return has_words(Signal.search, text) | has_words(Article.search, text)
 
 
+def with_words(text: str) -> Select[tuple[int]]:
+    """Ids of the signals with the words, in themselves or in their article: each by its own index."""
+    own = select(Signal.id).where(has_words(Signal.search, text))
+    through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
+    return select(own.union(through_article).subquery().c.id)
+
+
+def words_frequency(session: Session, text: str) -> Frequency:
+    """Of the words in signals, by the more frequent of the two places where they may stand."""
+    return max(frequency(session, Article.search, text), frequency(session, Signal.search, text), key=lambda one: one.rows)
+
+
 def matching_but_words(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
     """The filter but for its search text, as SQL conditions on ``signals`` alone."""
     decisions = {
@@ -122,13 +135,13 @@ def joined(statement: S) -> S:
 
 def signal_order(signal_filter: SignalFilter) -> tuple[ColumnElement[Any], ...]:
     """The filter's order as one, made total by the id; the same as that of its stretches."""
-    strength = (Signal.confidence.desc(), Signal.id.desc())
+    strength: tuple[ColumnElement[Any], ...] = (Signal.confidence.desc(), Signal.id.desc())
     orders: dict[SignalOrder, tuple[ColumnElement[Any], ...]] = {
         SignalOrder.STRONGEST: strength,
         SignalOrder.NEWEST: (Signal.created_at.desc(), Signal.id.desc()),
         SignalOrder.OLDEST: (Signal.created_at.asc(), Signal.id.asc()),
         SignalOrder.PUBLISHED: (Signal.published_at.desc(), Signal.id.desc()),
-        SignalOrder.PUBLISHER: (func.lower(Publisher.name), Publisher.id, *strength),
+        SignalOrder.PUBLISHER: (func.lower(Publisher.name), Publisher.id.asc(), *strength),
         SignalOrder.DISAGREEMENT: (case((is_blind(signal_filter.blind_share), 0.0), else_=Signal.disagreement).desc(), *strength),
     }
     return orders[signal_filter.order]

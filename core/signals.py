@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
@@ -29,8 +29,10 @@ from core.signal_filter import (
     joined,
     matching_but_words,
     stretches,
+    with_words,
+    words_frequency,
 )
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND, Frequency, frequency, has_words
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ def _fetches(session: Session, signal_filter: SignalFilter) -> list[Fetch[int]]:
     if not signal_filter.text.strip():
         return [partial(_nearest, session, signal_filter, part) for part in parts]
     by_word = [partial(_nearest, session, signal_filter, part, worded=True) for part in parts]
-    if not _frequency(session, signal_filter.text).is_common:
+    if not words_frequency(session, signal_filter.text).is_common:
         return list(by_word)
     passing = partial(_passing, session, signal_filter.text)
     return [sifted(partial(_nearest, session, signal_filter, part), passing, by) for part, by in zip(parts, by_word, strict=True)]
@@ -287,16 +289,9 @@ def _nearest(
         *matching_but_words(signal_filter), *part.where, *beyond(part.columns, key, falls=part.falls, back=back)
     )
     if worded:
-        statement = statement.where(Signal.id.in_(_with_words(signal_filter.text)))
+        statement = statement.where(Signal.id.in_(with_words(signal_filter.text)))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=back)).limit(limit)
     return [((*values, id_), id_) for id_, *values in session.execute(ordered)]
-
-
-def _with_words(text: str) -> Select[tuple[int]]:
-    """Ids of the signals with the words, in themselves or in their article: each by its own index."""
-    own = select(Signal.id).where(has_words(Signal.search, text))
-    through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
-    return select(own.union(through_article).subquery().c.id)
 
 
 def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
@@ -304,16 +299,11 @@ def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
     return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text))))
 
 
-def _frequency(session: Session, text: str) -> Frequency:
-    """Of the words in signals, by the more frequent of the two places where they may stand."""
-    return max(frequency(session, Article.search, text), frequency(session, Signal.search, text), key=lambda one: one.rows)
-
-
 def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
     """How many signals match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
     matching, bound = select(Signal.id).where(*matching_but_words(signal_filter)), COUNT_BOUND
     if signal_filter.text.strip():
-        often = _frequency(session, signal_filter.text)
+        often = words_frequency(session, signal_filter.text)
         if often.is_common:
             ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
             found = len(_passing(session, signal_filter.text, ids[:TESTED_AT_MOST]))
@@ -322,7 +312,7 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
             if found > TEXT_BOUND or often.is_everywhere:
                 return Count(min(found, TEXT_BOUND), exact=False)
             bound = TEXT_BOUND
-        words = _with_words(signal_filter.text).limit(2 * COUNT_BOUND + 1) if bound == TEXT_BOUND else _with_words(signal_filter.text)
+        words = with_words(signal_filter.text).limit(2 * COUNT_BOUND + 1) if bound == TEXT_BOUND else with_words(signal_filter.text)
         matching = matching.where(Signal.id.in_(words))
     found = session.scalar(select(func.count()).select_from(matching.limit(bound + 1).subquery())) or 0
     return Count(min(found, bound), found <= bound)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-COMMON = 20_000
+COMMON = 8_000
 """Rows from which on a word is common: these are walked."""
 EVERYWHERE = 0.15
 """Share of the rows from which on its matches are also counted by walking."""
@@ -54,11 +54,11 @@ def has_words(column: Any, text: str) -> ColumnElement[bool]:
 
 def frequency(session: Session, column: InstrumentedAttribute[str], text: str) -> Frequency:
     """How often the planner expects the words, by its statistics; reads no row."""
-    everything = select(literal_column("1")).select_from(column.class_)
+    everything: Select[Any] = select(literal_column("1")).select_from(column.class_)
     return Frequency(_expected(session, everything.where(has_words(column, text))), _expected(session, everything))
 
 
 def _expected(session: Session, statement: Select[Any]) -> int:
-    compiled = statement.compile(dialect=postgresql.psycopg.dialect())  # type: ignore[attr-defined]
+    compiled = statement.compile(dialect=postgresql.psycopg.dialect())
     (plan,) = session.connection().exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}", dict(compiled.params)).scalar_one()
     return int(plan["Plan"]["Plan Rows"])

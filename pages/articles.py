@@ -6,7 +6,7 @@ from console.articles_view import cost_card, filters, preview, table
 from console.resources import settings
 from console.runs_view import run_strip
 from console.state import last_run
-from core.selection import ArticleFilter
+from core.article_filter import ArticleFilter
 from core.settings import Settings
 
 

@@ -18,13 +18,14 @@ from rich.console import Console
 from rich.table import Table
 
 from core import batches, launching
+from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
 from core.importers.import_articles import import_articles
 from core.importers.parsed_article import ParsedArticle
 from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
-from core.selection import ArticleFilter, Selection
+from core.selection import Selection
 from core.settings import Settings
 from tests.loopback import LoopbackProviders
 

@@ -24,7 +24,6 @@ import typer
 from sqlalchemy import text
 
 from core import launching, rollups
-from core.clock import utc_now
 from core.configuration import Configuration, Desk
 from core.settings import Settings
 
@@ -45,7 +44,20 @@ CATEGORIES = (
     "mining", "flows", "regulation", "macro", "security", "technology", "derivatives", "adoption", "custody", "stablecoins",
     "energy", "payments", "exchanges", "lightning", "treasury", "sentiment", "taxation", "litigation", "governance", "privacy",
 )  # fmt: skip
-NEWS = ("BTC", "MARKET", "ETH", "TRADING", "REGULATION", "MINING", "BUSINESS", "MACROECONOMICS", "EXCHANGE", "TECHNOLOGY", "FIAT", "ALTCOIN")
+NEWS = (
+    "BTC",
+    "MARKET",
+    "ETH",
+    "TRADING",
+    "REGULATION",
+    "MINING",
+    "BUSINESS",
+    "MACROECONOMICS",
+    "EXCHANGE",
+    "TECHNOLOGY",
+    "FIAT",
+    "ALTCOIN",
+)
 PUBLISHERS = (
     "CoinDesk", "NewsBTC", "Crypto Potato", "Bitcoin World", "CoinTelegraph", "Decrypt", "The Block", "Bitcoinist", "U.Today", "AMBCrypto",
     "BeInCrypto", "CryptoSlate", "Bitcoin Magazine", "CoinGape", "The Daily Hodl", "Crypto Briefing", "Blockworks", "DL News", "Protos",
@@ -99,7 +111,10 @@ class Plan:
 def plan(articles: int, seed: int, current: str) -> Plan:
     """Draw what all chunks share."""
     rng = random.Random(seed)
-    vocabulary = ["".join(rng.choice(("ba", "ke", "lo", "mi", "nu", "ra", "so", "ti", "ve", "zo")) for _ in range(rng.randint(2, 4))) for _ in range(3_000)]
+    vocabulary = [
+        "".join(rng.choice(("ba", "ke", "lo", "mi", "nu", "ra", "so", "ti", "ve", "zo")) for _ in range(rng.randint(2, 4)))
+        for _ in range(3_000)
+    ]
     weights = [1 / (rank + 5) for rank in range(len(vocabulary))]
     sentences = tuple(" ".join(rng.choices(vocabulary, weights, k=rng.randint(10, 18))).capitalize() + "." for _ in range(4_000))
     total, ends = int(articles * ANALYSED), [0]
@@ -130,9 +145,11 @@ class Chunk:
         entries = [0] * size
         for at in rng.choices(analysed, k=size * ENTRIES):
             entries[at] += 1
-        rank = {at: self.first * share // size + number for number, at in enumerate(analysed)} if self.size == CHUNK else {
-            at: int(self.first * ANALYSED) + number for number, at in enumerate(analysed)
-        }
+        rank = (
+            {at: self.first * share // size + number for number, at in enumerate(analysed)}
+            if self.size == CHUNK
+            else {at: int(self.first * ANALYSED) + number for number, at in enumerate(analysed)}
+        )
         self.story = self.told = 0
         self.signal, self.entry, self.review = self.first * SIGNALS, self.first * ENTRIES, self.first * SIGNALS
         for at in range(size):
@@ -159,7 +176,7 @@ class Chunk:
             self.story, self.told = id_, rng.randint(2, 4)
         story = str(self.story) if self.told else "\\N"
         self.told = max(self.told - 1, 0)
-        digest = hashlib.md5(f"{self.plan.seed}-{id_}".encode()).hexdigest()  # noqa: S324 - a name, no secret
+        digest = hashlib.md5(f"{self.plan.seed}-{id_}".encode()).hexdigest()
         when, imported = f"{published:%Y-%m-%d %H:%M:%S+00}", f"{published + timedelta(hours=1):%Y-%m-%d %H:%M:%S+00}"
         promise = f"{rng.betavariate(2, 5):.3f}"
         self._add("articles", id_, publisher, f"https://news{publisher}.example/{id_}", title, body, "en", when, imported, imported, digest, digest, promise, story, "{}")  # fmt: skip
@@ -169,7 +186,7 @@ class Chunk:
         return id_, publisher, published, title, digest, body
 
     def _analysis(self, article: tuple[int, int, datetime, str, str, str], rank: int, signals: int, entries: int) -> None:
-        rng, (id_, publisher, published, title, digest, body) = self.rng, article
+        rng, (id_, _publisher, published, title, digest, _body) = self.rng, article
         batch = self.plan.batch_of(rank)
         age = rank / (self.plan.articles * ANALYSED)
         model = MODELS[(batch * 7) % len(MODELS)]
@@ -190,7 +207,9 @@ class Chunk:
         id_, when = article[0], f"{article[2] + timedelta(days=1):%Y-%m-%d %H:%M:%S+00}"
         self._add("analyses", self.plan.articles + id_, id_, self.plan.batch_of(rank), EVERYTHING, article[4], "offline", "content-1", "NEUTRAL", 0, "Nothing new.", "Nothing new.", 0, 0, 0, when, when)  # fmt: skip
 
-    def _signal(self, article: tuple[int, int, datetime, str, str, str], batch: int, model: str, prompt: str, position: int, ended: str) -> None:
+    def _signal(
+        self, article: tuple[int, int, datetime, str, str, str], batch: int, model: str, prompt: str, position: int, ended: str
+    ) -> None:
         rng, (id_, publisher, published, _, _, body) = self.rng, article
         self.signal += 1
         signal = self.signal
@@ -223,7 +242,11 @@ class Chunk:
         status = rng.choices(("SETTLED", "RELEASED", "UNKNOWN"), (96, 3, 1))[0]
         free = model == "offline" or status == "RELEASED"
         usd = "0" if free else "0.008" if kind == "search" else f"{rng.lognormvariate(-6.2, 0.6):.8f}"
-        tokens = (rng.randint(900, 9_000), rng.choice((0, 0, 800)), rng.randint(100, 3_000), rng.randint(0, 900)) if kind == "model" else (0, 0, 0, 0)
+        tokens = (
+            (rng.randint(900, 9_000), rng.choice((0, 0, 800)), rng.randint(100, 3_000), rng.randint(0, 900))
+            if kind == "model"
+            else (0, 0, 0, 0)
+        )
         self._add("ledger_entries", self.entry, made, settled, status, kind, agent, provider, name, batch, id_, id_, 1, usd, usd, *tokens, 0 if kind == "model" or free else 1, "timeout" if status == "UNKNOWN" else "\\N", made[:10])  # fmt: skip
 
     def _add(self, table: str, *values: object) -> None:
@@ -301,7 +324,7 @@ def _prepare(connection: psycopg.Connection[Any], planned: Plan, desk: Desk) -> 
 def _finish(connection: psycopg.Connection[Any], desk: Desk, say: Any, began: float) -> None:
     """Roll-ups, then the indexes that are still missing, then statistics."""
     connection.execute("SET maintenance_work_mem = '512MB'")
-    for name, definition in connection.execute("SELECT name, definition FROM size_benchmark.indexes ORDER BY name").fetchall():
+    for _name, definition in connection.execute("SELECT name, definition FROM size_benchmark.indexes ORDER BY name").fetchall():
         connection.execute(definition.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS"))
     say(f"indexes, {time.monotonic() - began:,.0f} s")
     if not connection.execute("SELECT 1 FROM article_list LIMIT 1").fetchone():
@@ -312,7 +335,12 @@ def _finish(connection: psycopg.Connection[Any], desk: Desk, say: Any, began: fl
             for rebuild in rollups.REBUILDS:
                 rebuild(session)
         say(f"roll-ups, {time.monotonic() - began:,.0f} s")
-    for table in ("publishers", "categories", "batch_sessions", *(name for name in TABLES if name not in ("article_keys", "article_categories"))):
+    for table in (
+        "publishers",
+        "categories",
+        "batch_sessions",
+        *(name for name in TABLES if name not in ("article_keys", "article_categories")),
+    ):
         connection.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT greatest(max(id), 1) FROM {table}))")
     for scope, form in (("day", "YYYY-MM-DD"), ("month", "YYYY-MM")):
         connection.execute(
@@ -326,7 +354,7 @@ def _finish(connection: psycopg.Connection[Any], desk: Desk, say: Any, began: fl
 
 def main(
     articles: Annotated[int, typer.Option(help="Articles; twice as many signals, three times as many ledger entries.")] = 1_000_000,
-    folder: Annotated[Path, typer.Option(help="Data directory of the desk to be made.")] = Path("/tmp/signaldesk-size"),  # noqa: S108
+    folder: Annotated[Path, typer.Option(help="Data directory of the desk to be made.")] = Path("/tmp/signaldesk-size"),
     seed: Annotated[int, typer.Option(help="The same seed makes the same desk.")] = 5,
 ) -> None:
     """Make the desk, or go on making it."""

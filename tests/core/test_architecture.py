@@ -34,7 +34,9 @@ ORDER = (
     "importers",
     "samples",
     # -> selection + estimate -> batch -> record, with the ledger beside it
+    "article_filter",
     "selection",
+    "article_facets",
     "estimate",
     "ledger",
     "budget",

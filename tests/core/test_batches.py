@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core import batch_actions, batches, budget, launching, records
+from core.article_filter import ArticleFilter
 from core.articles import delete_articles
 from core.budget import Call, End, NoRoom
 from core.configuration import Configuration, Desk
@@ -17,7 +18,7 @@ from core.database import Database
 from core.errors import BudgetExceeded, NotFound, NothingSelected, NotPossible, SettingsError
 from core.launching import ALREADY_ANALYSED, IN_FLIGHT, INACTIVE, TOO_SHORT
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerKind, RecordStatus
-from core.selection import ArticleFilter, Selection
+from core.selection import Selection
 from core.settings import Settings
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from core import batch_actions, batches, launching
+from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
 from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
-from core.selection import ArticleFilter, Selection
+from core.selection import Selection
 from tests.loopback import LoopbackProviders
 
 ALL = Selection.of_filter(ArticleFilter())

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from core.article_filter import ArticleFilter
 from core.configuration import Desk
 from core.importers.parsed_article import ParsedArticle
 from core.launching import readiness
 from core.samples import NEWEST, load_samples, sample_articles
-from core.selection import ArticleFilter, count
+from core.selection import count
 
 WEEK = timedelta(weeks=1)
 MOMENTS = [

@@ -10,10 +10,13 @@ from pydantic import ValidationError
 from sqlalchemy import select, text, update
 
 from core import batch_actions, launching, selection
+from core.article_filter import Analysed, ArticleFilter, Order
 from core.articles import publishers, set_priority
 from core.configuration import Desk
 from core.models import Article
-from core.selection import Analysed, ArticleFilter, Count, Order, Selection, prefix_query
+from core.paging import Count
+from core.selection import Selection
+from core.text_search import prefix_query
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core import launching, selection
+from core.article_filter import Analysed, ArticleFilter
 from core.articles import delete_articles
 from core.clock import utc_now
 from core.configuration import Desk
@@ -20,7 +21,7 @@ from core.importers.formats import read_articles
 from core.importers.import_articles import import_articles
 from core.importers.parsed_article import ParsedArticle
 from core.models import BatchRecord, RecordStatus
-from core.selection import Analysed, ArticleFilter, Selection
+from core.selection import Selection
 from core.stories.groups import components, group_ungrouped, members
 from core.stories.likeness import Text, are_one_story, probes, story_keys, title_words, words
 from tests.conftest import NOW, SHARED_DATA, an_article

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from core import batches, launching
+from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
 from core.database import Database
 from core.errors import DatabaseUnavailable
 from core.models import BatchStatus, RecordStatus
-from core.selection import ArticleFilter, Selection
+from core.selection import Selection
 from core.settings import Settings
 from tests.loopback import LoopbackProviders
 

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from core import launching
+from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
 from core.models import BatchStatus
-from core.selection import ArticleFilter, Selection
+from core.selection import Selection
 from tests.core.test_run import finish
 from tests.loopback import LoopbackProviders
 

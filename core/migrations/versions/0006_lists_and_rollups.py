@@ -116,6 +116,7 @@ def _indexes() -> None:
     op.create_index("ix_signals_published", "signals", [sa.text("published_at DESC"), sa.text("id DESC")])
     op.create_index("ix_signals_disagreement", "signals", [sa.text("disagreement DESC"), *by_strength])
     op.create_index("ix_signals_decision", "signals", ["decision", *by_strength])
+    op.create_index("ix_signals_kind", "signals", ["kind", *by_strength])
     op.create_index("ix_signals_verdict", "signals", ["verdict", *by_strength])
     op.create_index("ix_signals_publisher", "signals", ["publisher_id", *by_strength])
     op.create_index("ix_signals_batch", "signals", ["batch_id", *by_strength])
@@ -197,7 +198,7 @@ def downgrade() -> None:
         op.drop_table(table)
     for column in ("search", "batch_id", "is_sample", "published_at", "publisher_id"):
         op.drop_column("signals", column)
-    for index in ("strongest", "disagreement", "decision", "verdict", "category"):
+    for index in ("strongest", "disagreement", "decision", "kind", "verdict", "category"):
         op.drop_index(f"ix_signals_{index}", "signals")
     op.create_index("ix_signals_decision", "signals", ["decision"])
     op.drop_index("ix_batch_records_position", "batch_records")

@@ -1,0 +1,27 @@
+"""Facets: how many articles each choice of the Articles page's filter would leave, and which of a page a selection holds. Reads only."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
+
+from core.article_filter import ArticleFilter, Readiness
+from core.models import ArticleCell
+from core.paging import Count
+from core.selection import count, matching_among
+
+FACET_BOUND = 1_000
+"""Facets are exact up to here: they say which choice is worth a click, the list's own count says the rest."""
+IS_SAMPLE: ColumnElement[bool] = ArticleCell.is_sample.is_(True)
+
+
+def facets(session: Session, chosen: ArticleFilter, readiness: Readiness, choices: Mapping[str, Mapping[str, Any]]) -> dict[str, Count]:
+    """How many articles match ``chosen`` with each of ``choices``, which are values of its fields."""
+    narrowed = {name: chosen.model_copy(update=dict(choice)) for name, choice in choices.items()}
+    return {name: count(session, one, readiness, bound=FACET_BOUND) for name, one in narrowed.items()}
+
+
+def matched_among(session: Session, chosen: ArticleFilter, readiness: Readiness, ids: Iterable[int]) -> set[int]:
+    """Those of ``ids`` that match."""
+    return matching_among(session, chosen, readiness, list(ids))

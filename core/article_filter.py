@@ -1,0 +1,123 @@
+"""The filter of articles: what the Articles page, launches and facets mean by "all that match", and what makes an article ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, and_, exists
+from sqlalchemy.orm import aliased
+
+from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, RecordStatus
+from core.text_search import has_words
+
+A = type[Article]
+"""``articles``, or an alias of it."""
+
+
+class Analysed(StrEnum):
+    ANY = "any"
+    YES = "analysed"
+    NO = "not analysed"
+
+
+class Order(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    PROMISING = "most promising"
+    LONGEST = "longest"
+
+
+class ArticleFilter(BaseModel):
+    """What the Articles page and ``signaldesk analyze`` filter on. Dates are UTC days, both ends included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ready_only: bool = True
+    publishers: tuple[int, ...] = ()
+    text: str = Field("", max_length=200)
+    since: date | None = None
+    until: date | None = None
+    analysed: Analysed = Analysed.ANY
+    samples: bool = True
+    priority_first: bool = True
+    order: Order = Order.NEWEST
+    as_stories: bool = False
+    """One article a story: of those that match and could be analysed the first published. A story is analysed if one of it is."""
+    archived: bool | None = None
+    """Only those that were taken out of work (not active); False: none of them; None: either."""
+    ids: tuple[int, ...] = ()
+    """Of these articles only; none given, of all."""
+    excluded: tuple[int, ...] = ()
+    """Not these: what was unticked after all that match were selected."""
+    besides: tuple[int, ...] = ()
+    """These too, whether they match or not: what was ticked after all that match were selected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What "ready for analysis" means now: long enough, and not yet analysed with this configuration."""
+
+    configuration_hash: str
+    minimum_chars: int
+
+
+def is_ready(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
+    """Active, long enough, and not analysed with the current configuration since its text last changed."""
+    return and_(article.is_active, article.body_chars >= readiness.minimum_chars, ~is_analysed(readiness, article))
+
+
+def is_analysed(readiness: Readiness, article: A = Article) -> ColumnElement[bool]:
+    return exists().where(
+        Analysis.article_id == article.id,
+        Analysis.configuration_hash == readiness.configuration_hash,
+        Analysis.content_hash == article.content_hash,
+        Analysis.completed_at.is_not(None),
+    )
+
+
+def is_in_flight(article: A = Article) -> ColumnElement[bool]:
+    """Pending or processing in a batch that is still open."""
+    return exists().where(
+        BatchRecord.article_id == article.id,
+        BatchRecord.status.in_(RecordStatus.open()),
+        BatchSession.id == BatchRecord.batch_id,
+        BatchSession.status.in_(BatchStatus.open()),
+    )
+
+
+def story_has(condition: Callable[[A], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether another article of the same story is so."""
+    other = aliased(Article)
+    return exists().where(other.story_id == Article.story_id, other.id != Article.id, condition(other))
+
+
+def matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:
+    """The filter as SQL conditions on ``articles``, stories apart."""
+    analysed = is_analysed(readiness, article)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (article_filter.ready_only, is_ready(readiness, article)),
+        (article_filter.publishers, article.publisher_id.in_(article_filter.publishers)),
+        (article_filter.text.strip(), has_words(article.search, article_filter.text)),
+        (article_filter.analysed is Analysed.YES, analysed),
+        (article_filter.analysed is Analysed.NO, ~analysed),
+        (not article_filter.samples, ~article.is_sample),
+        (article_filter.archived is not None, article.is_active.is_not(article_filter.archived)),
+    ]
+    conditions = [condition for given, condition in optional if given]
+    if article_filter.since:
+        conditions.append(article.published_at >= day_start(article_filter.since))
+    if article_filter.until:
+        conditions.append(article.published_at < day_after(article_filter.until))
+    return conditions
+
+
+def day_start(value: date) -> datetime:
+    """The first moment of a UTC day."""
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+def day_after(value: date) -> datetime:
+    """The first moment after a UTC day; the last moment there is for the calendar's last day."""
+    return day_start(value) + timedelta(days=1) if value < date.max else datetime.max.replace(tzinfo=UTC)
