@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
-from core.models import Analysis, BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus, Signal, Validation
+from core.models import BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus, Signal, Validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,10 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             .group_by(LedgerEntry.batch_id)
         ).all()
     )
-    failed = select(Analysis.batch_id, func.count()).join(Signal, Signal.analysis_id == Analysis.id).where(research_failed())
-    unresearched = dict(session.execute(failed.where(Analysis.batch_id.in_(ids)).group_by(Analysis.batch_id)).all())
+    failed = select(Signal.batch_id, func.count()).where(
+        Signal.id.in_(select(Validation.signal_id).where(Validation.failed)), research_failed()
+    )
+    unresearched = dict(session.execute(failed.where(Signal.batch_id.in_(ids)).group_by(Signal.batch_id)).all())
     keys = [str(batch_id) for batch_id in ids]
     batch_budgets = select(Budget.key, Budget.limit_usd).where(Budget.scope == BudgetScope.BATCH, Budget.key.in_(keys))
     limits = dict(session.execute(batch_budgets).all())

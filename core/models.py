@@ -465,6 +465,7 @@ class Validation(Base):
     """Research on one signal. Append-only: the newest counts."""
 
     __tablename__ = "validations"
+    __table_args__ = (Index("ix_validations_failed", "signal_id", postgresql_where=text("failed")),)
 
     id: Mapped[Key]
     signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
@@ -526,7 +527,10 @@ class Review(Base):
     """One act of an analyst on a signal. Append-only: the newest that is not undone counts, history stays."""
 
     __tablename__ = "reviews"
-    __table_args__ = (Index("ix_reviews_bulk", "bulk", postgresql_where=text("bulk IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_reviews_bulk", "bulk", postgresql_where=text("bulk IS NOT NULL")),
+        Index("ix_reviews_reviewer", "reviewer", "id"),
+    )
 
     id: Mapped[Key]
     signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)

@@ -8,12 +8,14 @@ fall, the last of them unique. A key is the stretch's number and those columns' 
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, DateTime, Integer, tuple_
+from sqlalchemy import ColumnElement, DateTime, Integer, text, tuple_
+from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 R = TypeVar("R")
@@ -81,6 +83,18 @@ class Page(Generic[R]):
     previous: Place | None
     next: Place | None
     position: int = 0
+
+
+@contextmanager
+def by_index(session: Session) -> Iterator[None]:
+    """No table is read from end to end within, whatever the planner thinks of it. For bounded counts: it takes the bound for a reason
+    to read a table as it lies, and where what is counted lies at its end, it reads all of it."""
+    session.execute(_SEQUENTIAL, {"allowed": "off"})
+    yield
+    session.execute(_SEQUENTIAL, {"allowed": "on"})
+
+
+_SEQUENTIAL = text("SELECT set_config('enable_seqscan', :allowed, true)")  # for this transaction only
 
 
 def walk(stretches: Sequence[Fetch[R]], place: Place, size: int) -> Page[R]:

@@ -31,7 +31,7 @@ from core.article_filter import (
 )
 from core.database import among
 from core.models import Article, ArticleCell, ListedArticle, Publisher
-from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
+from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.text_search import TESTED_AT_MOST, TEXT_BOUND, frequency, has_words
 
 S = TypeVar("S", bound=Select)
@@ -328,7 +328,8 @@ def count(
         statement = _worded(select(ListedArticle.article_id), article_filter, readiness, cells, cells.all)
     else:
         statement = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest, *_for_its_story(article_filter, readiness))
-    found = session.scalar(select(func.count()).select_from(statement.limit(bound + 1).subquery())) or 0
+    with by_index(session):
+        found = session.scalar(select(func.count()).select_from(statement.limit(bound + 1).subquery())) or 0
     return Count(min(found + besides, bound), found + besides <= bound)
 
 
@@ -336,7 +337,8 @@ def _counted_by_looking(session: Session, article_filter: ArticleFilter, readine
     passing = _sieve(session, article_filter, readiness, cells)
     assert passing is not None
     candidates = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest).limit(TESTED_AT_MOST + 1)
-    ids = list(session.scalars(candidates))
+    with by_index(session):
+        ids = list(session.scalars(candidates))
     found = len(passing(ids[:TESTED_AT_MOST])) + besides
     exact = len(ids) <= TESTED_AT_MOST
     return Count(found if exact else min(found, TEXT_BOUND), exact)

@@ -17,7 +17,7 @@ from core.database import among
 from core.errors import NotFound
 from core.evidence import Grounding
 from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
-from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, ordered_by, sifted, walk
+from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.signal_filter import (
     CATEGORY,
     DESCRIPTION,
@@ -305,7 +305,8 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
     if signal_filter.text.strip():
         often = words_frequency(session, signal_filter.text)
         if often.is_common:
-            ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
+            with by_index(session):
+                ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
             found = len(_passing(session, signal_filter.text, ids[:TESTED_AT_MOST]))
             if len(ids) <= TESTED_AT_MOST:
                 return Count(found, exact=True)
@@ -314,7 +315,8 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
             bound = TEXT_BOUND
         words = with_words(signal_filter.text).limit(2 * COUNT_BOUND + 1) if bound == TEXT_BOUND else with_words(signal_filter.text)
         matching = matching.where(Signal.id.in_(words))
-    found = session.scalar(select(func.count()).select_from(matching.limit(bound + 1).subquery())) or 0
+    with by_index(session):
+        found = session.scalar(select(func.count()).select_from(matching.limit(bound + 1).subquery())) or 0
     return Count(min(found, bound), found <= bound)
 
 

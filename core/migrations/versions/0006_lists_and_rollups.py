@@ -122,6 +122,8 @@ def _indexes() -> None:
     op.create_index("ix_signals_batch", "signals", ["batch_id", *by_strength])
     op.create_index("ix_signals_category", "signals", [sa.text("COALESCE(corrected_category, category)"), *by_strength])
     op.create_index("ix_signals_search", "signals", ["search"], postgresql_using="gin")
+    op.create_index("ix_reviews_reviewer", "reviews", ["reviewer", "id"])
+    op.create_index("ix_validations_failed", "validations", ["signal_id"], postgresql_where=sa.text("failed"))
     op.create_index("ix_article_list_newest", "article_list", ["cell_id", sa.text("published_at DESC"), sa.text("article_id DESC")])
     op.create_index("ix_article_list_promise", "article_list", ["cell_id", sa.text("promise DESC"), sa.text("article_id DESC")])
     op.create_index("ix_article_list_length", "article_list", ["cell_id", sa.text("body_chars DESC"), sa.text("article_id DESC")])
@@ -201,6 +203,8 @@ def downgrade() -> None:
     for index in ("strongest", "disagreement", "decision", "kind", "verdict", "category"):
         op.drop_index(f"ix_signals_{index}", "signals")
     op.create_index("ix_signals_decision", "signals", ["decision"])
+    op.drop_index("ix_validations_failed", "validations")
+    op.drop_index("ix_reviews_reviewer", "reviews")
     op.drop_index("ix_batch_records_position", "batch_records")
     op.drop_index("ix_batch_records_batch_id_status", "batch_records")
     op.create_index("ix_batch_records_batch_id_status", "batch_records", ["batch_id", "status"])
