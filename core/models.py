@@ -256,8 +256,11 @@ class ListedArticle(Base):
 
     __tablename__ = "article_list"
     __table_args__ = (
-        Index("ix_article_list_newest", "cell_id", text("published_at DESC"), text("article_id DESC")),
-        Index("ix_article_list_promise", "cell_id", text("promise DESC"), text("article_id DESC")),
+        Index("ix_article_list_newest", "cell_id", text("published_at DESC"), text("article_id DESC"), postgresql_include=["body_chars"]),
+        Index("ix_article_list_promise", "cell_id", text("promise DESC"), text("article_id DESC"), postgresql_include=["body_chars"]),
+        Index(
+            "ix_article_list_any_newest", text("published_at DESC"), text("article_id DESC"), postgresql_include=["cell_id", "body_chars"]
+        ),
         Index("ix_article_list_length", "cell_id", text("body_chars DESC"), text("article_id DESC")),
         Index("ix_article_list_story", "story_id", postgresql_where=text("story_id IS NOT NULL")),
     )

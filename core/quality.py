@@ -215,16 +215,17 @@ def _counts() -> list[ColumnElement[int]]:
 def _calibration(session: Session, given: Select[Any], confidence: Any) -> Calibration:
     """As ``core.calibration.calibration``, of rows that stay in the database."""
     accepted = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0)
-    number = func.least(cast(func.floor(func.round(cast(confidence * BINS, Numeric), 6)), Integer), BINS - 1)
-    rows = given.with_only_columns(
-        number.label("number"), confidence.label("confidence"), accepted.label("accepted"), maintain_column_froms=True
-    ).subquery()
-    error = rows.c.confidence - rows.c.accepted
-    sums = select(
-        rows.c.number,
-        func.count(),
-        func.sum(rows.c.confidence),
-        cast(func.sum(rows.c.accepted), Integer),
-        cast(func.sum(error * error), Float),
+    alike = given.with_only_columns(
+        confidence.label("confidence"), accepted.label("accepted"), func.count().label("number"), maintain_column_froms=True
     )
-    return Calibration(tuple(Bin(*row) for row in session.execute(sums.group_by(rows.c.number).order_by(rows.c.number))))
+    rows = alike.group_by("confidence", "accepted").subquery()  # few: what follows is done once for each, not for each decision
+    error = rows.c.confidence - rows.c.accepted
+    bin_ = func.least(cast(func.floor(func.round(cast(rows.c.confidence * BINS, Numeric), 6)), Integer), BINS - 1).label("bin")
+    sums = select(
+        bin_,
+        cast(func.sum(rows.c.number), Integer),
+        func.sum(rows.c.confidence * rows.c.number),
+        cast(func.sum(rows.c.accepted * rows.c.number), Integer),
+        cast(func.sum(error * error * rows.c.number), Float),
+    )
+    return Calibration(tuple(Bin(*row) for row in session.execute(sums.group_by(bin_).order_by(bin_))))

@@ -69,7 +69,7 @@ def _first_free(
     if open_ones.text.strip() and words_frequency(session, open_ones.text).is_common:
         statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
     elif open_ones.text.strip():
-        statement = statement.where(Signal.id.in_(with_words(open_ones.text)))
+        statement = statement.where(among(Signal.id, list(session.scalars(with_words(open_ones.text)))))
     if tried:
         statement = statement.where(~among(Signal.id, list(tried)))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=False))

@@ -32,9 +32,11 @@ from core.article_filter import (
 from core.database import among
 from core.models import Article, ArticleCell, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND, frequency, has_words
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND, frequency, has_words, looked_at
 
 S = TypeVar("S", bound=Select)
+MERGED_AT_MOST = 200
+"""Rows for which the next of each cell are merged; more are found sooner among all articles in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,11 @@ def _listed(
     if not ids:
         return []
     columns, falls = _order(article_filter)
-    each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
     order = ordered_by(columns, falls=falls, back=back)
+    if limit > MERGED_AT_MOST and article_filter.order in (Order.NEWEST, Order.OLDEST):
+        own = select(*columns).where(_in_cells(ids), *cells.rest, *beyond(columns, key, falls=falls, back=back))
+        return [((value, id_), id_) for value, id_ in session.execute(own.order_by(*order).limit(limit))]
+    each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
     own = select(*columns).where(ListedArticle.cell_id == each.c.id, *cells.rest, *beyond(columns, key, falls=falls, back=back))
     nearest = own.order_by(*order).limit(limit).lateral("nearest")
     merged = ordered_by((nearest.c[columns[0].key], nearest.c.article_id), falls=falls, back=back)
@@ -339,9 +344,7 @@ def _counted_by_looking(session: Session, article_filter: ArticleFilter, readine
     candidates = select(ListedArticle.article_id).where(_in_cells(cells.all), *cells.rest).limit(TESTED_AT_MOST + 1)
     with by_index(session):
         ids = list(session.scalars(candidates))
-    found = len(passing(ids[:TESTED_AT_MOST])) + besides
-    exact = len(ids) <= TESTED_AT_MOST
-    return Count(found if exact else min(found, TEXT_BOUND), exact)
+    return looked_at(ids, passing, besides)
 
 
 def matching_among(session: Session, article_filter: ArticleFilter, readiness: Readiness, ids: Sequence[int]) -> set[int]:

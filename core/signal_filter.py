@@ -72,7 +72,7 @@ def has_signal_words(text: str) -> ColumnElement[bool]:
     return has_words(Signal.search, text) | has_words(Article.search, text)
 
 
-def with_words(text: str) -> Select[tuple[int]]:
+def with_words(text: str) -> Select[int]:
     """Ids of the signals with the words, in themselves or in their article: each by its own index."""
     own = select(Signal.id).where(has_words(Signal.search, text))
     through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
@@ -32,7 +32,7 @@ from core.signal_filter import (
     with_words,
     words_frequency,
 )
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND
+from core.text_search import TESTED_AT_MOST, TEXT_BOUND, has_words, looked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,20 +301,30 @@ def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
 
 def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
     """How many signals match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
-    matching, bound = select(Signal.id).where(*matching_but_words(signal_filter)), COUNT_BOUND
-    if signal_filter.text.strip():
-        often = words_frequency(session, signal_filter.text)
-        if often.is_common:
-            with by_index(session):
-                ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
-            found = len(_passing(session, signal_filter.text, ids[:TESTED_AT_MOST]))
-            if len(ids) <= TESTED_AT_MOST:
-                return Count(found, exact=True)
-            if found > TEXT_BOUND or often.is_everywhere:
-                return Count(min(found, TEXT_BOUND), exact=False)
-            bound = TEXT_BOUND
-        words = with_words(signal_filter.text).limit(2 * COUNT_BOUND + 1) if bound == TEXT_BOUND else with_words(signal_filter.text)
-        matching = matching.where(Signal.id.in_(words))
+    matching, text = select(Signal.id).where(*matching_but_words(signal_filter)), signal_filter.text
+    if not text.strip():
+        return _bounded(session, matching, COUNT_BOUND)
+    often = words_frequency(session, text)
+    if not often.is_common:
+        return _bounded(session, matching.where(Signal.id.in_(with_words(text))), COUNT_BOUND)
+    if often.is_everywhere:
+        with by_index(session):
+            ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
+        return looked_at(ids, partial(_passing, session, text))
+    found: set[int] = set()
+    for place in (matching.where(has_words(Signal.search, text)), _through_article(matching, text)):
+        with by_index(session):
+            found.update(session.scalars(place.limit(TEXT_BOUND + 1)))
+        if len(found) > TEXT_BOUND:
+            return Count(TEXT_BOUND, exact=False)
+    return Count(len(found), exact=True)
+
+
+def _through_article(statement: Select[int], text: str) -> Select[tuple[int]]:
+    return statement.join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
+
+
+def _bounded(session: Session, matching: Select[int], bound: int) -> Count:
     with by_index(session):
         found = session.scalar(select(func.count()).select_from(matching.limit(bound + 1).subquery())) or 0
     return Count(min(found, bound), found <= bound)

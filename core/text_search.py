@@ -5,12 +5,15 @@ fetched and sorted to show fifty of them. There the list is walked in its order 
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.paging import Count
 
 COMMON = 8_000
 """Rows from which on a word is common: these are walked."""
@@ -36,6 +39,17 @@ class Frequency:
     @property
     def is_everywhere(self) -> bool:
         return self.is_common and self.rows >= EVERYWHERE * self.of
+
+
+def looked_at(ids: Sequence[int], passing: Callable[[list[int]], set[int]], besides: int = 0) -> Count:
+    """The matches among candidates, tested until there are enough to say "more than"; exact if these were all the candidates."""
+    found, step = besides, TEXT_BOUND * 6 // 5
+    for start in range(0, min(len(ids), TESTED_AT_MOST), step):
+        found += len(passing(list(ids[start : min(start + step, TESTED_AT_MOST)])))
+        if found > TEXT_BOUND and len(ids) > TESTED_AT_MOST:
+            break
+    exact = len(ids) <= TESTED_AT_MOST
+    return Count(found if exact else min(found, TEXT_BOUND), exact)
 
 
 def prefix_query(text: str) -> str:

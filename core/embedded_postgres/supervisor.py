@@ -31,6 +31,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
+    "random_page_cost": "1.1",  # of a disk without moving parts, or memory
     "wal_level": "minimal",
     "max_wal_senders": "0",  # wal_level=minimal insists on it
 }
