@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -321,7 +322,8 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
 
 
 def _through_article(statement: Select[int], text: str) -> Select[tuple[int]]:
-    return statement.join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
+    joined_to_article: Select[int] = statement.join(Article, Article.id == Signal.article_id)
+    return joined_to_article.where(has_words(Article.search, text))
 
 
 def _bounded(session: Session, matching: Select[int], bound: int) -> Count:
