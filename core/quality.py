@@ -216,16 +216,16 @@ def _calibration(session: Session, given: Select[Any], confidence: Any) -> Calib
     """As ``core.calibration.calibration``, of rows that stay in the database."""
     accepted = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0)
     alike = given.with_only_columns(
-        confidence.label("confidence"), accepted.label("accepted"), func.count().label("number"), maintain_column_froms=True
+        confidence.label("value"), accepted.label("taken"), func.count().label("number"), maintain_column_froms=True
     )
-    rows = alike.group_by("confidence", "accepted").subquery()  # few: what follows is done once for each, not for each decision
-    error = rows.c.confidence - rows.c.accepted
-    bin_ = func.least(cast(func.floor(func.round(cast(rows.c.confidence * BINS, Numeric), 6)), Integer), BINS - 1).label("bin")
+    rows = alike.group_by("value", "taken").subquery()  # few: what follows is done once for each, not for each decision
+    error = rows.c.value - rows.c.taken
+    bin_ = func.least(cast(func.floor(func.round(cast(rows.c.value * BINS, Numeric), 6)), Integer), BINS - 1).label("bin")
     sums = select(
         bin_,
         cast(func.sum(rows.c.number), Integer),
-        func.sum(rows.c.confidence * rows.c.number),
-        cast(func.sum(rows.c.accepted * rows.c.number), Integer),
+        func.sum(rows.c.value * rows.c.number),
+        cast(func.sum(rows.c.taken * rows.c.number), Integer),
         cast(func.sum(error * error * rows.c.number), Float),
     )
     return Calibration(tuple(Bin(*row) for row in session.execute(sums.group_by(bin_).order_by(bin_))))

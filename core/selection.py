@@ -204,7 +204,8 @@ def _listed(
     if limit > MERGED_AT_MOST and article_filter.order in (Order.NEWEST, Order.OLDEST):
         within = ListedArticle.cell_id + 0 == any_(cast(ids, ARRAY(BigInteger)))  # which keeps the planner to the order of all
         own = select(*columns).where(within, *cells.rest, *beyond(columns, key, falls=falls, back=back))
-        return [((value, id_), id_) for value, id_ in session.execute(own.order_by(*order).limit(limit))]
+        with by_index(session):
+            return [((value, id_), id_) for value, id_ in session.execute(own.order_by(*order).limit(limit)).all()]
     each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
     own = select(*columns).where(ListedArticle.cell_id == each.c.id, *cells.rest, *beyond(columns, key, falls=falls, back=back))
     nearest = own.order_by(*order).limit(limit).lateral("nearest")

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -321,9 +320,9 @@ def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
     return Count(len(found), exact=True)
 
 
-def _through_article(statement: Select[int], text: str) -> Select[tuple[int]]:
-    joined_to_article: Select[int] = statement.join(Article, Article.id == Signal.article_id)
-    return joined_to_article.where(has_words(Article.search, text))
+def _through_article(statement: Select[int], text: str) -> Select[int]:
+    in_article = select(Article.id).where(Article.id == Signal.article_id, has_words(Article.search, text))
+    return statement.where(in_article.exists())
 
 
 def _bounded(session: Session, matching: Select[int], bound: int) -> Count:

@@ -111,8 +111,8 @@ class Listener:
 
     seconds: float = 0.0
     number: int = 0
-    seen: dict[str, tuple[float, Any]] = field(default_factory=dict)
-    """Statements with the slowest time each took, and its parameters."""
+    seen: dict[str, tuple[float, Any, str]] = field(default_factory=dict)
+    """Statements with the slowest time each took, its parameters, and whether sequential scans were allowed."""
 
     def listen(self, engine: Any) -> None:
         @event.listens_for(engine, "before_cursor_execute")
@@ -124,8 +124,10 @@ class Listener:
             took = time.perf_counter() - connection.info["asked"]
             self.seconds += took
             self.number += 1
+            if "enable_seqscan" in statement:
+                connection.info["allowed"] = parameters["allowed"]
             if not many and not statement.startswith("EXPLAIN") and took > self.seen.get(statement, (-1.0,))[0]:
-                self.seen[statement] = took, parameters
+                self.seen[statement] = took, parameters, connection.info.get("allowed", "on")
 
 
 def main(
@@ -244,10 +246,11 @@ def sequential_scans(desk: Desk, listener: Listener) -> list[str]:
     """Statements whose plan reads a growing table from one end to the other, slowest first."""
     found = []
     with desk.database.engine.connect() as connection:
-        for statement, (took, parameters) in sorted(listener.seen.items(), key=lambda one: -one[1][0]):
+        for statement, (took, parameters, allowed) in sorted(listener.seen.items(), key=lambda one: -one[1][0]):
             if not re.match(r"\s*(SELECT|WITH|UPDATE|DELETE|INSERT)", statement):
                 continue
             with connection.begin() as transaction:
+                connection.exec_driver_sql(f"SET LOCAL enable_seqscan = {allowed}")
                 (plan,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
                 transaction.rollback()
             if scanned := {name for name in _scanned(plan["Plan"]) if name in GROWING}:
