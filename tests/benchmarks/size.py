@@ -124,7 +124,7 @@ class Listener:
             took = time.perf_counter() - connection.info["asked"]
             self.seconds += took
             self.number += 1
-            if "enable_seqscan" in statement:
+            if statement.startswith("SELECT set_config"):
                 connection.info["allowed"] = parameters["allowed"]
             if not many and not statement.startswith("EXPLAIN") and took > self.seen.get(statement, (-1.0,))[0]:
                 self.seen[statement] = took, parameters, connection.info.get("allowed", "on")
