@@ -226,10 +226,12 @@ def _found_by_word(
 ) -> list[tuple[Key, int]]:
     """The next of these cells that have the words, by the index of words."""
     columns, falls = _order(article_filter)
-    statement = _worded(select(*columns), article_filter, readiness, cells, ids).where(*beyond(columns, key, falls=falls, back=back))
-    return [
-        ((value, id_), id_) for value, id_ in session.execute(statement.order_by(*ordered_by(columns, falls=falls, back=back)).limit(limit))
-    ]
+    found = select(Article.id).where(has_words(Article.search, article_filter.text))
+    by_word = found.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may walk all articles in their order
+    statement = select(*columns).join(by_word, by_word.c.id == ListedArticle.article_id)
+    ours = statement.where(_in_cells(ids), *cells.rest, *_for_its_story(article_filter, readiness))
+    nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
+    return [((value, id_), id_) for value, id_ in session.execute(nearest.limit(limit))]
 
 
 def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells, ids: list[int]) -> S:

@@ -31,6 +31,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
+    "work_mem": "32MB",  # the matches of a common word, row by row rather than page by page
     "random_page_cost": "1.1",  # of a disk without moving parts, or memory
     "wal_level": "minimal",
     "max_wal_senders": "0",  # wal_level=minimal insists on it
