@@ -7,6 +7,7 @@ paging nor a changed filter can make it mean other articles.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ _FILTER = "selected_filter"
 _LAUNCH = "launch_key"
 _FLASH = "flash"
 _RUN = "last_run"
+_IMPORT = "dismissed_import"
 _NAME = "reviewer_name"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
@@ -101,6 +103,16 @@ def keep_run(batch_id: int) -> None:
 def last_run() -> int | None:
     """The batch that was launched here last, if any."""
     return st.session_state.get(_RUN)
+
+
+def dismiss_import(started: datetime) -> None:
+    """Show no more of the import that began then, in this browser session."""
+    st.session_state[_IMPORT] = started
+
+
+def dismissed_import() -> datetime | None:
+    """The beginning of the import that was dismissed here last."""
+    return st.session_state.get(_IMPORT)
 
 
 def page_number(table: str) -> int:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from console.articles_view import cost_card, filters, preview, table
+from console.import_view import import_button, import_strip
 from console.resources import settings
 from console.runs_view import run_strip
 from console.state import last_run
@@ -26,5 +27,9 @@ def worklist(article_filter: ArticleFilter, now: Settings) -> None:
             st.caption("Click a cell to read the article here.")
 
 
-st.title("Articles")
+head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+head.title("Articles")
+with head:
+    import_button()
+import_strip()
 worklist(filters(), settings())

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -100,12 +101,17 @@ def write_report(report: ImportReport, folder: Path, now: datetime) -> Path | No
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"import-{now:%Y%m%d-%H%M%S-%f}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
-        writer.writeheader()
-        writer.writerows(
-            {name: harmless(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in report.rejected
-        )
+        write_rejected(report, file)
     return path
+
+
+def write_rejected(report: ImportReport, file: TextIO) -> None:
+    """Write the rejected rows as CSV; what a spreadsheet would run as a formula is made harmless."""
+    writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
+    writer.writeheader()
+    writer.writerows(
+        {name: harmless(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in report.rejected
+    )
 
 
 def content_hash(title: str, body: str) -> str:
