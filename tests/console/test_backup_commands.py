@@ -22,7 +22,9 @@ def test_a_desk_is_backed_up_and_restored_and_what_it_replaced_is_kept(tmp_path:
     data, file = tmp_path / "data", tmp_path / "desk.dump"
     samples = CHECKOUT / "core" / "samples" / "articles.jsonl"
     own = tmp_path / "own.jsonl"
-    own.write_text('{"title": "Own", "body": "A miner sold coins.", "publisher": "Wire", "published_on": "2026-11-20T10:00:00Z"}\n')
+    own.write_text(
+        '{"id": "1", "title": "Own", "body": "A miner sold coins.", "publisher": "Wire", "published_on": "2026-11-20T10:00:00Z"}\n'
+    )
     assert signaldesk(data, "import", str(own)).returncode == 0
     backed_up = signaldesk(data, "backup", str(file))
     assert (backed_up.returncode, backed_up.stdout.startswith(str(file))) == (0, True)
