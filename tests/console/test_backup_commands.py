@@ -36,7 +36,7 @@ def test_a_desk_is_backed_up_and_restored_and_what_it_replaced_is_kept(tmp_path:
     restored = signaldesk(data, "restore", str(file), "--yes")
     assert (restored.returncode, restored.stdout.splitlines()[-1]) == (0, f"Restored {file}: 1 article.")
     (kept,) = (data / "backups").iterdir()
-    assert signaldesk(data, "restore", str(kept), "--yes").stdout.splitlines()[-1].endswith(": 61 article.")
+    assert signaldesk(data, "restore", str(kept), "--yes").stdout.splitlines()[-1].endswith(": 61 articles.")
 
     refused = signaldesk(data, "restore", str(own), "--yes")
     assert (refused.returncode, refused.stdout) == (9, "")
