@@ -18,6 +18,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
@@ -228,6 +229,8 @@ def status(
 
 
 app.command()(export)
+app.command()(backup)
+app.command()(restore)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

@@ -22,6 +22,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def size(count: int) -> str:
+    """``812 B``, ``14.2 kB``, ``239 MB`` of bytes."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}" if count < 100 * scale else f"{count / scale:,.0f} {unit}"
+    return f"{count} B"
+
+
 def duration(seconds: float | None) -> str:
     """``8 s``, ``3 min``, ``1 h 20 min``; "estimating…" for None."""
     if seconds is None:

@@ -98,9 +98,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        config, known = migrations(), known_revisions()
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -174,6 +172,18 @@ def _driver_url(url: str) -> URL:
             " @ : / ? # % of the password percent-encoded (@ is %40)."
         )
     return address
+
+
+def known_revisions() -> frozenset[str]:
+    """The schema's revisions that this code can bring to the newest."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions())
+
+
+def migrations() -> Config:
+    """Where Alembic finds the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 def current_revision(connection: Connection) -> str | None:

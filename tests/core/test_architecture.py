@@ -41,6 +41,7 @@ ORDER = (
     "batch_actions",
     "kept_answers",
     "records",
+    "backups",
     # -> content analysis -> evidence check
     "figures",
     "evidence",
