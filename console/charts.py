@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import plotly.graph_objects as go
 
-from console.colours import KIND_COLOURS, KIND_NAMES, SERIES
+from console.colours import KIND_COLOURS, KIND_NAMES, LIMIT, SERIES
 from core.agents.outputs import SignalKind
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
@@ -30,7 +30,7 @@ def spend_by_day(rows: Sequence[tuple[date, str, Decimal]], limit: Decimal | Non
             x=[day for day, _ in days], y=[float(usd) for _, usd in days], name=model, marker_color=SERIES[position % len(SERIES)]
         )
     if limit and rows and max(usd for _, _, usd in rows) > limit / 10:
-        figure.add_hline(y=float(limit), line_dash="dot", line_color="#D55E00", annotation_text="daily budget")
+        figure.add_hline(y=float(limit), line_dash="dot", line_color=LIMIT, annotation_text="daily budget")
     figure.update_yaxes(tickprefix="$", rangemode="tozero")
     until = max(day for day, _, _ in rows)
     figure = _plain(figure, "USD")

@@ -1,18 +1,20 @@
 """Pieces that several pages share: the sidebar, errors, badges, downloads, empty states."""
 
 import hashlib
+import html
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 import streamlit as st
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from console import state
-from console.colours import BADGES, KIND_ICONS, KIND_NAMES
+from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
 from console.navigation import to
 from console.resources import open_desk, read
-from console.words import money, plain
+from console.words import money, plain, when
 from core.agents.outputs import SignalKind
 from core.budget import Alert, BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
@@ -20,6 +22,15 @@ from core.errors import BudgetExceeded, DatabaseUnavailable, DeskError
 from core.settings import OFFLINE_MODEL, Settings
 
 logger = logging.getLogger(__name__)
+
+STYLE = """<style>
+.stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
+.stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
+[data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
+.facts{margin:0;font-size:.875rem;opacity:.8}
+time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
+@media(max-width:640px){.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
+</style>"""
 
 
 def show_error(error: Exception) -> bool:
@@ -50,8 +61,8 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def style() -> None:
-    """Less empty space than Streamlit's default: an analyst wants rows."""
-    st.html("<style>.stMainBlockContainer{padding:2.2rem 2.2rem 3rem}.stSidebar [data-testid=stSidebarHeader]{height:2.4rem}</style>")
+    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other."""
+    st.html(STYLE)
 
 
 def sidebar() -> None:
@@ -90,13 +101,33 @@ def budget_meter(budget: BudgetState) -> None:
 
 
 def badge(value: object) -> None:
-    """A verdict, decision or status in its colour."""
-    name, colour, icon = BADGES[value]  # type: ignore[index]
-    st.badge(name, color=colour, icon=icon)  # type: ignore[arg-type]
+    """A verdict, decision, stance, sentiment or status in its colour."""
+    name, colour, icon = look(value)
+    st.badge(name, color=colour, icon=icon)
+
+
+def badge_text(value: object) -> str:
+    """The same within Markdown, such as in a line with other facts."""
+    name, colour, icon = look(value)
+    return f":{colour}-badge[{icon} {name}]"
 
 
 def kind_label(kind: SignalKind) -> str:
-    return f"{KIND_ICONS[kind]} {KIND_NAMES[kind]}"
+    """A kind's icon in its colour, with its name, as Markdown."""
+    return f':color[{KIND_ICONS[kind]}]{{foreground="{KIND_COLOURS[kind]}"}} {KIND_NAMES[kind]}'
+
+
+def kind_badge(kind: SignalKind) -> None:
+    """A kind of signal in its colour."""
+    st.markdown(f':color[{KIND_ICONS[kind]} {KIND_NAMES[kind]}]{{background="{KIND_COLOURS[kind]}38"}}', width="content")
+
+
+def facts(*parts: str | datetime | None) -> None:
+    """One line of small print, such as publisher, time and length; a time is relative, and exact under the pointer. Empty parts are
+    left out. Texts are shown as they are, so they may be hostile."""
+    now = utc_now()
+    shown = [when(part, now) if isinstance(part, datetime) else html.escape(part) for part in parts if part]
+    st.html(f'<p class="facts">{" · ".join(shown)}</p>')
 
 
 def empty(message: str, page: str | None = None, label: str = "") -> None:
