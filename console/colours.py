@@ -2,7 +2,7 @@
 tell apart (https://jfly.uni-koeln.de/color/)."""
 
 from core.agents.outputs import SignalKind, Verdict
-from core.models import BatchStatus, Decision, RecordStatus, ReviewAct
+from core.models import BatchStatus, Decision, LedgerStatus, RecordStatus, ReviewAct
 
 KIND_COLOURS = {
     SignalKind.WEAK_SIGNAL: "#0072B2",
@@ -37,6 +37,10 @@ BADGES = {
     BatchStatus.COMPLETED: ("completed", "green", ":material/check_circle:"),
     BatchStatus.FAILED: ("failed", "red", ":material/error:"),
     BatchStatus.CANCELLED: ("cancelled", "gray", ":material/cancel:"),
+    LedgerStatus.RESERVED: ("reserved", "blue", ":material/hourglass_top:"),
+    LedgerStatus.SETTLED: ("settled", "green", ":material/check_circle:"),
+    LedgerStatus.RELEASED: ("not billed", "gray", ":material/undo:"),
+    LedgerStatus.UNKNOWN: ("unknown: worst case", "orange", ":material/help:"),
 }
 RECORD_MARKS = {
     RecordStatus.PENDING: "○ waiting",
@@ -47,3 +51,6 @@ RECORD_MARKS = {
     RecordStatus.CANCELLED: "⊘ cancelled",
 }
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")
+NEUTRAL = SERIES[-1]
+LIMIT = "#D23B4B"
+"""Lines that must not be passed."""

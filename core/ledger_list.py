@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from core.models import LedgerEntry, LedgerKind, LedgerStatus
@@ -36,6 +36,7 @@ class Line:
     id: int
     created_at: datetime
     settled_at: datetime | None
+    day: date
     status: LedgerStatus
     kind: LedgerKind
     agent: str
@@ -62,16 +63,18 @@ def conditions(chosen: LedgerFilter) -> list[ColumnElement[bool]]:
 
 def page(session: Session, chosen: LedgerFilter, *, size: int, before: int | None = None, after: int | None = None) -> list[Line]:
     """``size`` lines, newest first: the next older than line ``before``, or the next newer than line ``after``."""
-    columns = [getattr(LedgerEntry, name) for name in Line.__dataclass_fields__]
-    statement = select(*columns).where(*conditions(chosen)).limit(size)
-    if after is not None:
-        statement = statement.where(LedgerEntry.id > after).order_by(LedgerEntry.id)
-    else:
-        statement = statement.order_by(LedgerEntry.id.desc())
-        if before is not None:
-            statement = statement.where(LedgerEntry.id < before)
-    lines = [Line(**row) for row in session.execute(statement).mappings()]
+    found = session.execute(statement(chosen, size=size, before=before, after=after)).mappings()
+    lines = [Line(**row) for row in found]
     return lines[::-1] if after is not None else lines
+
+
+def statement(chosen: LedgerFilter, *, size: int, before: int | None = None, after: int | None = None) -> Select[Any]:
+    """What ``page`` reads; with ``after`` the oldest comes first."""
+    found = select(*[getattr(LedgerEntry, name) for name in Line.__dataclass_fields__]).where(*conditions(chosen)).limit(size)
+    if after is not None:
+        return found.where(LedgerEntry.id > after).order_by(LedgerEntry.id)
+    found = found.order_by(LedgerEntry.id.desc())
+    return found.where(LedgerEntry.id < before) if before is not None else found
 
 
 def count(session: Session, chosen: LedgerFilter) -> Count:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select, text, union_all
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select, text, union, union_all
 from sqlalchemy.orm import Session
 
 from core.database import SPENDING_LOCK
@@ -203,6 +203,12 @@ def first_day(session: Session) -> date | None:
     """The first UTC day with a call."""
     days = [session.scalar(select(func.min(table.day))) for table in (SpendDay, SpendDelta)]
     return min((day for day in days if day), default=None)
+
+
+def names(session: Session) -> tuple[list[str], list[str]]:
+    """The models and the agents that calls have ended of."""
+    found = session.execute(union(select(SpendDay.model, SpendDay.agent), select(SpendDelta.model, SpendDelta.agent))).all()
+    return sorted({row.model for row in found}), sorted({row.agent for row in found})
 
 
 def usd_by_batch(session: Session, batch_ids: list[int]) -> dict[int, Decimal]:

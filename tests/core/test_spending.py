@@ -287,16 +287,18 @@ def test_an_upgrade_rolls_up_what_the_ledger_holds(desk: Desk, server_url: str) 
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0005")
-        connection.exec_driver_sql("INSERT INTO publishers (name) VALUES ('CoinDesk')")
+        connection.exec_driver_sql("INSERT INTO publishers (name, name_key) VALUES ('CoinDesk', 'coindesk')")
         connection.exec_driver_sql(
-            "INSERT INTO articles (publisher_id, source, title, body, body_chars, content_hash, published_at)"
-            " VALUES (1, 'test', 't', 'b', 1, 'h', now())"
+            "INSERT INTO articles (publisher_id, title, body, language, published_at, import_hash, content_hash)"
+            " VALUES (1, 't', 'b', 'en', now(), '1', '1')"
         )
-        connection.exec_driver_sql(
-            "INSERT INTO ledger_entries (status, kind, agent, provider, model, article_id, usd, input_tokens, day, created_at, settled_at)"
-            " SELECT (ARRAY['SETTLED', 'UNKNOWN', 'RELEASED', 'RESERVED'])[1 + n % 4], 'model', 'a', 'google', 'm' || n % 3,"
-            " CASE WHEN n % 2 = 0 THEN 1 END, n * 0.001, n, date '2026-10-30' + n % 5, timestamptz '2026-10-30 00:30Z' + n * interval '1 h',"
-            " timestamptz '2026-10-30 00:31Z' + n * interval '1 h' FROM generate_series(1, 200) n"
+        connection.execute(
+            text(
+                "INSERT INTO ledger_entries (status, kind, agent, provider, model, article_id, usd, input_tokens, day, created_at, settled_at)"
+                " SELECT (ARRAY['SETTLED', 'UNKNOWN', 'RELEASED', 'RESERVED'])[1 + n % 4], 'model', 'a', 'google', 'm' || n % 3,"
+                " CASE WHEN n % 2 = 0 THEN 1 END, n * 0.001, n, date '2026-10-30' + n % 5, timestamptz '2026-10-30 00:30Z' + n * interval '1 h',"
+                " timestamptz '2026-10-30 00:31Z' + n * interval '1 h' FROM generate_series(1, 200) n"
+            )
         )
     engine.dispose()
     database = Database.open(Settings(_env_file=None, database_url=url))
