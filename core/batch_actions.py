@@ -13,10 +13,11 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from core.batches import progress, research_failed
-from core.budget import NoRoom, top_up, usd
+from core.budget import NoRoom, usd
 from core.database import LAUNCH_LOCK, among
 from core.errors import NotFound, NotPossible
 from core.launching import IN_FLIGHT
+from core.limits import top_up
 from core.models import Analysis, BatchRecord, BatchSession, BatchStatus, RecordStatus, Signal
 
 _NOT_PAUSED: dict[str, Any] = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}

@@ -35,6 +35,7 @@ TRUSTED_IDLE_SECONDS = 2.0
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
+SPENDING_LOCK = 7_264_420
 
 
 class Database:

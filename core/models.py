@@ -513,6 +513,10 @@ class LedgerEntry(Base):
     __table_args__ = (
         Index("ix_ledger_entries_created_at_id", text("created_at DESC"), text("id DESC")),
         Index("ix_ledger_entries_reserved", "owner", postgresql_where=text("status = 'RESERVED'")),
+        Index("ix_ledger_entries_troubled", "status", "id", postgresql_where=text("status IN ('RELEASED', 'UNKNOWN')")),
+        Index("ix_ledger_entries_batch_id", "batch_id", "id"),
+        Index("ix_ledger_entries_model_id", "model", "id"),
+        Index("ix_ledger_entries_day_id", "day", "id"),
         CheckConstraint("usd >= 0 AND reserved_usd >= 0", name="not_negative"),
     )
 
@@ -524,7 +528,7 @@ class LedgerEntry(Base):
     agent: Mapped[str] = mapped_column(String(40))
     provider: Mapped[str] = mapped_column(String(60))
     model: Mapped[str] = mapped_column(String(200))
-    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch_sessions.id", ondelete="SET NULL"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch_sessions.id", ondelete="SET NULL"))
     record_id: Mapped[int | None] = mapped_column(ForeignKey("batch_records.id", ondelete="SET NULL"), index=True)
     article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
     owner: Mapped[str | None] = mapped_column(String(200))
@@ -543,6 +547,83 @@ class LedgerEntry(Base):
     error_message: Mapped[str | None]
     day: Mapped[date] = mapped_column(Date)
     """The UTC day whose budget the entry counts against."""
+
+
+Total = Annotated[int, mapped_column(BigInteger, server_default=text("0"))]
+TotalMoney = Annotated[Decimal, mapped_column(Numeric(18, 8), server_default=text("0"))]
+
+
+class Usage:
+    """What ledger entries that have ended come to: the sums of the roll-ups (``core.spending``)."""
+
+    calls: Mapped[Total]
+    released_calls: Mapped[Total]
+    """Of ``calls``: refused or never made, so not billed."""
+    unknown_calls: Mapped[Total]
+    """Of ``calls``: without an answer, so counted at their worst case."""
+    usd: Mapped[TotalMoney]
+    unknown_usd: Mapped[TotalMoney]
+    """Of ``usd``: the worst cases."""
+    input_tokens: Mapped[Total]
+    cached_tokens: Mapped[Total]
+    output_tokens: Mapped[Total]
+    thinking_tokens: Mapped[Total]
+    search_credits: Mapped[TotalMoney]
+
+
+class SpendDay(Usage, Base):
+    """The ledger by the UTC day that entries count against, by who called whom, and by the publisher of the article."""
+
+    __tablename__ = "spend_days"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    kind: Mapped[LedgerKind] = mapped_column(primary_key=True)
+    agent: Mapped[str] = mapped_column(String(40), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(60), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    publisher_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """0 for calls without an article."""
+
+
+class SpendBatch(Usage, Base):
+    """The ledger by batch, day and model. Apart from ``spend_days``: many small batches times publishers are as many rows as calls."""
+
+    __tablename__ = "spend_batches"
+    __table_args__ = (Index("ix_spend_batches_day", "day"),)
+
+    batch_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """0 for calls without a batch."""
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class SpendHour(Base):
+    """USD by the hour in which calls ended: the pace."""
+
+    __tablename__ = "spend_hours"
+
+    hour: Mapped[Moment] = mapped_column(primary_key=True)
+    usd: Mapped[TotalMoney]
+
+
+class SpendDelta(Usage, Base):
+    """What one statement that ended calls adds to the three tables above, written by that statement and waiting to be folded into them.
+
+    Appended, never updated: calls that end at once, in batches and processes that know nothing of each other, lock nothing of each
+    other's.
+    """
+
+    __tablename__ = "spend_deltas"
+
+    id: Mapped[Key]
+    day: Mapped[date] = mapped_column(Date)
+    hour: Mapped[Moment]
+    batch_id: Mapped[int] = mapped_column(BigInteger)
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[LedgerKind]
+    agent: Mapped[str] = mapped_column(String(40))
+    provider: Mapped[str] = mapped_column(String(60))
+    model: Mapped[str] = mapped_column(String(200))
 
 
 class Budget(Base):
@@ -576,6 +657,10 @@ class BudgetEvent(Base):
     """For an alert: percent of the limit."""
     amount_usd: Mapped[Money | None]
     """For a top-up: what was added. For a change of limit: the new limit."""
+    before_usd: Mapped[Money | None]
+    """The limit before a top-up or a change; null for alerts, and for changes made before this was kept."""
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("budget_events.id", ondelete="CASCADE"))
+    """The change that this one took back."""
     made_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[Created]
     told_at: Mapped[Moment | None]

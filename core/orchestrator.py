@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 import psutil
 from sqlalchemy import exists, select
 
-from core import batch_actions, records
+from core import batch_actions, records, spending
 from core.alerts import tell_alerts
 from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
@@ -99,6 +99,7 @@ class Orchestrator:
                     beat_at, first = now, False
                     if now >= recover_from:
                         self._recover(dead, now)
+                    self.desk.transaction(spending.fold)
                 tell_alerts(self.desk, now)
                 self._take_open_batches()
             except DatabaseUnavailable as error:

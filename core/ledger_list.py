@@ -1,0 +1,84 @@
+"""The ledger line by line: a page of it by a filter, newest first, and how many lines there are. Reads only.
+
+Lines are ordered by id, the order in which they were entered, so that every filter has an index that ends with the order.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from core.models import LedgerEntry, LedgerKind, LedgerStatus
+from core.selection import COUNT_BOUND, Count
+
+
+class LedgerFilter(BaseModel):
+    """Which lines; an empty one lets all through."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: LedgerStatus | None = None
+    agent: str | None = None
+    model: str | None = None
+    batch_id: int | None = None
+    day: date | None = None
+    """The UTC day whose budget the line counts against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the ledger."""
+
+    id: int
+    created_at: datetime
+    settled_at: datetime | None
+    day: date
+    status: LedgerStatus
+    kind: LedgerKind
+    agent: str
+    provider: str
+    model: str
+    batch_id: int | None
+    article_id: int | None
+    attempt: int
+    reserved_usd: Decimal
+    usd: Decimal
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    thinking_tokens: int
+    search_credits: Decimal
+    error_message: str | None
+
+
+def conditions(chosen: LedgerFilter) -> list[ColumnElement[bool]]:
+    """What lines have to meet."""
+    columns: dict[str, Any] = {name: getattr(LedgerEntry, name) for name in LedgerFilter.model_fields}
+    return [columns[name] == value for name, value in chosen if value is not None]
+
+
+def page(session: Session, chosen: LedgerFilter, *, size: int, before: int | None = None, after: int | None = None) -> list[Line]:
+    """``size`` lines, newest first: the next older than line ``before``, or the next newer than line ``after``."""
+    found = session.execute(statement(chosen, size=size, before=before, after=after)).mappings()
+    lines = [Line(**row) for row in found]
+    return lines[::-1] if after is not None else lines
+
+
+def statement(chosen: LedgerFilter, *, size: int, before: int | None = None, after: int | None = None) -> Select[Any]:
+    """What ``page`` reads; with ``after`` the oldest comes first."""
+    found = select(*[getattr(LedgerEntry, name) for name in Line.__dataclass_fields__]).where(*conditions(chosen)).limit(size)
+    if after is not None:
+        return found.where(LedgerEntry.id > after).order_by(LedgerEntry.id)
+    found = found.order_by(LedgerEntry.id.desc())
+    return found.where(LedgerEntry.id < before) if before is not None else found
+
+
+def count(session: Session, chosen: LedgerFilter) -> Count:
+    """How many lines there are, exact up to ``COUNT_BOUND``."""
+    bounded = select(LedgerEntry.id).where(*conditions(chosen)).limit(COUNT_BOUND + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(bounded)) or 0
+    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
