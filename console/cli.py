@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
+from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
 from core import batch_actions, batches, launching, records, reports
@@ -228,6 +229,7 @@ def status(
 
 
 app.command()(export)
+app.command()(prices)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

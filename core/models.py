@@ -248,6 +248,17 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Price(Base):
+    """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
+
+    __tablename__ = "prices"
+    __table_args__ = (CheckConstraint("close > 0", name="above_zero"),)
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    close: Mapped[Decimal] = mapped_column(Numeric(20, 8))
+    imported_at: Mapped[Created]
+
+
 # --- batches and records ---------------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ ORDER = (
     "offline",
     "importers",
     "samples",
+    "prices",
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "selection",
     "estimate",
