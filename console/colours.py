@@ -1,7 +1,7 @@
 """One table of colours, names and icons, which every page and chart reads. Colours are Okabe and Ito's, which colour-blind readers
 tell apart (https://jfly.uni-koeln.de/color/)."""
 
-from core.agents.outputs import SignalKind, Verdict
+from core.agents.outputs import Sentiment, SignalKind, Verdict
 from core.models import BatchStatus, Decision, RecordStatus, ReviewAct
 
 KIND_COLOURS = {
@@ -19,6 +19,16 @@ KIND_ICONS = {
     SignalKind.NARRATIVE_GAP: ":material/help_center:",
     SignalKind.EDGE_INDICATOR: ":material/explore:",
 }
+SENTIMENT_COLOURS = {
+    Sentiment.POSITIVE: "#009E73",
+    Sentiment.MIXED: "#E69F00",
+    Sentiment.NEUTRAL: "#56B4E9",
+    Sentiment.NEGATIVE: "#D55E00",
+}
+SENTIMENT_NAMES = {sentiment: sentiment.value.lower() for sentiment in Sentiment}
+PRICE_COLOUR = "#8A8A8A"
+UNREAD_COLOUR = "rgba(138, 138, 138, 0.4)"
+"""Of articles that were not analysed."""
 BADGES = {
     Verdict.VALIDATED: ("validated", "green", ":material/verified:"),
     Verdict.CONTRADICTED: ("contradicted", "red", ":material/gpp_bad:"),

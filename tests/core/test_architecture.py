@@ -70,6 +70,9 @@ ORDER = (
     "review_queue",
     "calibration",
     "quality",
+    "windows",
+    "headlines",
+    "themes",
     "reports",
     "exports",
 )

@@ -1,4 +1,4 @@
-"""Prices: a daily close of Bitcoin
+"""Prices: a daily close of Bitcoin; indexes for what the Overview reads of articles
 
 Revision: 0008
 Follows: 0005
@@ -22,7 +22,16 @@ def upgrade() -> None:
         sa.CheckConstraint("close > 0", name=op.f("ck_prices_above_zero")),
         sa.PrimaryKeyConstraint("day", name=op.f("pk_prices")),
     )
+    op.create_index(
+        "ix_articles_story_published",
+        "articles",
+        [sa.literal_column("published_at DESC"), "story_id", "publisher_id"],
+        postgresql_where=sa.text("story_id IS NOT NULL"),
+    )
+    op.create_index("ix_articles_samples", "articles", ["published_at"], postgresql_where=sa.text("is_sample"))
 
 
 def downgrade() -> None:
+    op.drop_index("ix_articles_samples", "articles")
+    op.drop_index("ix_articles_story_published", "articles")
     op.drop_table("prices")
