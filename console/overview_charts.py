@@ -16,7 +16,8 @@ from core.themes import Narrative, ThemeDay
 from core.windows import Window, change, totals_by_day
 
 DAYS = {"type": "date", "tickformat": "%d %b", "hoverformat": "%a %d %b %Y", "showgrid": False}
-LEGEND = {"orientation": "h", "x": 0, "xanchor": "left", "font": {"size": 11}, "itemwidth": 30}
+PRICE_NAME = "BTC close (right)"
+UNREAD_NAME = "without a signal of it"
 
 
 def trend(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> go.Figure:
@@ -26,20 +27,18 @@ def trend(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> go.Fi
         counts = totals_by_day([(day, signals) for day, row_kind, signals in rows if row_kind is kind], window)
         if any(counts):
             figure.add_bar(x=window.days, y=counts, name=KIND_NAMES[kind], marker_color=KIND_COLOURS[kind])
-    figure.update_layout(
-        barmode="stack", bargap=0.2, height=250, margin=MARGIN, legend={**LEGEND, "y": 1.02, "yanchor": "bottom"}, hovermode="x unified"
-    )
+    figure.update_layout(barmode="stack", bargap=0.2, height=280, margin=MARGIN, showlegend=False, hovermode="x unified")
     figure.update_xaxes(**DAYS, range=_edges(window))
     figure.update_yaxes(title="signals", rangemode="tozero", nticks=5, tickformat="d")
     return figure
 
 
-def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> str:
-    """``428 signals, 12 % more than in the 30 days before (381): 141 pattern anomaly, …``."""
+def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> tuple[str, str]:
+    """``428 signals`` and ``12% more than in the 30 days before (381): 141 pattern anomaly, …``."""
     now, before = (sum(count for day, _, count in rows if span.first <= day <= span.last) for span in (window, window.before))
     by_kind = {kind: sum(n for day, one, n in rows if one is kind and window.first <= day <= window.last) for kind in SignalKind}
     listed = ", ".join(f"{n:,} {KIND_NAMES[kind]}" for kind, n in sorted(by_kind.items(), key=lambda one: -one[1]) if n)
-    return f"{now:,} {'signal' if now == 1 else 'signals'}, {against(now, before, window.length)}" + (f": {listed}" if listed else "")
+    return counted(now, "signal"), against(now, before, window.length) + (f": {listed}" if listed else "")
 
 
 def against(now: int, before: int, days: int) -> str:
@@ -69,17 +68,17 @@ def narrative(story: Narrative, notable: Sequence[SignalRow]) -> go.Figure:
     figure.update_layout(
         barmode="stack",
         bargap=0.2,
-        height=380,
+        height=360,
         margin=MARGIN,
         hovermode="x unified",
-        legend={**LEGEND, "y": 1.01, "yanchor": "bottom"},
-        legend2={**LEGEND, "y": -0.07, "yanchor": "top"},
+        showlegend=False,
     )
     figure.update_xaxes(**DAYS, range=_edges(story.window))
     figure.update_yaxes(rangemode="tozero", tickformat="d", nticks=4)
     figure.update_yaxes(title="signals", row=1, col=1, secondary_y=False)
-    figure.update_yaxes(title="articles", row=2, col=1)
-    figure.update_yaxes(title="BTC close", tickformat="$~s", rangemode="normal", showgrid=False, nticks=4, row=1, col=1, secondary_y=True)
+    most = max(max(day.articles, sum(day.sentiments.values())) for day in story.days)
+    figure.update_yaxes(title="articles", range=[0, max(most * 1.1, 1.5)], row=2, col=1)
+    figure.update_yaxes(showgrid=False, row=1, col=1, secondary_y=True, **_price_axis(story.days))
     return figure
 
 
@@ -114,13 +113,30 @@ def counted(value: int, noun: str) -> str:
     return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
+def legend(figure: go.Figure) -> str:
+    """What the figure's colours mean, as HTML that wraps on a narrow screen, where a legend within would leave no room to the chart."""
+    marks = []
+    for trace in figure.data:
+        if trace.type == "bar":
+            marks.append(_mark(f"background:{trace.marker.color}", trace.name))
+        elif trace.mode != "text":
+            marks.append(_mark(f"border-top:2px dotted {trace.line.color};height:0", trace.name))
+    shown = "".join(dict.fromkeys(marks))
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.8rem">{shown}</div>'
+
+
+def _mark(style: str, name: str) -> str:
+    square = f'<i style="display:inline-block;width:.75rem;height:.75rem;{style}"></i>'
+    return f'<span style="display:inline-flex;align-items:center;gap:.35rem">{square}{html.escape(name)}</span>'
+
+
 def _price(figure: go.Figure, story: Narrative) -> None:
     closes = [(day.day, float(day.close)) for day in story.days if day.close is not None]
     if closes:
         figure.add_scatter(
             x=[day for day, _ in closes],
             y=[close for _, close in closes],
-            name="BTC close",
+            name=PRICE_NAME,
             mode="lines+markers" if len(closes) == 1 else "lines",
             line={"color": PRICE_COLOUR, "width": 2, "dash": "dot"},
             hovertemplate="$%{y:,.2f}",
@@ -128,6 +144,16 @@ def _price(figure: go.Figure, story: Narrative) -> None:
             col=1,
             secondary_y=True,
         )
+
+
+def _price_axis(days: Sequence[ThemeDay]) -> dict[str, object]:
+    """The axis of the price: a little room around the closes, whole dollars where there are many."""
+    closes = [float(day.close) for day in days if day.close is not None]
+    if not closes:
+        return {"visible": False}
+    low, high = min(closes), max(closes)
+    room = (high - low) * 0.12 or high * 0.02
+    return {"range": [low - room, high + room], "tickformat": "$,.0f" if high >= 1_000 else "$.4~g", "nticks": 4, "tickmode": "auto"}
 
 
 def _numbers(figure: go.Figure, story: Narrative, notable: Sequence[SignalRow]) -> None:
@@ -149,7 +175,6 @@ def _numbers(figure: go.Figure, story: Narrative, notable: Sequence[SignalRow]) 
         customdata=[["<br>".join(f"{place}: {_short(words)}" for place, words in listed)] for _, listed in shown],
         hovertemplate="%{customdata[0]}<extra></extra>",
         name="notable",
-        showlegend=False,
         row=1,
         col=1,
     )
@@ -162,10 +187,10 @@ def _articles(figure: go.Figure, story: Narrative) -> None:
     for sentiment, colour in SENTIMENT_COLOURS.items():
         counts = [day.sentiments.get(sentiment, 0) for day in story.days]
         if any(counts):
-            figure.add_bar(x=days, y=counts, name=SENTIMENT_NAMES[sentiment], marker_color=colour, legend="legend2", row=2, col=1)
+            figure.add_bar(x=days, y=counts, name=SENTIMENT_NAMES[sentiment], marker_color=colour, row=2, col=1)
     rest = [max(day.articles - sum(day.sentiments.values()), 0) for day in story.days]
     if any(rest):
-        figure.add_bar(x=days, y=rest, name="no signal of it", marker_color=UNREAD_COLOUR, legend="legend2", row=2, col=1)
+        figure.add_bar(x=days, y=rest, name=UNREAD_NAME, marker_color=UNREAD_COLOUR, row=2, col=1)
 
 
 def _short(text: str, length: int = 90) -> str:

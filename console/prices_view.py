@@ -13,6 +13,8 @@ from core.prices import PriceSpan, import_prices, price_span
 from core.windows import Window
 
 MOST_MEGABYTES = 32
+COLUMNS = "CSV with the columns date and close (USD)"
+SUFFIXES = ["csv", "gz", "txt", "tsv"]
 
 
 def price_popover(window: Window) -> None:
@@ -30,17 +32,12 @@ def price_popover(window: Window) -> None:
     with popover:
         st.markdown(_what_there_is(span, window))
         with st.form("price-form", clear_on_submit=True, border=False):
-            uploaded = st.file_uploader(
-                "CSV with the columns date and close (USD)",
-                type=["csv", "gz", "txt", "tsv"],
-                max_upload_size=MOST_MEGABYTES,
-                key="price-file",
-            )
+            uploaded = st.file_uploader(COLUMNS, SUFFIXES, max_upload_size=MOST_MEGABYTES, key="price-file")
             asked = st.form_submit_button("Import", type="primary", icon=":material/upload:")
-        if asked and uploaded is None:
-            st.caption("Choose a file first.")
-        elif asked:
+        if asked and uploaded is not None:
             _import(uploaded)
+        elif asked:
+            st.caption("Choose a file first.")
 
 
 def _import(uploaded: UploadedFile) -> None:

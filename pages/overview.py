@@ -5,6 +5,7 @@ import streamlit as st
 from console import overview_view as view
 from console.components import empty
 from console.exporting import export_popover
+from console.narrative_view import narrative
 from console.resources import read, settings
 from core import reports
 from core.exports import Table
@@ -25,7 +26,7 @@ with left:
     view.trend(chosen)
 with right:
     view.strongest(chosen)
-view.narrative(chosen)
+narrative(chosen)
 left, right = st.columns([7, 4], gap="medium")
 with left:
     view.stories(chosen)
