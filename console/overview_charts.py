@@ -114,15 +114,19 @@ def counted(value: int, noun: str) -> str:
 
 
 def legend(figure: go.Figure) -> str:
-    """What the figure's colours mean, as HTML that wraps on a narrow screen, where a legend within would leave no room to the chart."""
-    marks = []
+    """What the figure's colours mean, as HTML that wraps on a narrow screen, where a legend within would leave no room to the chart.
+
+    A line for each of the figure's rows.
+    """
+    rows: dict[str, list[str]] = {}
     for trace in figure.data:
+        row = "articles" if trace.yaxis == "y3" else "signals"
         if trace.type == "bar":
-            marks.append(_mark(f"background:{trace.marker.color}", trace.name))
+            rows.setdefault(row, []).append(_mark(f"background:{trace.marker.color}", trace.name))
         elif trace.mode != "text":
-            marks.append(_mark(f"border-top:2px dotted {trace.line.color};height:0", trace.name))
-    shown = "".join(dict.fromkeys(marks))
-    return f'<div style="display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.8rem">{shown}</div>'
+            rows.setdefault(row, []).append(_mark(f"border-top:2px dotted {trace.line.color};height:0", trace.name))
+    named = [f"<span>{row}:</span>{''.join(marks)}" if len(rows) > 1 else "".join(marks) for row, marks in rows.items()]
+    return "".join(f'<div style="display:flex;flex-wrap:wrap;gap:.1rem .9rem;font-size:.8rem">{line}</div>' for line in named)
 
 
 def _mark(style: str, name: str) -> str:

@@ -1,6 +1,7 @@
 """The Overview's pieces: today at a glance, the trend, the strongest signals, shared stories."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 import pandas as pd
@@ -27,8 +28,9 @@ from core.signals import SignalRow
 from core.windows import Window, window_of
 
 REFRESH_SECONDS = 5
-STRONGEST = 8
+STRONGEST = 9
 STORIES = 8
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CARDS = """<style>
 .st-key-glance{display:grid;grid-template-columns:repeat(5,minmax(0,1fr));gap:.7rem}
 .st-key-glance>*{width:100%!important;height:100%}
@@ -38,8 +40,9 @@ CARDS = """<style>
 [class*=st-key-card-] a::after{content:"";position:absolute;inset:0}
 [class*=st-key-card-] [data-testid=stMetricValue]{font-size:1.7rem;line-height:1.25}
 [class*=st-key-card-] [data-testid=stCaptionContainer]{font-size:.8rem}
-[class*=st-key-lines-] a p{white-space:normal;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;overflow:hidden;line-height:1.4}
-[class*=st-key-lines-]{gap:.3rem}
+[class*=st-key-lines-] a p{white-space:normal;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical}
+[class*=st-key-lines-] a p{overflow:hidden;line-height:1.4}
+[class*=st-key-lines-]{gap:.45rem}
 [class*=st-key-lines-] a{align-items:flex-start}
 [class*=st-key-words-] [data-testid=stCaptionContainer]{flex:1 1 20rem}
 @media(max-width:900px){.st-key-glance{grid-template-columns:repeat(2,minmax(0,1fr))}.st-key-glance>:last-child{grid-column:span 2}}
@@ -226,12 +229,23 @@ def _story_line(story: headlines.SharedStory) -> None:
     facts = [
         f"**{story.publishers}** publishers, {counted(story.articles, 'article')}",
         f"first {plain(story.first_publisher)}, {exact(story.first_published_at)}",
-        f"within {duration(story.span.total_seconds())}",
+        f"within {_span(story.span)}",
         state,
         *(["sample"] if story.is_sample else []),
     ]
     st.page_link(to("article"), label=plain(story.title), icon=":material/newspaper:", query_params={"id": str(story.first_article_id)})
     st.caption(" · ".join(facts))
+
+
+def _span(span: timedelta) -> str:
+    """``5 min``, ``31 h``, ``4 days``."""
+    return (
+        duration(span.total_seconds())
+        if span < timedelta(hours=2)
+        else f"{span / HOUR:.0f} h"
+        if span < 3 * DAY
+        else f"{span / DAY:.0f} days"
+    )
 
 
 def publishers() -> None:
