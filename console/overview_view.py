@@ -239,13 +239,9 @@ def _story_line(story: headlines.SharedStory) -> None:
 
 def _span(span: timedelta) -> str:
     """``5 min``, ``31 h``, ``4 days``."""
-    return (
-        duration(span.total_seconds())
-        if span < timedelta(hours=2)
-        else f"{span / HOUR:.0f} h"
-        if span < 3 * DAY
-        else f"{span / DAY:.0f} days"
-    )
+    if span < timedelta(hours=2):
+        return duration(span.total_seconds())
+    return f"{span / HOUR:.0f} h" if span < 3 * DAY else f"{span / DAY:.0f} days"
 
 
 def publishers() -> None:
