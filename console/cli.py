@@ -22,6 +22,7 @@ from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
+from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
 from core import batch_actions, batches, launching, records, reports
@@ -231,6 +232,7 @@ def status(
 app.command()(export)
 app.command()(backup)
 app.command()(restore)
+app.command()(prices)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

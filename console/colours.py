@@ -30,6 +30,16 @@ KIND_ICONS = {
     SignalKind.NARRATIVE_GAP: ":material/help_center:",
     SignalKind.EDGE_INDICATOR: ":material/explore:",
 }
+SENTIMENT_COLOURS = {
+    Sentiment.POSITIVE: "#00A56E",
+    Sentiment.MIXED: "#A99001",
+    Sentiment.NEUTRAL: "#1C5FCC",
+    Sentiment.NEGATIVE: "#9C4D24",
+}
+SENTIMENT_NAMES = {sentiment: sentiment.value.lower() for sentiment in Sentiment}
+PRICE_COLOUR = "#7A7A7A"
+UNREAD_COLOUR = "rgba(122, 122, 122, 0.4)"
+"""Of articles that were not analysed."""
 BADGES: dict[Verdict | Decision | ReviewAct | BatchStatus | LedgerStatus | Stance | Sentiment, Look] = {
     Verdict.VALIDATED: ("validated", "green", ":material/verified:"),
     Verdict.CONTRADICTED: ("contradicted", "red", ":material/gpp_bad:"),

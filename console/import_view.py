@@ -141,5 +141,5 @@ def _counts(report: ImportReport) -> str:
 
 def _rejected_rows(report: ImportReport) -> bytes:
     file = io.StringIO(newline="")
-    write_rejected(report, file)
+    write_rejected(report.rejected, file)
     return file.getvalue().encode("utf-8-sig")  # with the mark by which spreadsheets know UTF-8

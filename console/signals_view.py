@@ -16,6 +16,7 @@ from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.signal_filter import Reviewed, SignalFilter, SignalOrder
 from core.signals import SignalDetail
+from core.windows import Window
 
 PAGE_SIZE = 50
 
@@ -44,10 +45,14 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
     order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="sort", bind="query-params")
     run = st.query_params.get("run", "")  # not "batch", which the Runs page's own choice takes along when it is left
     only_run = number_in(run)
+    days = Window.read(st.query_params.get("published", ""))
     row = st.container(horizontal=True, vertical_alignment="center")
     samples = row.toggle("Samples", value=True, key="invented", bind="query-params", help="Signals of the invented articles, too.")
     if only_run is not None and row.button(f"Only run #{only_run}", icon=":material/close:", help="Show the signals of all runs"):
         del st.query_params["run"]
+        st.rerun()
+    if days is not None and row.button(f"Only {days}", icon=":material/close:", help="Show the signals of articles of all days"):
+        del st.query_params["published"]
         st.rerun()
     return SignalFilter(
         kinds=tuple(kinds),
@@ -57,6 +62,8 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         publishers=tuple(publisher),
         minimum_confidence=confidence,
         text=text or "",
+        since=days.first if days else None,
+        until=days.last if days else None,
         batch_id=only_run,
         without_samples=not samples,
         order=order,

@@ -191,6 +191,14 @@ class Article(Base):
         Index("ix_articles_published_at_id", text("published_at DESC"), text("id DESC")),
         Index("ix_articles_publisher_id_published_at", "publisher_id", text("published_at DESC")),
         Index("ix_articles_story", "story_id", "published_at", "id", postgresql_where=text("story_id IS NOT NULL")),
+        Index(
+            "ix_articles_story_published",
+            text("published_at DESC"),
+            "story_id",
+            "publisher_id",
+            postgresql_where=text("story_id IS NOT NULL"),
+        ),
+        Index("ix_articles_samples", "published_at", postgresql_where=text("is_sample")),
         Index("ix_articles_ungrouped", "id", postgresql_where=text("story_keys IS NULL")),
         # Without its list of pending entries, which every search would read from one end to the other.
         Index("ix_articles_story_keys", "story_keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
@@ -246,6 +254,17 @@ class ArticleCategory(Base):
 
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class Price(Base):
+    """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
+
+    __tablename__ = "prices"
+    __table_args__ = (CheckConstraint("close > 0", name="above_zero"),)
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    close: Mapped[Decimal] = mapped_column(Numeric(20, 8))
+    imported_at: Mapped[Created]
 
 
 # --- batches and records ---------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ ORDER = (
     "offline",
     "importers",
     "samples",
+    "prices",
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "selection",
     "estimate",
@@ -74,6 +75,9 @@ ORDER = (
     "review_queue",
     "calibration",
     "quality",
+    "windows",
+    "headlines",
+    "themes",
     "reports",
     "exports",
 )

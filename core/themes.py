@@ -1,0 +1,228 @@
+"""Themes: what an analyst follows through the days, a category of signals or words, and how its narrative went.
+
+A theme means what the Signals page's own filter means by it, so a number here is the number found there.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Self
+
+from sqlalchemy import Date, Select, func, select
+from sqlalchemy.orm import Session
+
+from core.agents.outputs import Sentiment, SignalKind
+from core.importers.clean_text import clean_characters
+from core.models import Analysis, Article, Signal
+from core.selection import Analysed, ArticleFilter, Count, Readiness, matching
+from core.signal_filter import CATEGORY, SignalFilter, SignalOrder, joined, matching_signals, signal_order
+from core.windows import Window
+
+MOST = 5_000
+"""Of a theme's signals, and of the articles that mention it, the newest so many are counted."""
+MAX_CHARS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Either a category that signals have, or words that signals or their articles have."""
+
+    category: str = ""
+    words: str = ""
+
+    @classmethod
+    def of(cls, text: str | None, categories: Iterable[str]) -> "Theme | None":
+        """What a person typed or an address says: the category of that name, else words; None without a word in it."""
+        cleaned = " ".join(clean_characters(text or "").split())[:MAX_CHARS]
+        known = {category.casefold(): category for category in categories}
+        if category := known.get(cleaned.casefold()):
+            return cls(category=category)
+        return cls(words=cleaned) if any(character.isalnum() for character in cleaned) else None
+
+    @property
+    def name(self) -> str:
+        return self.category or self.words
+
+    def signals(self, window: Window, *, without_samples: bool = False, blind_share: float = 0) -> SignalFilter:
+        """The theme in these days, as the Signals page filters."""
+        return SignalFilter(
+            categories=(self.category,) if self.category else (),
+            text=self.words,
+            since=window.first,
+            until=window.last,
+            without_samples=without_samples,
+            order=SignalOrder.PUBLISHED,
+            blind_share=blind_share,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ThemeDay:
+    """One UTC day of a narrative."""
+
+    day: date
+    kinds: dict[SignalKind, int]
+    """Signals by kind; kinds without one are left out."""
+    articles: int
+    """Articles that mention the theme: with its words, analysed or not, or, for a category, with such a signal."""
+    sentiments: dict[Sentiment, int]
+    """Of those, the ones with a signal of the theme, by the sentiment of the analysis that found it."""
+    close: Decimal | None = None
+    """Bitcoin's close in USD, where one was imported."""
+
+    @property
+    def signals(self) -> int:
+        return sum(self.kinds.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Narrative:
+    """A theme through the days of a window."""
+
+    theme: Theme
+    window: Window
+    days: tuple[ThemeDay, ...]
+    signals: Count
+    articles: Count
+    publishers: tuple[tuple[int, int], ...]
+    """Publishers (ids) with their articles of it, most first."""
+    counted_from: date
+    """The first day that is counted in full: the window's own, or later where there is too much to count."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.signals.value or self.articles.value)
+
+    @property
+    def mood(self) -> tuple[int, int, int]:
+        """Analysed articles of it that are positive, negative, and neither."""
+        positive, negative = (sum(day.sentiments.get(mood, 0) for day in self.days) for mood in (Sentiment.POSITIVE, Sentiment.NEGATIVE))
+        return positive, negative, sum(sum(day.sentiments.values()) for day in self.days) - positive - negative
+
+    @classmethod
+    def of(
+        cls,
+        theme: Theme,
+        window: Window,
+        *,
+        kinds: "Sequence[tuple[date, SignalKind, int]]",
+        mentions: "Sequence[tuple[date, int, int]]",
+        moods: "Sequence[tuple[date, Sentiment, int]]",
+        prices: "Sequence[tuple[date, Decimal]]",
+        counted_from: date,
+    ) -> Self:
+        """Put together what was counted by day: signals by kind, mentions by publisher, articles by sentiment, closes.
+
+        Days before ``counted_from`` are left empty, since only a part of them was counted.
+        """
+        by_kind: dict[date, dict[SignalKind, int]] = defaultdict(dict)
+        by_mood: dict[date, dict[Sentiment, int]] = defaultdict(dict)
+        by_publisher: dict[int, int] = defaultdict(int)
+        articles: dict[date, int] = defaultdict(int)
+        for day, kind, number in kinds:
+            by_kind[day][kind] = number
+        for day, mood, number in moods:
+            by_mood[day][mood] = number
+        for day, publisher_id, number in mentions:
+            articles[day] += number
+            by_publisher[publisher_id] += number * (day >= counted_from)
+        closes = dict(prices)
+        days = tuple(
+            ThemeDay(day, dict(by_kind[day]), articles[day], dict(by_mood[day]), closes.get(day))
+            if day >= counted_from
+            else ThemeDay(day, {}, 0, {}, closes.get(day))
+            for day in window.days
+        )
+        exact = counted_from == window.first
+        return cls(
+            theme=theme,
+            window=window,
+            days=days,
+            signals=Count(sum(day.signals for day in days), exact),
+            articles=Count(sum(day.articles for day in days), exact),
+            publishers=tuple(sorted(((key, n) for key, n in by_publisher.items() if n), key=lambda one: (-one[1], one[0]))),
+            counted_from=counted_from,
+        )
+
+
+def frequent_categories(session: Session, window: Window, *, without_samples: bool = False, size: int = 12) -> list[tuple[str, int]]:
+    """The categories of the newest ``MOST`` signals of the window with how many have them, most first."""
+    chosen = SignalFilter(since=window.first, until=window.last, without_samples=without_samples, order=SignalOrder.PUBLISHED)
+    newest = _newest(select(CATEGORY.label("category")), chosen).limit(MOST).subquery()
+    rows = session.execute(
+        select(newest.c.category, func.count()).group_by(newest.c.category).order_by(func.count().desc(), newest.c.category).limit(size)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def narrative(
+    session: Session,
+    theme: Theme,
+    window: Window,
+    readiness: Readiness,
+    prices: Sequence[tuple[date, Decimal]],
+    *,
+    without_samples: bool = False,
+) -> Narrative:
+    """How a theme went through the window's days. ``prices`` are closes of these days.
+
+    Of its signals and of the articles that mention it the newest ``MOST`` are read; where there are more, the days before are left
+    empty and ``counted_from`` says from when on it is whole.
+    """
+    chosen = theme.signals(window, without_samples=without_samples)
+    found = _newest(select(_day(), Signal.kind, Signal.article_id, Signal.analysis_id, Article.publisher_id), chosen)
+    signals = found.limit(MOST).cte("theme_signals").prefix_with("MATERIALIZED")
+    kinds = session.execute(select(signals.c.day, signals.c.kind, func.count()).group_by(signals.c.day, signals.c.kind)).all()
+    moods = session.execute(
+        select(signals.c.day, Analysis.sentiment, func.count(signals.c.article_id.distinct()))
+        .join(Analysis, Analysis.id == signals.c.analysis_id)
+        .group_by(signals.c.day, Analysis.sentiment)
+    ).all()
+    if theme.category:
+        number = func.count(signals.c.article_id.distinct())
+        mentions = session.execute(
+            select(signals.c.day, signals.c.publisher_id, number).group_by(signals.c.day, signals.c.publisher_id)
+        ).all()
+    else:
+        mentions = _mentions(session, theme.words, window, readiness, without_samples=without_samples)
+    cut = [min(row[0] for row in rows) for rows in (kinds, mentions) if sum(row[2] for row in rows) >= MOST]
+    return Narrative.of(
+        theme,
+        window,
+        kinds=[(row[0], row[1], row[2]) for row in kinds],
+        mentions=[(row[0], row[1], row[2]) for row in mentions],
+        moods=[(row[0], row[1], row[2]) for row in moods],
+        prices=prices,
+        counted_from=max((_next_day(day, window) for day in cut), default=window.first),
+    )
+
+
+def _mentions(session: Session, words: str, window: Window, readiness: Readiness, *, without_samples: bool) -> Sequence[Any]:
+    """Articles with these words, analysed or not, by day and publisher; of the newest ``MOST``."""
+    chosen = ArticleFilter(
+        ready_only=False, text=words, since=window.first, until=window.last, analysed=Analysed.ANY, samples=not without_samples
+    )
+    newest = (
+        select(_day(), Article.publisher_id)
+        .where(*matching(chosen, readiness))
+        .order_by(Article.published_at.desc(), Article.id.desc())
+        .limit(MOST)
+        .subquery()
+    )
+    return session.execute(select(newest.c.day, newest.c.publisher_id, func.count()).group_by(newest.c.day, newest.c.publisher_id)).all()
+
+
+def _newest(statement: Select[Any], chosen: SignalFilter) -> Select[Any]:
+    return joined(statement).where(*matching_signals(chosen)).order_by(*signal_order(chosen))
+
+
+def _day() -> Any:
+    return func.timezone("UTC", Article.published_at).cast(Date).label("day")
+
+
+def _next_day(day: date, window: Window) -> date:
+    """The day after one that was counted in part, within the window."""
+    later = [one for one in window.days if one > day]
+    return later[0] if later else window.last
