@@ -32,6 +32,8 @@ ORDER = (
     "samples",
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "selection",
+    "article_facets",
+    "article_history",
     "estimate",
     "ledger",
     "budget",
