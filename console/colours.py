@@ -46,4 +46,13 @@ RECORD_MARKS = {
     RecordStatus.SKIPPED: "– skipped",
     RecordStatus.CANCELLED: "⊘ cancelled",
 }
+ARTICLE_MARKS = {
+    "★": "#E69F00",
+    "in flight": "#D55E00",
+    "analysed": "#009E73",
+    "sample": "#8A8A8A",
+    "archived": "#8A8A8A",
+    "story": "#0072B2",
+}
+"""What an article in a list can be: from a priority publisher, in a run, analysed, invented, out of work, told by several."""
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")

@@ -202,7 +202,7 @@ def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, ar
     if not article_filter.samples:
         conditions.append(~article.is_sample)
     if article_filter.archived is not None:
-        conditions.append(~article.is_active if article_filter.archived else article.is_active)
+        conditions.append(article.is_active.is_not(article_filter.archived))
     return conditions
 
 
