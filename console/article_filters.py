@@ -19,13 +19,14 @@ LATER = timedelta(days=366)
 def filters(readiness: Readiness) -> ArticleFilter:
     """The filter as the widgets stand. What is counted beside a choice follows the choices that stand before it."""
     rows = read(publishers)
-    first = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    first = st.columns([6, 6, 4, 4, 4], vertical_alignment="bottom")
     text = first[0].text_input("Search", key="q", bind="query-params", placeholder="words in title or text", max_chars=200)
     with first[1]:
         chosen = _publishers(rows)
-    since, until = _days(first[2:])
-    asked = ArticleFilter(ready_only=False, publishers=chosen, text=text or "", since=since, until=until, archived=False)
-    second = st.container(horizontal=True, vertical_alignment="center", gap="medium", key="article-facets")
+    since, until = _days(first[2:4])
+    order = first[4].selectbox("Order", list(Order), key="order", bind="query-params", format_func=lambda one: one.value)
+    asked = ArticleFilter(order=order, ready_only=False, publishers=chosen, text=text or "", since=since, until=until, archived=False)
+    second = st.container(horizontal=True, vertical_alignment="center", gap="small", key="article-facets")
     with second:
         return _facets(asked, readiness)
 
@@ -76,15 +77,11 @@ def _facets(asked: ArticleFilter, readiness: Readiness) -> ArticleFilter:
         "Stories", value=False, key="stories", bind="query-params", help="One row for all articles that tell the same text."
     )
     priority_first = st.toggle("★ first", value=True, key="priority", bind="query-params", help="Priority publishers before the others.")
-    order = st.selectbox(
-        "Order", list(Order), key="order", bind="query-params", format_func=lambda one: one.value, label_visibility="collapsed", width=160
-    )
     return asked.model_copy(
         update={
             "ready_only": ready and not archived and analysed is not Analysed.YES,
             "analysed": analysed,
             "priority_first": priority_first,
-            "order": order,
             "as_stories": as_stories,
         }
     )

@@ -10,7 +10,9 @@ from console.articles_view import Listed, open_beside
 from console.colours import KIND_ICONS
 from console.components import badge
 from console.navigation import to
+from console.reader import highlighted
 from console.resources import read
+from console.signal_card import marks_in
 from console.words import ago, exact, percent, plain
 from core.articles import ArticleText, get_article
 from core.clock import utc_now
@@ -33,8 +35,7 @@ def preview(article_id: int, listed: Listed) -> None:
     with st.container(border=True, key="preview"):
         _moves(article_id, listed)
         st.markdown("##### " + plain(article.title))
-        when = f"{ago(article.published_at, utc_now())}, {exact(article.published_at)}"
-        facts = [f"**{plain(article.publisher)}**", when, f"{len(article.body):,} characters"]
+        facts = [f"**{plain(article.publisher)}**", published(article), f"{len(article.body):,} characters"]
         kinds = [word for word, holds in (("sample", article.is_sample), ("archived", not article.is_active)) if holds]
         st.caption(" · ".join([*facts, *kinds]))
         if article.categories:
@@ -43,7 +44,14 @@ def preview(article_id: int, listed: Listed) -> None:
         _signals(article, found)
         st.page_link(to("article"), label="Read it with its signals", icon=":material/menu_book:", query_params={"id": str(article_id)})
         with st.container(height=320, border=False, key="preview-text"):
-            st.text(article.body[:PREVIEW_CHARS] + (" …" if len(article.body) > PREVIEW_CHARS else ""))
+            more = " …" if len(article.body) > PREVIEW_CHARS else ""
+            st.html(highlighted(article.body[:PREVIEW_CHARS] + more, marks_in(article, found)))
+
+
+def published(article: ArticleText) -> str:
+    """When, exactly and, where it is recent, how long ago."""
+    since, day = ago(article.published_at, utc_now()), exact(article.published_at)
+    return day if day.startswith(since) else f"{since} ({day})"
 
 
 def promise_in_words(promise: Promise) -> str:

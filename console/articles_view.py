@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from console import state
-from console.colours import ARTICLE_MARKS
+from console.colours import ARTICLE_MARKS, STORY
 from console.components import empty, filter_key, pager
 from console.resources import read
 from console.words import number_in
@@ -21,6 +21,8 @@ from core.settings import Settings
 PAGE_SIZE = 50
 OPEN = "open"
 """The name in the address of the article that is previewed."""
+TABLE_WIDTH, TICKS = 716, 33
+"""Pixels: the table on a screen of 1440, and its column of ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def _table(rows: list[ArticleRow], listed: ArticleFilter, readiness: Readiness) 
         hide_index=True,
         height=min(38 + 30 * len(rows), 640),
         row_height=30,
-        column_config=_columns(rows),
+        column_config=_columns(rows, listed),
         key=key,
         on_select=lambda: _selected(key, ids, matched),
         selection_mode=["multi-row", "single-cell"],
@@ -154,7 +156,7 @@ def _marks(row: ArticleRow) -> list[str]:
 
 
 def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
-    first = {"first": [row.first_publisher for row in rows]} if listed.as_stories else {}
+    last = {"first": [row.first_publisher for row in rows]} if listed.as_stories else {"length": [row.body_chars for row in rows]}
     return pd.DataFrame(
         {
             "title": [row.title for row in rows],
@@ -162,24 +164,25 @@ def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
             "promise": [row.promise for row in rows],
             "publisher": [row.publisher for row in rows],
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
-            **first,
-            "length": [row.body_chars for row in rows],
+            **last,
         }
     )
 
 
-def _columns(rows: Sequence[ArticleRow]) -> dict[str, Any]:
+def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any]:
+    """The columns, wide enough for what they hold; the title takes what is left of a table of ``TABLE_WIDTH`` pixels."""
     stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
-    names = [*(name for name in ARTICLE_MARKS if name != "story"), *stories]
-    colours = [ARTICLE_MARKS.get(name, ARTICLE_MARKS["story"]) for name in names]
-    widest = max((sum(len(mark) * 6 + 20 for mark in _marks(row)) for row in rows), default=0)
+    names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
+    widest = max((sum(len(mark) * 6 + 23 for mark in _marks(row)) for row in rows), default=0)
+    state_width, last_width = min(max(widest + 16, 60), 200), 95 if listed.as_stories else 60
+    rest = TICKS + state_width + 72 + 95 + 84 + last_width
     return {
-        "title": st.column_config.TextColumn("Title", width=240),
+        "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),
         "marks": st.column_config.MultiselectColumn(
             "State",
             options=names,
-            color=colours,
-            width=min(max(widest, 60), 190),
+            color=[ARTICLE_MARKS.get(name, ARTICLE_MARKS[STORY]) for name in names],
+            width=state_width,
             help="★ priority publisher · ×2 how many articles tell the story · in flight, analysed, sample, archived",
         ),
         "promise": st.column_config.ProgressColumn(
@@ -191,7 +194,7 @@ def _columns(rows: Sequence[ArticleRow]) -> dict[str, Any]:
             help="The offline rules' own score of how much an article is likely to yield; the preview says what it rests on.",
         ),
         "publisher": st.column_config.TextColumn("Publisher", width=95),
-        "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD HH:mm", width=118, help="UTC"),
-        "first": st.column_config.TextColumn("First", width=100, help="Whose article of the story was published first"),
-        "length": st.column_config.NumberColumn("Length", format="localized", width=52, help="Characters of the body"),
+        "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=84, help="UTC; the preview has the time"),
+        "first": st.column_config.TextColumn("First", width=last_width, help="Whose article of the story was published first"),
+        "length": st.column_config.NumberColumn("Length", format="localized", width=last_width, help="Characters of the body"),
     }

@@ -46,13 +46,26 @@ RECORD_MARKS = {
     RecordStatus.SKIPPED: "– skipped",
     RecordStatus.CANCELLED: "⊘ cancelled",
 }
+HIDDEN_VERDICT = "hidden"
+SIGNAL_MARKS = {
+    "validated": "#009E7340",
+    "contradicted": "#D55E0050",
+    "inconclusive": "#E69F0040",
+    "insufficient data": "#8A8A8A30",
+    HIDDEN_VERDICT: "#8A8A8A60",
+    "accepted": "#009E7380",
+    "rejected": "#D55E0080",
+    "unsure": "#E69F0080",
+}
+"""Verdicts and, stronger, decisions, by their names in ``BADGES``, as a table shows them."""
+STORY = "story"
 ARTICLE_MARKS = {
-    "★": "#E69F00",
-    "in flight": "#D55E00",
-    "analysed": "#009E73",
-    "sample": "#8A8A8A",
-    "archived": "#8A8A8A",
-    "story": "#0072B2",
+    "★": "#E69F0040",
+    "in flight": "#D55E0040",
+    "analysed": "#009E7340",
+    "sample": "#8A8A8A40",
+    "archived": "#8A8A8A40",
+    STORY: "#0072B240",
 }
 """What an article in a list can be: from a priority publisher, in a run, analysed, invented, out of work, told by several."""
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A8A8A")
