@@ -14,12 +14,19 @@ from core.selection import Analysed, ArticleFilter, Count, Order, Readiness
 
 FIRST_DAY = date(1990, 1, 1)
 LATER = timedelta(days=366)
+# On a phone two short fields share a line, so that the list begins on the first screen.
+STYLE = (
+    "<style>@media(max-width:640px){.st-key-article-filter [data-testid=stColumn]{min-width:calc(50% - .5rem);flex:1 1 40%}"
+    ".st-key-article-filter [data-testid=stHorizontalBlock]{gap:.6rem}}</style>"
+)
 
 
 def filters(readiness: Readiness) -> ArticleFilter:
     """The filter as the widgets stand. What is counted beside a choice follows the choices that stand before it."""
     rows = read(publishers)
-    first = st.columns([6, 6, 4, 4, 4], vertical_alignment="bottom")
+    st.html(STYLE)
+    with st.container(key="article-filter"):
+        first = st.columns([6, 6, 4, 4, 4], vertical_alignment="bottom")
     text = first[0].text_input("Search", key="q", bind="query-params", placeholder="words in title or text", max_chars=200)
     with first[1]:
         chosen = _publishers(rows)

@@ -22,6 +22,7 @@ from core.signals import SignalDetail, signals_in_article
 
 PREVIEW_CHARS = 6_000
 SHOWN_SIGNALS = 5
+SMALLER = "<style>.st-key-preview-text .reader{font-size:.9rem;line-height:1.5}</style>"
 
 
 def preview(article_id: int, listed: Listed) -> None:
@@ -45,7 +46,7 @@ def preview(article_id: int, listed: Listed) -> None:
         st.page_link(to("article"), label="Read it with its signals", icon=":material/menu_book:", query_params={"id": str(article_id)})
         with st.container(height=320, border=False, key="preview-text"):
             more = " …" if len(article.body) > PREVIEW_CHARS else ""
-            st.html(highlighted(article.body[:PREVIEW_CHARS] + more, marks_in(article, found)))
+            st.html(highlighted(article.body[:PREVIEW_CHARS] + more, marks_in(article, found)) + SMALLER)
 
 
 def published(article: ArticleText) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from console import state
 from console.colours import ARTICLE_MARKS, STORY
 from console.components import empty, filter_key, pager
+from console.marks import width_of
 from console.resources import read
 from console.words import number_in
 from core import launching, selection
@@ -173,8 +174,7 @@ def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any
     """The columns, wide enough for what they hold; the title takes what is left of a table of ``TABLE_WIDTH`` pixels."""
     stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
     names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
-    widest = max((sum(len(mark) * 6 + 23 for mark in _marks(row)) for row in rows), default=0)
-    state_width, last_width = min(max(widest + 16, 60), 200), 95 if listed.as_stories else 60
+    state_width, last_width = width_of(map(_marks, rows)), 95 if listed.as_stories else 60
     rest = TICKS + state_width + 72 + 95 + 84 + last_width
     return {
         "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),

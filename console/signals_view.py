@@ -9,6 +9,7 @@ from console.bulk import bulk_decision
 from console.colours import BADGES, HIDDEN_VERDICT, KIND_COLOURS, KIND_NAMES, SIGNAL_MARKS
 from console.components import empty, filter_key, pager
 from console.exporting import export_popover
+from console.marks import width_of
 from console.navigation import to
 from console.resources import read
 from console.words import number_in
@@ -21,6 +22,8 @@ from core.signals import SignalDetail, SignalRow
 PAGE_SIZE = 50
 FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
 """The names of the filter in the address."""
+TABLE_WIDTH = 630
+"""Pixels: the table on a screen of 1440."""
 
 
 def filters(*, in_queue: bool = False) -> SignalFilter:
@@ -95,6 +98,7 @@ def table(signal_filter: SignalFilter) -> int | None:
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
         }
     )
+    state_width = width_of(map(_state, rows))
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -102,12 +106,12 @@ def table(signal_filter: SignalFilter) -> int | None:
         row_height=30,
         column_config={
             "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=60),
-            "description": st.column_config.TextColumn("Signal", width=300),
+            "description": st.column_config.TextColumn("Signal", width=max(TABLE_WIDTH - 33 - 60 - state_width - 125, 210)),
             "state": st.column_config.MultiselectColumn(
-                "Verdict, review", options=list(SIGNAL_MARKS), color=list(SIGNAL_MARKS.values()), width=170
+                "Verdict, review", options=list(SIGNAL_MARKS), color=list(SIGNAL_MARKS.values()), width=state_width
             ),
             "kind": st.column_config.MultiselectColumn(
-                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=140
+                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=125
             ),
             "category": st.column_config.TextColumn("Category", width=90),
             "publisher": st.column_config.TextColumn("Publisher", width=110),

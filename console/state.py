@@ -13,6 +13,7 @@ from streamlit.elements.arrow import DataframeStateInput
 
 from console.resources import settings
 from core.selection import ArticleFilter, Selection
+from core.settings import Settings
 from core.signal_filter import SignalFilter
 
 _IDS = "selected_article_ids"
@@ -30,9 +31,9 @@ ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
 
-def user() -> str:
-    """The name that reviews and launches carry."""
-    return st.session_state.get(_NAME) or settings().user
+def user(now: Settings | None = None) -> str:
+    """The name that reviews and launches carry. ``now`` are the settings, where they were read already."""
+    return st.session_state.get(_NAME) or (now or settings()).user
 
 
 def rename() -> None:
