@@ -20,6 +20,8 @@ from core.selection import ArticleFilter, ArticleRow, Readiness
 from core.settings import Settings
 
 PAGE_SIZE = 50
+PAGER_WIDTH = 440
+"""Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 OPEN = "open"
 """The name in the address of the article that is previewed."""
 TABLE_WIDTH, TICKS = 716, 33
@@ -54,7 +56,8 @@ def table(article_filter: ArticleFilter, now: Settings) -> Listed:
     if shown is None:
         _bar(article_filter, found)
     signature = filter_key(listed)
-    offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
+    with st.container(width=PAGER_WIDTH):
+        offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
     rows = read(lambda session: selection.page(session, listed, readiness, offset=offset, size=PAGE_SIZE))
     return _table(rows, listed, readiness)
 

@@ -33,12 +33,12 @@ SHOWN_REVIEWED = 30
 # On a phone the words come first, and the buttons stay under the thumb; keys are for those who have some.
 PHONE = """<style>@media(max-width:640px){
 :has(>.st-key-review-note-row){order:2}:has(>.st-key-review-validation){order:3}:has(>.st-key-review-moves){order:4}
-:has(>.st-key-review-decisions){order:5;position:sticky;bottom:0;z-index:10;background:var(--st-background-color);padding:.5rem 0}
+:has(>.st-key-review-decisions){order:5;position:sticky;bottom:0;z-index:10;backdrop-filter:blur(16px);padding:.5rem 0}
 .st-key-review-decisions,.st-key-review-moves{display:grid;grid-template-columns:repeat(3,1fr);gap:.5rem}
 :is(.st-key-review-decisions,.st-key-review-moves) :is(button,.stElementContainer,.stButton,.stPopover){width:100%!important;min-width:0}
 :is(.st-key-review-decisions,.st-key-review-moves) button{padding:.25rem .3rem}
 :is(.st-key-review-decisions,.st-key-review-moves) kbd{display:none}
-.st-key-review-keys{display:none}
+.st-key-review-keys,.st-key-review-decisions>:last-child{display:none}
 }</style>"""
 # Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
 KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")

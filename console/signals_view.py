@@ -20,6 +20,8 @@ from core.signal_filter import Reviewed, SignalFilter, SignalOrder
 from core.signals import SignalDetail, SignalRow
 
 PAGE_SIZE = 50
+PAGER_WIDTH = 440
+"""Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
 """The names of the filter in the address."""
 TABLE_WIDTH = 630
@@ -85,7 +87,8 @@ def table(signal_filter: SignalFilter) -> int | None:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None
     signature = filter_key(signal_filter)
-    offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
+    with st.container(width=PAGER_WIDTH):
+        offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
     rows = read(lambda session: signals.signal_page(session, signal_filter, offset=offset, size=PAGE_SIZE))
     frame = pd.DataFrame(
         {
