@@ -87,6 +87,28 @@ RECORD_MARKS = {
     RecordStatus.SKIPPED: "– skipped",
     RecordStatus.CANCELLED: "⊘ cancelled",
 }
+HIDDEN_VERDICT = "hidden"
+SIGNAL_MARKS = {
+    "validated": "#00A56E40",
+    "contradicted": "#9C4D2450",
+    "inconclusive": "#A9900140",
+    "insufficient data": "#7A7A7A30",
+    HIDDEN_VERDICT: "#7A7A7A60",
+    "accepted": "#00A56E80",
+    "rejected": "#9C4D2480",
+    "unsure": "#A9900180",
+}
+"""Verdicts and, stronger, decisions, by their names in ``BADGES``, as a table shows them."""
+STORY = "story"
+ARTICLE_MARKS = {
+    "★": "#A9900140",
+    "in flight": "#9C4D2440",
+    "analysed": "#00A56E40",
+    "sample": "#7A7A7A40",
+    "archived": "#7A7A7A40",
+    STORY: "#1C5FCC40",
+}
+"""What an article in a list can be: from a priority publisher, in a run, analysed, invented, out of work, told by several."""
 SERIES = ("#1C5FCC", "#A99001", "#00A56E", "#C7148A", "#9C4D24", "#7A7A7A")
 """For models, agents and whatever else has no colour of its own; the last is for what only accompanies. ``chartCategoricalColors``, too."""
 NEUTRAL = SERIES[-1]

@@ -10,7 +10,7 @@ from console.colours import BADGES
 from console.components import attempt, badge, kind_label
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
-from console.resources import change, read
+from console.resources import change, read, settings
 from console.words import exact, percent, plain
 from core import batch_actions, reviews, validations
 from core.agents.outputs import Stance, Timeframe
@@ -196,8 +196,10 @@ def _decide(signal: SignalDetail) -> None:
     row = st.container(horizontal=True)
     for label, decision, icon, look, _ in DECISIONS:
         clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
-        if clicked and attempt(partial(decide, signal.id, decision, note)):
-            st.rerun()
+        if clicked:
+            now = settings()
+            if attempt(partial(decide, signal.id, decision, note, by=state.user(now), share=now.blind_share)):
+                st.rerun()
     with row:
         correction_form(signal)
     if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
@@ -206,10 +208,9 @@ def _decide(signal: SignalDetail) -> None:
         st.rerun()
 
 
-def decide(signal_id: int, decision: Decision, note: str | None) -> int:
-    """Decide as the analyst who sits here; returns the act's id."""
-    share = state.blind_share()
-    return change(lambda session: reviews.decide(session, signal_id, decision, by=state.user(), note=note, blind_share=share))
+def decide(signal_id: int, decision: Decision, note: str | None, *, by: str, share: float) -> int:
+    """Decide as ``by``; returns the act's id. ``share`` as in ``reviews.decide``."""
+    return change(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
 
 
 def correction_form(signal: SignalDetail) -> None:

@@ -6,19 +6,27 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.bulk import bulk_decision
-from console.colours import BADGES, KIND_NAMES
+from console.colours import BADGES, HIDDEN_VERDICT, KIND_COLOURS, KIND_NAMES, SIGNAL_MARKS
 from console.components import empty, filter_key, pager
 from console.exporting import export_popover
+from console.marks import width_of
+from console.navigation import to
 from console.resources import read
 from console.words import number_in
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.signal_filter import Reviewed, SignalFilter, SignalOrder
-from core.signals import SignalDetail
+from core.signals import SignalDetail, SignalRow
 from core.windows import Window
 
 PAGE_SIZE = 50
+PAGER_WIDTH = 440
+"""Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
+FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
+"""The names of the filter in the address."""
+TABLE_WIDTH = 630
+"""Pixels: the table on a screen of 1440."""
 
 
 def filters(*, in_queue: bool = False) -> SignalFilter:
@@ -75,8 +83,10 @@ def table(signal_filter: SignalFilter) -> int | None:
     """One page of signals; returns the id of the chosen one (the first without a choice)."""
     found = read(lambda session: signals.count_signals(session, signal_filter))
     bar = st.container(horizontal=True, vertical_alignment="center")
-    bar.markdown(f"**{found}** signals")
+    bar.markdown(f"**{found}** {'signal' if found.value == 1 else 'signals'}")
     with bar:
+        if signal_filter.reviewed in (Reviewed.ANY, Reviewed.OPEN) and found.value:
+            st.page_link(to("review"), label="Review these", icon=":material/fact_check:", query_params=here_with(review=""))
         export_popover(signals=signal_filter, key="signals")
         if found.value:
             bulk_decision(signal_filter)
@@ -84,20 +94,21 @@ def table(signal_filter: SignalFilter) -> int | None:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None
     signature = filter_key(signal_filter)
-    offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
+    with st.container(width=PAGER_WIDTH):
+        offset = pager(found.value, PAGE_SIZE, signature, exact=found.exact)
     rows = read(lambda session: signals.signal_page(session, signal_filter, offset=offset, size=PAGE_SIZE))
     frame = pd.DataFrame(
         {
             "confidence": [row.confidence for row in rows],
-            "kind": [KIND_NAMES[row.kind] for row in rows],
-            "verdict": ["hidden" if row.is_blind else BADGES[row.verdict][0] if row.verdict else "–" for row in rows],
-            "review": [BADGES[row.decision][0] if row.decision else "" for row in rows],
             "description": [row.description for row in rows],
+            "state": [_state(row) for row in rows],
+            "kind": [[KIND_NAMES[row.kind]] for row in rows],
             "category": [row.category for row in rows],
             "publisher": [row.publisher for row in rows],
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
         }
     )
+    state_width = width_of(map(_state, rows))
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -105,20 +116,36 @@ def table(signal_filter: SignalFilter) -> int | None:
         row_height=30,
         column_config={
             "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=60),
-            "kind": st.column_config.TextColumn("Kind", width=120),
-            "description": st.column_config.TextColumn("Signal", width="large"),
-            "verdict": st.column_config.TextColumn("Verdict", width=95),
-            "review": st.column_config.TextColumn("Review", width=70),
+            "description": st.column_config.TextColumn("Signal", width=max(TABLE_WIDTH - 33 - 60 - state_width - 125, 210)),
+            "state": st.column_config.MultiselectColumn(
+                "Verdict, review", options=list(SIGNAL_MARKS), color=list(SIGNAL_MARKS.values()), width=state_width
+            ),
+            "kind": st.column_config.MultiselectColumn(
+                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=125
+            ),
             "category": st.column_config.TextColumn("Category", width=90),
             "publisher": st.column_config.TextColumn("Publisher", width=110),
-            "published": st.column_config.DatetimeColumn("Published", format="DD MMM YYYY", width=85),
+            "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=85),
         },
         key=f"signals-{signature}-{offset}",
         on_select="rerun",
         selection_mode=["single-row", "single-cell"],
+        alt="Signals that match the filter",
     )
     chosen = event.selection.rows or [cell[0] for cell in event.selection.get("cells") or []]
     return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
+
+
+def _state(row: SignalRow) -> list[str]:
+    """The verdict and the decision, where there are any."""
+    verdict = HIDDEN_VERDICT if row.is_blind else BADGES[row.verdict][0] if row.verdict else ""
+    return [mark for mark in (verdict, BADGES[row.decision][0] if row.decision else "") if mark]
+
+
+def here_with(**changes: str) -> dict[str, str | list[str]]:
+    """This page's filter as another page's address, with some of it changed; empty means without."""
+    kept = {name: st.query_params.get_all(name) for name in FILTER_NAMES if name in st.query_params}
+    return {name: value for name, value in (kept | changes).items() if value}
 
 
 def signal_with_article(session: Session, signal_id: int, blind_share: float) -> tuple[SignalDetail, ArticleText]:

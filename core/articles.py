@@ -128,7 +128,16 @@ def get_articles(session: Session, ids: Sequence[int]) -> dict[int, ArticleText]
     return {row["id"]: ArticleText(**(dict(row) | {"categories": tuple(row["categories"] or ())})) for row in found.mappings()}
 
 
-def delete_articles(session: Session, ids: list[int]) -> int:
+def set_active(session: Session, ids: Sequence[int], active: bool) -> list[int]:
+    """Archive articles, or take them into work again; returns the ids of those that this changed, which is what undoes it.
+
+    An archived article is analysed no more and is no source of research; what was found in it stays.
+    """
+    changed = update(Article).where(among(Article.id, ids), Article.is_active.is_not(active)).values(is_active=active)
+    return list(session.scalars(changed.returning(Article.id)).all())
+
+
+def delete_articles(session: Session, ids: Sequence[int]) -> int:
     """Delete articles with what was found in them; records that queued them keep their title. Returns how many there were."""
     return len(session.scalars(delete(Article).where(among(Article.id, ids)).returning(Article.id)).all())
 

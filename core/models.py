@@ -198,7 +198,8 @@ class Article(Base):
             "publisher_id",
             postgresql_where=text("story_id IS NOT NULL"),
         ),
-        Index("ix_articles_samples", "published_at", postgresql_where=text("is_sample")),
+        Index("ix_articles_samples", text("published_at DESC"), text("id DESC"), postgresql_where=text("is_sample")),
+        Index("ix_articles_archived", text("published_at DESC"), text("id DESC"), postgresql_where=text("NOT is_active")),
         Index("ix_articles_ungrouped", "id", postgresql_where=text("story_keys IS NULL")),
         # Without its list of pending entries, which every search would read from one end to the other.
         Index("ix_articles_story_keys", "story_keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),

@@ -56,6 +56,14 @@ class ArticleFilter(BaseModel):
     order: Order = Order.NEWEST
     as_stories: bool = False
     """One article a story: of those that match and could be analysed the first published. A story is analysed if one of it is."""
+    archived: bool | None = None
+    """Only those that were taken out of work (not active); False: none of them; None: either."""
+    ids: tuple[int, ...] = ()
+    """Of these articles only; none given, of all."""
+    excluded: tuple[int, ...] = ()
+    """Not these: what was unticked after all that match were selected."""
+    besides: tuple[int, ...] = ()
+    """These too, whether they match or not: what was ticked after all that match were selected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class ArticleRow:
     analysed: bool
     in_flight: bool
     is_sample: bool
+    is_active: bool
     story_size: int
     """How many articles tell this story, this one included."""
     first_publisher: str
@@ -160,7 +169,11 @@ def matching(article_filter: ArticleFilter, readiness: Readiness) -> list[Column
         conditions.append(
             ~story_has(lambda other: and_(_stands_before(readiness, other), *_matching_one_by_one(article_filter, readiness, other)))
         )
-    return conditions
+    if article_filter.ids:
+        conditions.append(among(Article.id, article_filter.ids))
+    if article_filter.excluded:
+        conditions.append(~among(Article.id, article_filter.excluded))
+    return [or_(and_(*conditions), among(Article.id, article_filter.besides))] if article_filter.besides else conditions
 
 
 def _stands_before(readiness: Readiness, other: A) -> ColumnElement[bool]:
@@ -188,6 +201,8 @@ def _matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, ar
         conditions.append(~is_analysed(readiness, article))
     if not article_filter.samples:
         conditions.append(~article.is_sample)
+    if article_filter.archived is not None:
+        conditions.append(article.is_active.is_not(article_filter.archived))
     return conditions
 
 
@@ -212,6 +227,7 @@ def page(session: Session, article_filter: ArticleFilter, readiness: Readiness, 
         is_analysed(readiness).label("analysed"),
         is_in_flight().label("in_flight"),
         Article.is_sample,
+        Article.is_active,
         *_of_its_story(),
     )
     rows = session.execute(_ordered(statement, article_filter, readiness).offset(offset).limit(size)).mappings()

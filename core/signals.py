@@ -205,6 +205,11 @@ def signals_in_article(session: Session, article_id: int, *, blind_share: float 
     return _details(session, Signal.article_id == article_id, blind_share)
 
 
+def get_signals(session: Session, ids: Sequence[int], *, blind_share: float = 0) -> list[SignalDetail]:
+    """Those of some signals that exist. ``blind_share`` as in ``SignalFilter``."""
+    return _details(session, among(Signal.id, ids), blind_share)
+
+
 def get_signal(session: Session, signal_id: int, *, blind_share: float = 0) -> SignalDetail:
     """One signal. ``blind_share`` as in ``SignalFilter``.
 

@@ -33,6 +33,8 @@ ORDER = (
     "prices",
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "selection",
+    "article_facets",
+    "article_history",
     "estimate",
     "ledger",
     "budget",

@@ -28,10 +28,8 @@ def upgrade() -> None:
         [sa.literal_column("published_at DESC"), "story_id", "publisher_id"],
         postgresql_where=sa.text("story_id IS NOT NULL"),
     )
-    op.create_index("ix_articles_samples", "articles", ["published_at"], postgresql_where=sa.text("is_sample"))
 
 
 def downgrade() -> None:
-    op.drop_index("ix_articles_samples", "articles")
     op.drop_index("ix_articles_story_published", "articles")
     op.drop_table("prices")
