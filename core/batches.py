@@ -74,6 +74,11 @@ def recent(session: Session, limit: int = 20) -> list[Progress]:
     return _progress_of(session, select(BatchSession).order_by(BatchSession.id.desc()).limit(limit))
 
 
+def some(session: Session, ids: Collection[int]) -> list[Progress]:
+    """The batches with these ids that there are."""
+    return _progress_of(session, select(BatchSession).where(BatchSession.id.in_(ids)))
+
+
 def unended(session: Session, limit: int = 20) -> list[Progress]:
     """The newest batches that run, wait or are paused, newest first."""
     found = select(BatchSession).where(BatchSession.status.in_(BatchStatus.open()))

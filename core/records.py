@@ -217,17 +217,25 @@ SHOWN_FIRST = (
 
 
 def rows(
-    session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), words: str = "", offset: int = 0, size: int = 100
+    session: Session,
+    batch_id: int,
+    *,
+    statuses: Sequence[RecordStatus] = (),
+    words: str = "",
+    kind: str | None = None,
+    offset: int = 0,
+    size: int = 100,
 ) -> list[RecordRow]:
-    """A page of a batch's records, state by state (``SHOWN_FIRST``) and each in its order; only titles with ``words``, if any.
+    """A page of a batch's records, state by state (``SHOWN_FIRST``) and each in its order.
 
-    State by state along the index: a page deep in a batch of 100,000 articles does not sort them.
+    Only those with all ``words`` in the title and that failed of ``kind``, if given. State by state along the index: a page deep
+    in a batch of 100,000 articles does not sort them.
     """
     found: list[Any] = []
     for status in SHOWN_FIRST:
         if (statuses and status not in statuses) or len(found) == size:
             continue
-        these = [BatchRecord.status == status, *_matching(batch_id, words)]
+        these = [BatchRecord.status == status, *_matching(batch_id, words, kind)]
         page = session.execute(select(*_ROW).where(*these).order_by(BatchRecord.position).offset(offset).limit(size - len(found))).all()
         if offset and not page:
             offset -= session.scalar(select(func.count()).select_from(select(BatchRecord.id).where(*these).limit(offset).subquery())) or 0
@@ -238,17 +246,18 @@ def rows(
     return [RecordRow(**row._mapping, usd=spent.get(row.id, Decimal(0))) for row in found]
 
 
-def count(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus], words: str) -> int:
-    """How many records of a batch have ``words`` in the title."""
-    these = _matching(batch_id, words)
+def count(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), words: str = "", kind: str | None = None) -> int:
+    """How many records ``rows`` has in all."""
+    these = _matching(batch_id, words, kind)
     if statuses:
         these.append(BatchRecord.status.in_(statuses))
     return session.scalar(select(func.count()).select_from(BatchRecord).where(*these)) or 0
 
 
-def _matching(batch_id: int, words: str) -> list[ColumnElement[bool]]:
-    titled = [BatchRecord.article_title.icontains(word, autoescape=True) for word in words.split()]
-    return [BatchRecord.batch_id == batch_id, *titled]
+def _matching(batch_id: int, words: str, kind: str | None) -> list[ColumnElement[bool]]:
+    these: list[ColumnElement[bool]] = [BatchRecord.batch_id == batch_id]
+    these += [BatchRecord.article_title.icontains(word, autoescape=True) for word in words.split()]
+    return these if kind is None else [*these, BatchRecord.error_kind == kind]
 
 
 def _spent(session: Session, record_ids: Sequence[int]) -> dict[int, Decimal]:
