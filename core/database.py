@@ -208,6 +208,6 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
     return f"The database at {address} does not answer: {words}. Check that it runs and that DATABASE_URL is right."
 
 
-def among(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+def among(column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None], ids: Sequence[int]) -> ColumnElement[bool]:
     """``column = ANY(ids)``: one parameter however many ids there are (the wire protocol allows 65,535)."""
     return column == any_(cast(list(ids), ARRAY(BigInteger)))

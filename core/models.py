@@ -275,7 +275,10 @@ class BatchSession(Base):
     """One launch. Its configuration is what every article of it is analysed with."""
 
     __tablename__ = "batch_sessions"
-    __table_args__ = (Index("ix_batch_sessions_open", "status", postgresql_where=text("status IN ('INITIATED', 'PROCESSING', 'PAUSED')")),)
+    __table_args__ = (
+        Index("ix_batch_sessions_open", "status", postgresql_where=text("status IN ('INITIATED', 'PROCESSING', 'PAUSED')")),
+        Index("ix_batch_sessions_status_id", "status", "id"),
+    )
 
     id: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
@@ -292,6 +295,8 @@ class BatchSession(Base):
     finished_at: Mapped[Moment | None]
     pause_reason: Mapped[str | None]
     """Set while PAUSED: what happened and what to change, or who paused it."""
+    pause_kind: Mapped[str | None] = mapped_column(String(40))
+    """With it: what kind of thing happened (``core.causes``); null where a person paused it."""
     pause_budget_id: Mapped[int | None] = mapped_column(ForeignKey("budgets.id", ondelete="SET NULL"))
     """Set while PAUSED for want of room in a budget: that budget."""
     pause_needs_usd: Mapped[Money | None]
@@ -308,7 +313,7 @@ class BatchRecord(Base):
         UniqueConstraint("batch_id", "article_id"),
         Index("ix_batch_records_claim", "batch_id", "position", postgresql_where=text("status = 'PENDING'")),
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
-        Index("ix_batch_records_batch_id_status", "batch_id", "status"),
+        Index("ix_batch_records_place", "batch_id", "status", "position"),
     )
 
     id: Mapped[Key]
@@ -423,6 +428,7 @@ class Validation(Base):
     """Research on one signal. Append-only: the newest counts."""
 
     __tablename__ = "validations"
+    __table_args__ = (Index("ix_validations_failed", "signal_id", postgresql_where=text("failed")),)
 
     id: Mapped[Key]
     signal_id: Mapped[int] = mapped_column(ForeignKey("signals.id", ondelete="CASCADE"), index=True)
@@ -532,6 +538,8 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entries"
     __table_args__ = (
         Index("ix_ledger_entries_created_at_id", text("created_at DESC"), text("id DESC")),
+        # With what a run's page adds up, so that it need not read the entries themselves.
+        Index("ix_ledger_entries_run", "batch_id", "created_at", postgresql_include=["settled_at", "status", "usd", "reserved_usd"]),
         Index("ix_ledger_entries_reserved", "owner", postgresql_where=text("status = 'RESERVED'")),
         Index("ix_ledger_entries_troubled", "status", "id", postgresql_where=text("status IN ('RELEASED', 'UNKNOWN')")),
         Index("ix_ledger_entries_batch_id", "batch_id", "id"),
