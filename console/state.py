@@ -7,6 +7,7 @@ paging nor a changed filter can make it mean other articles.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
 
@@ -23,6 +24,7 @@ _NAME = "reviewer_name"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
 _GENERATION = "table_generation"
+_UNDO = "undo"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
@@ -121,6 +123,16 @@ def written(widget: str) -> str:
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
+
+
+def keep_undo(what: str, before: Any) -> None:
+    """Remember what stood before the last change of ``what`` in this browser session; None forgets it."""
+    st.session_state[f"{_UNDO}-{what}"] = before
+
+
+def undo_of(what: str) -> Any:
+    """What stood before the last change of ``what``; None when there is nothing to take back."""
+    return st.session_state.get(f"{_UNDO}-{what}")
 
 
 @dataclass

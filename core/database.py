@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,8 @@ class Database:
         Raises:
             DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        config = _migrations()
+        known = {name for name, _ in known_revisions()}
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -174,6 +174,19 @@ def _driver_url(url: str) -> URL:
             " @ : / ? # % of the password percent-encoded (@ is %40)."
         )
     return address
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@cache
+def known_revisions() -> tuple[tuple[str, str], ...]:
+    """Every revision of this checkout with its title, newest first."""
+    scripts = ScriptDirectory.from_config(_migrations()).walk_revisions()
+    return tuple((script.revision, (script.doc or "").strip().splitlines()[0] if script.doc else "") for script in scripts)
 
 
 def current_revision(connection: Connection) -> str | None:
