@@ -3,7 +3,7 @@
 import hashlib
 import html
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -29,7 +29,15 @@ STYLE = """<style>
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
 .facts{margin:0;font-size:.875rem;opacity:.8}
 time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
-@media(max-width:640px){.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
+.rows{overflow-x:auto;font-size:.9rem}
+.rows table{border-collapse:collapse;width:100%}
+.rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
+.rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
+.rows .number{text-align:right;font-variant-numeric:tabular-nums}
+.log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
+@media(max-width:640px){
+.stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
+.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
 </style>"""
 
 
@@ -128,6 +136,25 @@ def facts(*parts: str | datetime | None) -> None:
     now = utc_now()
     shown = [when(part, now) if isinstance(part, datetime) else html.escape(part) for part in parts if part]
     st.html(f'<p class="facts">{" · ".join(shown)}</p>')
+
+
+Cell = str | int | datetime | None
+
+
+def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A small table that is read rather than worked in: whole numbers to the right, times relative and exact under the pointer, None as
+    a dash. Texts are shown as they are, so they may be hostile. ``name`` is for those who hear the page."""
+    now = utc_now()
+    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
+    body = "".join("<tr>" + "".join(_cell(value, now) for value in row) + "</tr>" for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    st.html(f'<div class="rows" role="region" aria-label="{html.escape(name)}" tabindex="0">{table}</div>')
+
+
+def _cell(value: Cell, now: datetime) -> str:
+    if isinstance(value, int):
+        return f'<td class="number">{value:,}</td>'
+    return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 
 def empty(message: str, page: str | None = None, label: str = "") -> None:

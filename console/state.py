@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import streamlit as st
 from streamlit.elements.arrow import DataframeStateInput
@@ -29,6 +30,7 @@ _DESK = "review_desk"
 _GENERATION = "table_generation"
 _VIEW = "selected_view"
 _ARCHIVED = "archived_last"
+_UNDO = "undo"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
@@ -222,6 +224,16 @@ def swap(one: str, other: str) -> None:
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
+
+
+def keep_undo(what: str, before: Any) -> None:
+    """Remember what stood before the last change of ``what`` in this browser session; None forgets it."""
+    st.session_state[f"{_UNDO}-{what}"] = before
+
+
+def undo_of(what: str) -> Any:
+    """What stood before the last change of ``what``; None when there is nothing to take back."""
+    return st.session_state.get(f"{_UNDO}-{what}")
 
 
 @dataclass

@@ -1,11 +1,11 @@
 """Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,53 @@ def publishers(session: Session) -> list[PublisherRow]:
         .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name))
     )
     return [PublisherRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherLine:
+    """A publisher as the System page lists it; ``articles`` is counted up to ``PUBLISHER_BOUND``, and one more says that there are more."""
+
+    id: int
+    name: str
+    is_priority: bool
+    articles: int
+    newest: datetime | None
+
+
+PUBLISHER_BOUND = 1_000
+
+
+def publisher_lines(session: Session, find: str, *, size: int) -> tuple[list[PublisherLine], int]:
+    """Publishers whose name has the text ``find``, priority first, ``size`` at most; and how many there are in all."""
+    matches = func.strpos(func.lower(Publisher.name), find.strip().lower()) > 0 if find.strip() else true()
+    some = (
+        select(Publisher.id, Publisher.name, Publisher.is_priority)
+        .where(matches)
+        .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name), Publisher.id)
+        .limit(size)
+        .subquery()
+    )
+    newest = (
+        select(Article.published_at)
+        .where(Article.publisher_id == some.c.id)
+        .order_by(Article.published_at.desc())
+        .limit(PUBLISHER_BOUND + 1)
+        .lateral()
+    )
+    rows = session.execute(
+        select(some.c.id, some.c.name, some.c.is_priority, func.count(newest.c.published_at), func.max(newest.c.published_at))
+        .outerjoin(newest, true())
+        .group_by(some.c.id, some.c.name, some.c.is_priority)
+        .order_by(some.c.is_priority.desc(), func.lower(some.c.name), some.c.id)
+    )
+    total = session.scalar(select(func.count()).select_from(Publisher).where(matches)) or 0
+    return [PublisherLine(*row) for row in rows], total
+
+
+def set_priorities(session: Session, wanted: Mapping[int, bool]) -> None:
+    """Put publishers among those that come first, or take them out, all or none. Raises NotFound as ``set_priority``."""
+    for publisher_id, is_priority in wanted.items():
+        set_priority(session, publisher_id, is_priority)
 
 
 def set_priority(session: Session, publisher_id: int, is_priority: bool) -> None:

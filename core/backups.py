@@ -60,7 +60,7 @@ def restore(database: Database, file: Path, work_dir: Path) -> None:
         DatabaseUnavailable: the server is away.
     """
     revision = revision_of(file)
-    if revision not in known_revisions():
+    if revision not in {name for name, _ in known_revisions()}:
         raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")
     with tempfile.TemporaryDirectory(dir=work_dir) as folder:
         script = Path(folder) / "backup.sql"  # whole before any of it runs: a damaged file shows here

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ class Database:
         Raises:
             DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
         """
-        config, known = migrations(), known_revisions()
+        config = migrations()
+        known = {name for name, _ in known_revisions()}
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -175,16 +177,18 @@ def _driver_url(url: str) -> URL:
     return address
 
 
-def known_revisions() -> frozenset[str]:
-    """The schema's revisions that this code can bring to the newest."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(migrations()).walk_revisions())
-
-
 def migrations() -> Config:
     """Where Alembic finds the migrations."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
+
+
+@cache
+def known_revisions() -> tuple[tuple[str, str], ...]:
+    """Every revision of this checkout with its title, newest first."""
+    scripts = ScriptDirectory.from_config(migrations()).walk_revisions()
+    return tuple((script.revision, (script.doc or "").strip().splitlines()[0] if script.doc else "") for script in scripts)
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -40,7 +40,7 @@ LOOKS = {
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True, "is_mobile": True},
 }
 LOADED = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
-    && !document.querySelector('[data-testid=stSkeleton]') && document.querySelector('h1')"""
+    && !document.querySelector('[data-testid=stSkeleton]') && document.querySelector('h1, [data-testid=stAlert]')"""
 QUALITY = 82
 
 

@@ -86,6 +86,7 @@ ORDER = (
     "headlines",
     "themes",
     "reports",
+    "health",
     "exports",
 )
 """The stages of ``core`` in the order of the walk in DESIGN.md. A stage imports only from stages before it; a package is one stage."""
