@@ -91,7 +91,7 @@ def figures(since: date) -> None:
             "All that was spent in this time, by signals accepted in it.",
         ),
     ):
-        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=212)
+        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=202)
 
 
 def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int, Cost]:
