@@ -39,7 +39,7 @@ def will_it_last(budget: BudgetState, outlook: Outlook, now: datetime) -> tuple[
     if budget.spent >= budget.limit:
         return "The limit is reached: paid calls wait until it is raised or a new one begins.", "red", ":material/block:"
     if outlook.rate is None or outlook.at_end is None:
-        waits = f"{LEAST_TIME // timedelta(minutes=1)} minutes of spending" if of_day else f"{LEAST_DAYS} whole days"
+        waits = f"{LEAST_TIME // timedelta(minutes=1)} minutes from the first spending on" if of_day else f"{LEAST_DAYS} whole days"
         return f"Too little spent to tell a pace: it takes {waits}.", "gray", ":material/hourglass_empty:"
     if not outlook.rate:
         rest = "in the last hours" if of_day else f"in the last {PACE_DAYS} days"
@@ -146,11 +146,11 @@ def history() -> None:
 
 def _outlooks(session: Session, states: list[BudgetState], now: datetime) -> tuple[Outlook, Outlook]:
     day, month = states
-    hours = spending.usd_by_hour(session, since=forecast.pace_since(now))
+    slots = spending.usd_by_slot(session, since=forecast.pace_since(now))
     days = spending.usage_by_day(session, since=now.date() - timedelta(days=PACE_DAYS))
     by_day = {one: used.usd for one, used in days}
     return (
-        forecast.outlook_of_day(day.limit, day.spent, now, hours),
+        forecast.outlook_of_day(day.limit, day.spent, now, slots),
         forecast.outlook_of_month(month.limit, month.spent, now, by_day, spending.first_day(session)),
     )
 

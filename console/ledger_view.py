@@ -10,7 +10,7 @@ from console.components import filter_key
 from console.exporting import export_popover
 from console.navigation import to
 from console.resources import read
-from console.words import number, number_in
+from console.words import money, number, number_in
 from core import ledger_list, spending
 from core.exports import Table
 from core.ledger_list import LedgerFilter, Line
@@ -111,7 +111,7 @@ def _as_table(lines: Sequence[Line]) -> pd.DataFrame:
         return f"{(line.settled_at - line.created_at).total_seconds():.1f}" if line.settled_at else "–"
 
     def cost(line: Line) -> str:
-        return f"≤ ${line.reserved_usd.normalize():f}" if line.status is LedgerStatus.RESERVED else f"${line.usd.normalize():f}"
+        return f"≤ {money(line.reserved_usd)}" if line.status is LedgerStatus.RESERVED else money(line.usd)
 
     return pd.DataFrame(
         {

@@ -72,11 +72,12 @@ def figures(since: date) -> None:
     row = st.container(horizontal=True)
     each = money(used.usd / articles) if articles else "–"
     per_accepted = money(accepted.per_accepted) if accepted.per_accepted is not None else "–"
-    unknown = f"{money(used.unknown_usd)} of it at worst case" if used.unknown_calls else "all as billed"
-    since_when = f", the oldest {ago(held.since, utc_now())}" if held.since else ""
+    unknown = f"{money(used.unknown_usd)} unknown" if used.unknown_calls else "all as billed"
+    since_when = f", {ago(held.since, utc_now())}" if held.since else ""
     for label, value, detail, explained in (
         ("Spent", money(used.usd), unknown, "Calls without an answer may have been billed: they count at their worst case."),
         ("Calls", number(used.calls), f"{number(used.released_calls)} not billed", "Every attempt is a call, free ones included."),
+        ("Tokens", number(used.tokens), f"{number(used.output_tokens + used.thinking_tokens)} of them out", "Input, output and thinking."),
         ("Under way", money(held.usd), f"{held.calls:,} calls{since_when}", "Held for calls that have not ended, each at its worst case."),
         (
             "Per article",
@@ -91,7 +92,7 @@ def figures(since: date) -> None:
             "All that was spent in this time, by signals accepted in it.",
         ),
     ):
-        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=212)
+        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=166)
 
 
 def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int, Cost]:
@@ -120,7 +121,7 @@ def where_it_goes(since: date, daily_limit: Decimal) -> None:
     rows = read(partial(spending.by_day, dimension=dimension, keys=[group.key for group in charted], since=since))
     names = {group.key: group.name for group in charted} if dimension not in (Dimension.DAY, Dimension.MONTH) else {}
     monthly = dimension is Dimension.MONTH or since < utc_day(utc_now()) - timedelta(days=100)
-    left, right = st.columns([3, 4], gap="large")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         st.plotly_chart(budget_charts.spending(rows, names, daily_limit, since=since, monthly=monthly, in_calls=not whole))
         if not whole:
@@ -141,9 +142,10 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
         ),
     }
     for name in ("Spent", "Reserved", "Calls", "Tokens in", "Tokens out", "Credits"):
-        config[name] = st.column_config.Column(alignment="right", width=72)
+        config[name] = st.column_config.Column(alignment="right", width=66)
     table = {
         dimension.value.capitalize(): [group.name for group in groups],
+        "Opens": [leads_to(dimension, group) for group in groups],
         "Spent": [money(group.usage.usd) for group in groups],
         "Share": shares,
         "Reserved": [money(held[group.key]) if group.key in held else "–" for group in groups],
@@ -151,7 +153,6 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
         "Tokens in": [number(group.usage.input_tokens) for group in groups],
         "Tokens out": [number(group.usage.output_tokens + group.usage.thinking_tokens) for group in groups],
         "Credits": [credits(group.usage.search_credits) for group in groups],
-        "Opens": [leads_to(dimension, group) for group in groups],
     }
     if dimension is Dimension.MONTH:
         del table["Opens"]

@@ -39,14 +39,14 @@ class Outlook:
         return self.rate is not None
 
 
-def outlook_of_day(limit: Decimal, spent: Decimal, now: datetime, hours: Mapping[datetime, Decimal]) -> Outlook:
-    """How today goes on. ``hours`` has the USD of each UTC hour in which something was spent, from ``pace_since`` on.
+def outlook_of_day(limit: Decimal, spent: Decimal, now: datetime, slots: Mapping[datetime, Decimal]) -> Outlook:
+    """How today goes on. ``slots`` has the USD of each stretch of a few minutes, by its beginning, from ``pace_since`` on.
 
-    The pace is taken from the first of these hours, so that a run that began an hour ago counts as an hour's spending.
+    The pace is taken from the first spending on, so that a run that began an hour ago counts as an hour's spending.
     """
     this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     ends_at = this_hour.replace(hour=0) + DAY
-    recent = {hour: usd for hour, usd in hours.items() if pace_since(now) <= hour <= now and usd}
+    recent = {begin: usd for begin, usd in slots.items() if pace_since(now) <= begin <= now and usd}
     if not recent:
         return _outlook(limit, spent, now, ends_at, PACE_HOURS * HOUR, ZERO)
     elapsed = now - min(recent)

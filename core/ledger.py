@@ -110,12 +110,12 @@ WITH given AS (
     FROM given, held WHERE line.id = held.id AND given.entry = held.id
     RETURNING line.*
 ), rolled_up AS (
-    INSERT INTO spend_deltas (day, hour, batch_id, publisher_id, kind, agent, provider, model, calls, released_calls, unknown_calls, usd,
+    INSERT INTO spend_deltas (day, slot, batch_id, publisher_id, kind, agent, provider, model, calls, released_calls, unknown_calls, usd,
                               unknown_usd, input_tokens, cached_tokens, output_tokens, thinking_tokens, search_credits)
-    SELECT day, date_trunc('hour', CAST(:now AS timestamptz), 'UTC'), coalesce(batch_id, 0), publisher_id, kind, agent, provider, model,
-           count(*), count(*) FILTER (WHERE status = 'RELEASED'), count(*) FILTER (WHERE status = 'UNKNOWN'), sum(usd),
-           coalesce(sum(usd) FILTER (WHERE status = 'UNKNOWN'), 0), sum(input_tokens), sum(cached_tokens), sum(output_tokens),
-           sum(thinking_tokens), sum(search_credits)
+    SELECT day, date_bin('10 minutes', CAST(:now AS timestamptz), timestamptz '2000-01-01 00:00Z'), coalesce(batch_id, 0), publisher_id,
+           kind, agent, provider, model, count(*), count(*) FILTER (WHERE status = 'RELEASED'),
+           count(*) FILTER (WHERE status = 'UNKNOWN'), sum(usd), coalesce(sum(usd) FILTER (WHERE status = 'UNKNOWN'), 0),
+           sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(thinking_tokens), sum(search_credits)
     FROM ended, LATERAL (SELECT coalesce((SELECT publisher_id FROM articles WHERE id = ended.article_id), 0)) AS of_article(publisher_id)
     GROUP BY day, batch_id, publisher_id, kind, agent, provider, model
 ), moved AS (

@@ -625,12 +625,12 @@ class SpendBatch(Usage, Base):
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
 
 
-class SpendHour(Base):
-    """USD by the hour in which calls ended: the pace."""
+class SpendSlot(Base):
+    """USD by the ten minutes in which calls ended: the pace."""
 
-    __tablename__ = "spend_hours"
+    __tablename__ = "spend_slots"
 
-    hour: Mapped[Moment] = mapped_column(primary_key=True)
+    slot: Mapped[Moment] = mapped_column(primary_key=True)
     usd: Mapped[TotalMoney]
 
 
@@ -645,7 +645,7 @@ class SpendDelta(Usage, Base):
 
     id: Mapped[Key]
     day: Mapped[date] = mapped_column(Date)
-    hour: Mapped[Moment]
+    slot: Mapped[Moment]
     batch_id: Mapped[int] = mapped_column(BigInteger)
     publisher_id: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[LedgerKind]

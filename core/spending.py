@@ -29,7 +29,7 @@ from core.models import (
     SpendBatch,
     SpendDay,
     SpendDelta,
-    SpendHour,
+    SpendSlot,
 )
 
 LONGEST = 100
@@ -45,7 +45,7 @@ _MONEY = ("usd", "unknown_usd", "search_credits")
 _GROUPS = {
     "spend_days": ("day", "kind", "agent", "provider", "model", "publisher_id"),
     "spend_batches": ("batch_id", "day", "model"),
-    "spend_hours": ("hour",),
+    "spend_slots": ("slot",),
 }
 
 
@@ -107,21 +107,22 @@ def _add(taken: str) -> str:
 
     def into(table: str) -> str:
         keys = ", ".join(_GROUPS[table])
-        sums = ("usd",) if table == "spend_hours" else SUMS
+        sums = ("usd",) if table == "spend_slots" else SUMS
         return (
             f"INSERT INTO {table} ({keys}, {', '.join(sums)}) SELECT {keys}, {', '.join(f'sum({name})' for name in sums)}"  # noqa: S608
             f" FROM taken GROUP BY {keys} ON CONFLICT ({keys}) DO UPDATE SET "
             + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
         )
 
-    return f"WITH {taken}, days AS ({into('spend_days')}), batches AS ({into('spend_batches')}) {into('spend_hours')}"
+    return f"WITH {taken}, days AS ({into('spend_days')}), batches AS ({into('spend_batches')}) {into('spend_slots')}"
 
 
 _FOLD = text(_add("taken AS MATERIALIZED (DELETE FROM spend_deltas RETURNING *)"))
 _REBUILD = text(
     _add(
         """dropped AS (DELETE FROM spend_deltas), taken AS MATERIALIZED (
-    SELECT line.day, date_trunc('hour', coalesce(line.settled_at, line.created_at), 'UTC') AS hour, coalesce(line.batch_id, 0) AS batch_id,
+    SELECT line.day, date_bin('10 minutes', coalesce(line.settled_at, line.created_at), timestamptz '2000-01-01 00:00Z') AS slot,
+           coalesce(line.batch_id, 0) AS batch_id,
            coalesce(articles.publisher_id, 0) AS publisher_id, line.kind, line.agent, line.provider, line.model, count(*) AS calls,
            count(*) FILTER (WHERE line.status = 'RELEASED') AS released_calls,
            count(*) FILTER (WHERE line.status = 'UNKNOWN') AS unknown_calls, sum(line.usd) AS usd,
@@ -149,7 +150,7 @@ def rebuild(session: Session) -> None:
     Calls may go on meanwhile: the second statement sees an entry and what it appended, or neither.
     """
     session.execute(select(func.pg_advisory_xact_lock(SPENDING_LOCK)))
-    for table in (SpendDay, SpendBatch, SpendHour):
+    for table in (SpendDay, SpendBatch, SpendSlot):
         session.execute(table.__table__.delete())  # type: ignore[attr-defined]
     session.execute(_REBUILD)
 
@@ -193,10 +194,10 @@ def usage_by_day(session: Session, *, since: date) -> list[tuple[date, Usage]]:
     return [(row[0], Usage(*row[1:])) for row in found]
 
 
-def usd_by_hour(session: Session, *, since: datetime) -> dict[datetime, Decimal]:
-    """USD by the UTC hour in which calls ended."""
-    rows = _both(SpendHour, ("hour", "usd"), SpendHour.hour >= since, SpendDelta.hour >= since)
-    return dict(session.execute(select(rows.c.hour, func.sum(rows.c.usd)).group_by(rows.c.hour)).all())
+def usd_by_slot(session: Session, *, since: datetime) -> dict[datetime, Decimal]:
+    """USD by the ten minutes in which calls ended."""
+    rows = _both(SpendSlot, ("slot", "usd"), SpendSlot.slot >= since, SpendDelta.slot >= since)
+    return dict(session.execute(select(rows.c.slot, func.sum(rows.c.usd)).group_by(rows.c.slot)).all())
 
 
 def first_day(session: Session) -> date | None:

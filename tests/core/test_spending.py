@@ -39,16 +39,16 @@ LEDGER_KEYS = {
 
 
 def assert_as_the_ledger(desk: Desk) -> None:
-    """Every dimension, the whole and the hours are what a GROUP BY over the ledger gives."""
+    """Every dimension, the whole and the pace are what a GROUP BY over the ledger gives."""
     with desk.database.session() as session:
         for dimension, key in LEDGER_KEYS.items():
             expected = {row[0]: Usage(*row[1:]) for row in session.execute(text(f"SELECT {key}, {LEDGER_SUMS} GROUP BY 1"))}
             assert {group.key: group.usage for group in spending.by(session, dimension, since=LONG_AGO)} == expected, dimension
         whole = Usage(*(value or 0 for value in session.execute(text(f"SELECT {LEDGER_SUMS}")).one()))
         assert spending.usage(session, since=LONG_AGO) == whole
-        hours = "SELECT date_trunc('hour', settled_at, 'UTC'), sum(usd) FROM ledger_entries WHERE status <> 'RESERVED' GROUP BY 1"
-        by_hour = spending.usd_by_hour(session, since=datetime(2020, 1, 1, tzinfo=UTC))
-        assert by_hour == dict(session.execute(text(hours)).all())  # type: ignore[arg-type]
+        slots = "SELECT date_bin('10 minutes', settled_at, timestamptz '2000-01-01 00:00Z'), sum(usd) FROM ledger_entries WHERE status <> 'RESERVED' GROUP BY 1"
+        by_slot = spending.usd_by_slot(session, since=datetime(2020, 1, 1, tzinfo=UTC))
+        assert by_slot == dict(session.execute(text(slots)).all())  # type: ignore[arg-type]
         totals = dict(session.execute(text("SELECT batch_id, sum(usd) FROM ledger_entries WHERE batch_id > 0 GROUP BY 1")).all())
         assert spending.usd_by_batch(session, list(totals)) == totals
 

@@ -62,16 +62,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_spend_batches_day", "spend_batches", ["day"])
     op.create_table(
-        "spend_hours",
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        "spend_slots",
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
         sa.Column("usd", sa.Numeric(18, 8), server_default=sa.text("0"), nullable=False),
-        sa.PrimaryKeyConstraint("hour", name=op.f("pk_spend_hours")),
+        sa.PrimaryKeyConstraint("slot", name=op.f("pk_spend_slots")),
     )
     op.create_table(
         "spend_deltas",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("slot", sa.DateTime(timezone=True), nullable=False),
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
         sa.Column("publisher_id", sa.BigInteger(), nullable=False),
         *_called(),
@@ -96,7 +96,8 @@ def _roll_up() -> None:
     sums, added = ", ".join(SUMS), ", ".join(f"sum({name})" for name in SUMS)
     op.execute(f"""
         WITH taken AS MATERIALIZED (
-            SELECT e.day, date_trunc('hour', coalesce(e.settled_at, e.created_at), 'UTC') AS hour, coalesce(e.batch_id, 0) AS batch_id,
+            SELECT e.day, date_bin('10 minutes', coalesce(e.settled_at, e.created_at), timestamptz '2000-01-01 00:00Z') AS slot,
+                   coalesce(e.batch_id, 0) AS batch_id,
                    coalesce(a.publisher_id, 0) AS publisher_id, e.kind, e.agent, e.provider, e.model, count(*) AS calls,
                    count(*) FILTER (WHERE e.status = 'RELEASED') AS released_calls,
                    count(*) FILTER (WHERE e.status = 'UNKNOWN') AS unknown_calls, sum(e.usd) AS usd,
@@ -111,7 +112,7 @@ def _roll_up() -> None:
         ), batches AS (
             INSERT INTO spend_batches (batch_id, day, model, {sums}) SELECT batch_id, day, model, {added} FROM taken GROUP BY 1, 2, 3
         )
-        INSERT INTO spend_hours (hour, usd) SELECT hour, sum(usd) FROM taken GROUP BY 1
+        INSERT INTO spend_slots (slot, usd) SELECT slot, sum(usd) FROM taken GROUP BY 1
     """)  # noqa: S608 - names of columns that stand above
 
 
@@ -121,5 +122,5 @@ def downgrade() -> None:
     for name in ("troubled", "day_id", "model_id", "batch_id"):
         op.drop_index(f"ix_ledger_entries_{name}", "ledger_entries")
     op.create_index("ix_ledger_entries_batch_id", "ledger_entries", ["batch_id"])
-    for table in ("spend_deltas", "spend_hours", "spend_batches", "spend_days"):
+    for table in ("spend_deltas", "spend_slots", "spend_batches", "spend_days"):
         op.drop_table(table)
