@@ -29,7 +29,9 @@ def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> It
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=request.param)
     context.set_default_timeout(20_000)
     page = context.new_page()
+    expect.set_options(timeout=20_000)
     yield page
+    expect.set_options(timeout=5_000)
     page.screenshot(path=tmp_path / "last-seen.png")
     context.close()
 
