@@ -24,20 +24,22 @@ NOTABLE = 6
 
 def narrative(view: View) -> None:
     """Choose a theme, and see how it went through the days, with the price behind it."""
-    offered = read(lambda session: themes.frequent_categories(session, view.window, without_samples=not view.samples))
+    frequent = read(lambda session: themes.frequent_categories(session, view.window, without_samples=not view.samples))
+    categories = [category for category, _ in frequent]
     head = st.container(horizontal=True, vertical_alignment="bottom")
     head.subheader("Narrative of a theme", width="content")
     chosen = head.selectbox(
         "Theme",
-        [category for category, _ in offered],
+        categories,
+        index=None,
         key="theme",
         bind="query-params",
         accept_new_options=True,
-        placeholder="a category, or words of your own",
+        placeholder=f"{categories[0]}, the most frequent" if categories else "words of your own",
         width=320,
         help="A category that signals have, or any words: then it is the signals and articles that have all of them.",
     )
-    theme = Theme.of(chosen, [category for category, _ in offered])
+    theme = Theme.of(chosen or next(iter(categories), ""), categories)
     with head:
         price_popover(view.window)
     if theme is None:

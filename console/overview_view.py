@@ -36,6 +36,7 @@ CARDS = """<style>
 .st-key-glance>*{width:100%!important;height:100%}
 [class*=st-key-card-]{position:relative;gap:.1rem;height:100%;padding:.6rem .8rem .7rem!important;transition:border-color .12s}
 [class*=st-key-card-]:hover,[class*=st-key-card-]:focus-within{border-color:var(--st-primary-color)!important}
+[class*=st-key-card-] [data-testid=stElementContainer]{position:static}
 [class*=st-key-card-] a{padding:0!important;background:none!important;position:static}
 [class*=st-key-card-] a::after{content:"";position:absolute;inset:0}
 [class*=st-key-card-] [data-testid=stMetricValue]{font-size:1.7rem;line-height:1.25}

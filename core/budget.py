@@ -142,13 +142,13 @@ def budget_states(session: Session, keys: Iterable[tuple[BudgetScope, str]]) -> 
 
 
 def current_budgets(session: Session, settings: Settings, now: datetime) -> list[BudgetState]:
-    """Today's and this month's budget, made if needed."""
+    """Today's and this month's budget, in this order, made if needed."""
     keys = budget_keys(now, None)
     states = budget_states(session, keys)
     if len(states) < len(keys):
         ensure_budgets(session, settings, now)
         states = budget_states(session, keys)
-    return states
+    return sorted(states, key=lambda state: keys.index((state.scope, state.key)))  # from its second day on the month's is the older row
 
 
 def refuse_if_over(states: Sequence[BudgetState], asked: Decimal) -> None:

@@ -10,19 +10,22 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Date, Select, func, select
+from sqlalchemy import Date, func, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Sentiment, SignalKind
+from core.database import among
 from core.importers.clean_text import clean_characters
 from core.models import Analysis, Article, Signal
-from core.selection import Analysed, ArticleFilter, Count, Readiness, matching
+from core.selection import ArticleFilter, Count, Readiness, Selection, resolve
 from core.signal_filter import CATEGORY, SignalFilter, SignalOrder, joined, matching_signals, signal_order
 from core.windows import Window
 
 MOST = 5_000
 """Of a theme's signals, and of the articles that mention it, the newest so many are counted."""
 MAX_CHARS = 100
+DAY: Any = func.timezone("UTC", Article.published_at).cast(Date)
+"""The UTC day of an article."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +153,9 @@ class Narrative:
 def frequent_categories(session: Session, window: Window, *, without_samples: bool = False, size: int = 12) -> list[tuple[str, int]]:
     """The categories of the newest ``MOST`` signals of the window with how many have them, most first."""
     chosen = SignalFilter(since=window.first, until=window.last, without_samples=without_samples, order=SignalOrder.PUBLISHED)
-    newest = _newest(select(CATEGORY.label("category")), chosen).limit(MOST).subquery()
+    newest = among(Signal.id, _first_ids(session, chosen))
     rows = session.execute(
-        select(newest.c.category, func.count()).group_by(newest.c.category).order_by(func.count().desc(), newest.c.category).limit(size)
+        select(CATEGORY, func.count()).where(newest).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(size)
     )
     return [(row[0], row[1]) for row in rows]
 
@@ -168,58 +171,51 @@ def narrative(
 ) -> Narrative:
     """How a theme went through the window's days. ``prices`` are closes of these days.
 
-    Of its signals and of the articles that mention it the newest ``MOST`` are read; where there are more, the days before are left
-    empty and ``counted_from`` says from when on it is whole.
+    Of its signals and of the articles that mention it the newest ``MOST`` are counted; where there are more, the days before are
+    left empty and ``counted_from`` says from when on it is whole.
     """
-    chosen = theme.signals(window, without_samples=without_samples)
-    found = _newest(select(_day(), Signal.kind, Signal.article_id, Signal.analysis_id, Article.publisher_id), chosen)
-    signals = found.limit(MOST).cte("theme_signals").prefix_with("MATERIALIZED")
-    kinds = session.execute(select(signals.c.day, signals.c.kind, func.count()).group_by(signals.c.day, signals.c.kind)).all()
-    moods = session.execute(
-        select(signals.c.day, Analysis.sentiment, func.count(signals.c.article_id.distinct()))
-        .join(Analysis, Analysis.id == signals.c.analysis_id)
-        .group_by(signals.c.day, Analysis.sentiment)
-    ).all()
+    ids = _first_ids(session, theme.signals(window, without_samples=without_samples))
+    kinds = _counted(session, Signal.kind, func.count(), ids)
+    moods = _counted(session, Analysis.sentiment, func.count(Signal.article_id.distinct()), ids)
     if theme.category:
-        number = func.count(signals.c.article_id.distinct())
-        mentions = session.execute(
-            select(signals.c.day, signals.c.publisher_id, number).group_by(signals.c.day, signals.c.publisher_id)
-        ).all()
+        mentions = _counted(session, Article.publisher_id, func.count(Signal.article_id.distinct()), ids)
+        full = len(ids) >= MOST
     else:
-        mentions = _mentions(session, theme.words, window, readiness, without_samples=without_samples)
-    cut = [min(row[0] for row in rows) for rows in (kinds, mentions) if sum(row[2] for row in rows) >= MOST]
+        mentioning = _mentioning(theme.words, window, without_samples=without_samples)
+        article_ids = resolve(session, mentioning, readiness)
+        statement = select(DAY, Article.publisher_id, func.count()).where(among(Article.id, article_ids))
+        mentions = [(row[0], row[1], row[2]) for row in session.execute(statement.group_by(DAY, Article.publisher_id))]
+        full = len(article_ids) >= MOST
+    cut = [min(row[0] for row in rows) for rows, is_full in ((kinds, len(ids) >= MOST), (mentions, full)) if is_full]
     return Narrative.of(
         theme,
         window,
-        kinds=[(row[0], row[1], row[2]) for row in kinds],
-        mentions=[(row[0], row[1], row[2]) for row in mentions],
-        moods=[(row[0], row[1], row[2]) for row in moods],
+        kinds=kinds,
+        mentions=mentions,
+        moods=moods,
         prices=prices,
         counted_from=max((_next_day(day, window) for day in cut), default=window.first),
     )
 
 
-def _mentions(session: Session, words: str, window: Window, readiness: Readiness, *, without_samples: bool) -> Sequence[Any]:
-    """Articles with these words, analysed or not, by day and publisher; of the newest ``MOST``."""
+def _first_ids(session: Session, chosen: SignalFilter) -> list[int]:
+    """The first ``MOST`` signals of a filter in its order."""
+    statement = joined(select(Signal.id)).where(*matching_signals(chosen)).order_by(*signal_order(chosen))
+    return list(session.scalars(statement.limit(MOST)))
+
+
+def _counted(session: Session, by: Any, number: Any, ids: Sequence[int]) -> list[tuple[date, Any, int]]:
+    """These signals by the day of their article and one thing more."""
+    rows = session.execute(joined(select(DAY, by, number)).where(among(Signal.id, ids)).group_by(DAY, by))
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _mentioning(words: str, window: Window, *, without_samples: bool) -> Selection:
+    """Articles with these words, analysed or not: the newest ``MOST``."""
     chosen = ArticleFilter(
-        ready_only=False, text=words, since=window.first, until=window.last, analysed=Analysed.ANY, samples=not without_samples
+        ready_only=False, text=words, since=window.first, until=window.last, samples=not without_samples, priority_first=False
     )
-    newest = (
-        select(_day(), Article.publisher_id)
-        .where(*matching(chosen, readiness))
-        .order_by(Article.published_at.desc(), Article.id.desc())
-        .limit(MOST)
-        .subquery()
-    )
-    return session.execute(select(newest.c.day, newest.c.publisher_id, func.count()).group_by(newest.c.day, newest.c.publisher_id)).all()
-
-
-def _newest(statement: Select[Any], chosen: SignalFilter) -> Select[Any]:
-    return joined(statement).where(*matching_signals(chosen)).order_by(*signal_order(chosen))
-
-
-def _day() -> Any:
-    return func.timezone("UTC", Article.published_at).cast(Date).label("day")
+    return Selection.of_filter(chosen, MOST)
 
 
 def _next_day(day: date, window: Window) -> date:

@@ -29,7 +29,9 @@ def page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) -> It
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=request.param)
     context.set_default_timeout(20_000)
     page = context.new_page()
+    expect.set_options(timeout=20_000)
     yield page
+    expect.set_options(timeout=5_000)
     page.screenshot(path=tmp_path / "last-seen.png")
     context.close()
 
@@ -87,7 +89,7 @@ def test_a_theme_lives_in_the_address(start_console: Any, page: Page, signal_ids
     expect(page.get_by_text(re.compile("^3 signals and 2 articles by 1 publisher"))).to_be_visible()
     chart = page.get_by_test_id("stPlotlyChart").nth(1)
     expect(chart).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("mining, .*3 signals and 2 articles"))).to_be_attached()
+    expect(page.get_by_role("figure", name=re.compile("mining, .*3 signals and 2 articles"))).to_be_attached()
 
     theme = page.get_by_role("combobox", name="Theme")
     theme.fill("withdrawals resume")
@@ -168,7 +170,7 @@ def test_hostile_words_are_shown_as_words(start_console: Any, page: Page, databa
     open_overview(page, console.url)
     expect(page.locator(".st-key-lines-strongest")).to_contain_text("<img src=x onerror=alert(1)> [click]")
     expect(page.get_by_text(re.compile("Articles by publisher: Alpha <b>x</b> 1"))).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("<b>flows</b>"))).to_be_attached()
+    expect(page.get_by_role("figure", name="<b>flows</b>, ")).to_be_attached()
     main = page.get_by_test_id("stMain")
     assert main.locator("img:not([role]), iframe, object").count() == 0
     assert not [address for address in asked if "evil.example" in address]

@@ -308,6 +308,13 @@ def test_a_days_limit_is_taken_from_the_settings_when_the_day_begins_and_changed
             limits.change_limit(session, 999, D(1), by="ada")
 
 
+def test_todays_budget_comes_before_the_months_on_its_later_days_too(desk: Desk, make_settings: Any) -> None:
+    for moment in (NOW, NOW + timedelta(days=1)):
+        with desk.database.session() as session:
+            states = budget.current_budgets(session, make_settings(), moment)
+        assert [state.scope for state in states] == [BudgetScope.DAY, BudgetScope.MONTH]
+
+
 def test_a_limit_lowered_under_what_is_spent_lets_nothing_more_through(desk: Desk) -> None:
     settle(desk, reserve(desk, a_call("1")), "1")
     desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D("0.50"), by="ada"))
