@@ -221,7 +221,7 @@ def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: C
             ),
         }
     )
-    confidence = {"min_value": 0, "max_value": 1, "format": "%.2f", "width": 80}
+    confidence = st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=80)
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -231,10 +231,10 @@ def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: C
             "article": st.column_config.TextColumn("Article", width="medium"),
             "kind": st.column_config.TextColumn("Kind", width=130),
             "signal": st.column_config.TextColumn(f"In #{comparison.before.batch_id}" if paired else "Signal", width="large"),
-            "confidence": st.column_config.ProgressColumn("Conf.", **confidence),
+            "confidence": confidence,
             "other kind": st.column_config.TextColumn("Kind there", width=130),
             "other": st.column_config.TextColumn(f"In #{comparison.after.batch_id}", width="large"),
-            "other confidence": st.column_config.ProgressColumn("Conf.", **confidence),
+            "other confidence": confidence,
         },
         key=f"compared-{comparison.before.batch_id}-{comparison.after.batch_id}-{name}",
         on_select="rerun",

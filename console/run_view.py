@@ -22,6 +22,7 @@ from core.clock import utc_now
 from core.in_work import WorkerNow, workers_now
 from core.models import BatchStatus, RecordStatus
 from core.run_history import History, history
+from core.settings import OFFLINE_MODEL
 
 SMALL = 2_000
 """Articles up to which a run is drawn every second; a larger one every three."""
@@ -143,15 +144,19 @@ def _over_time(progress: Progress, found: History | None) -> None:
         return
     columns = st.columns(3)
     words = runs_charts.step(found)
-    columns[0].caption(f"Articles ended, per {words}")
-    columns[0].plotly_chart(runs_charts.throughput(found), key=f"throughput-{progress.id}", config={"displayModeBar": False})
-    columns[1].caption(f"Spend, per {words}")
+    _chart(columns[0], f"Articles ended, per {words}", runs_charts.throughput(found))
     if progress.spent_usd:
-        columns[1].plotly_chart(runs_charts.spend(found), key=f"spend-{progress.id}", config={"displayModeBar": False})
+        _chart(columns[1], f"Spend, per {words}", runs_charts.spend(found))
     else:
-        columns[1].caption("Nothing spent" + (": the offline rules and the archive are free." if progress.model == "offline" else " yet."))
-    columns[2].caption(f"In flight, mean over {words}")
-    columns[2].plotly_chart(runs_charts.concurrency(found), key=f"concurrency-{progress.id}", config={"displayModeBar": False})
+        columns[1].caption("Spend")
+        columns[1].caption("Nothing" + (": the offline rules and the archive are free." if progress.model == OFFLINE_MODEL else " yet."))
+    _chart(columns[2], f"In flight, mean over {words}", runs_charts.concurrency(found))
+
+
+def _chart(column: st.delta_generator.DeltaGenerator, title: str, chart: runs_charts.Chart) -> None:
+    rows, specification = chart
+    column.caption(title)
+    column.vega_lite_chart(rows, specification, alt=title)
 
 
 def _workers(workers: list[WorkerNow]) -> None:

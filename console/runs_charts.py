@@ -1,57 +1,45 @@
-"""Charts of a run over time: articles ended, money, and what was in flight. Small ones, side by side."""
+"""Charts of a run over time: articles ended, money, and what was in flight.
 
-from datetime import UTC, datetime, timedelta
+In Vega-Lite, not Plotly: Streamlit gives a Plotly chart a new identity with every figure, so that one which changes each second is made
+anew each second; to a Vega chart whose specification stays the new rows are only added.
+"""
 
-import plotly.graph_objects as go
+from datetime import UTC, timedelta
+from typing import Any
 
-from console.charts import MARGIN
+import pandas as pd
+
 from console.colours import SERIES
 from console.words import duration
 from core.run_history import History
 
-HEIGHT = 190
-FAILED = SERIES[4]
+HEIGHT = 170
+DONE, FAILED, MONEY, CALLS = SERIES[0], SERIES[4], SERIES[2], SERIES[1]
+
+Chart = tuple[pd.DataFrame, dict[str, Any]]
+"""Rows and the specification that draws them."""
 
 
-def throughput(history: History) -> go.Figure:
+def throughput(history: History) -> Chart:
     """Stacked bars: articles that ended in each step, done and failed."""
-    figure = go.Figure()
-    for name, colour, values in (
-        ("done", SERIES[0], [bucket.completed for bucket in history.buckets]),
-        ("failed", FAILED, [bucket.failed for bucket in history.buckets]),
-    ):
-        figure.add_bar(
-            x=_times(history), y=values, name=name, marker_color=colour, width=_width(history), offset=0, hovertemplate=f"%{{y}} {name}"
-        )
-    figure.update_layout(barmode="stack")
-    return _small(figure, history, whole=True)
+    rows = _rows(history, {"done": [one.completed for one in history.buckets], "failed": [one.failed for one in history.buckets]})
+    return rows, _specification("bar", ("done", "failed"), (DONE, FAILED), axis={"format": "~s", "tickMinStep": 1}, shown=",d")
 
 
-def spend(history: History) -> go.Figure:
+def spend(history: History) -> Chart:
     """Bars: USD of the calls that ended in each step."""
-    figure = go.Figure()
-    usd = [float(bucket.usd) for bucket in history.buckets]
-    figure.add_bar(x=_times(history), y=usd, name="USD", marker_color=SERIES[2], width=_width(history), offset=0, hovertemplate="$%{y:.4f}")
-    figure.update_yaxes(tickprefix="$")
-    return _small(figure, history)
+    rows = _rows(history, {"spent": [float(one.usd) for one in history.buckets]})
+    return rows, _specification("bar", ("spent",), (MONEY,), axis={"format": "$~f"}, shown="$.4f")
 
 
-def concurrency(history: History) -> go.Figure:
+def concurrency(history: History) -> Chart:
     """Two lines: the mean number of articles in work and of calls in flight in each step."""
-    figure = go.Figure()
-    for name, colour, values in (
-        ("articles in work", SERIES[0], [bucket.articles for bucket in history.buckets]),
-        ("calls in flight", SERIES[1], [bucket.calls for bucket in history.buckets]),
-    ):
-        figure.add_scatter(
-            x=_times(history),
-            y=values,
-            name=name,
-            mode="lines+markers" if len(history.buckets) < 3 else "lines",
-            line={"color": colour, "width": 2, "shape": "hv"},
-            hovertemplate=f"%{{y:.1f}} {name}",
-        )
-    return _small(figure, history)
+    rows = _rows(
+        history,
+        {"articles in work": [one.articles for one in history.buckets], "calls in flight": [one.calls for one in history.buckets]},
+    )
+    names = ("articles in work", "calls in flight")
+    return rows, _specification("line", names, (DONE, CALLS), axis={"format": "~s"}, shown=".1f")
 
 
 def step(history: History) -> str:
@@ -59,26 +47,35 @@ def step(history: History) -> str:
     return duration(history.seconds)
 
 
-def _times(history: History) -> list[datetime]:
-    return [bucket.at.astimezone(UTC).replace(tzinfo=None) for bucket in history.buckets]
-
-
-def _width(history: History) -> float:
-    """In milliseconds, with a little space between two bars."""
-    return history.seconds * 900
-
-
-def _small(figure: go.Figure, history: History, *, whole: bool = False) -> go.Figure:
-    figure.update_layout(
-        height=HEIGHT,
-        margin=MARGIN | {"l": 4},
-        showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "y": 1.18, "x": 0},
-        hovermode="x unified",
-        uirevision="run",  # zoom and what is hidden stay as they are while the figures come in
-        transition={"duration": 0},
+def _rows(history: History, series: dict[str, list[Any]]) -> pd.DataFrame:
+    """A row a step and series."""
+    width = timedelta(seconds=history.seconds)
+    return pd.DataFrame(
+        [
+            {"at": one.at, "until": one.at + width, "when": f"{one.at.astimezone(UTC):%d %b %H:%M:%S} UTC", "what": name, "value": value}
+            for name, values in series.items()
+            for one, value in zip(history.buckets, values, strict=True)
+        ]
     )
-    first, last = _times(history)[0], _times(history)[-1]
-    figure.update_xaxes(type="date", nticks=5, range=[first, last + timedelta(seconds=history.seconds)])
-    figure.update_yaxes(rangemode="tozero", nticks=4, automargin=True, **({"tickformat": ",d"} if whole else {}))
-    return figure
+
+
+def _specification(mark: str, names: tuple[str, ...], colours: tuple[str, ...], *, axis: dict[str, Any], shown: str) -> dict[str, Any]:
+    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "point": {"size": 12}}
+    legend = {"orient": "top", "title": None, "symbolType": "square"} if len(names) > 1 else None
+    time = {"field": "at", "type": "temporal", "scale": {"type": "utc"}, "axis": {"title": None, "grid": False, "tickCount": 5}}
+    return {
+        "mark": line if mark == "line" else {"type": "bar", "binSpacing": 1},
+        "height": HEIGHT,
+        "encoding": {
+            "x": time,
+            **({"x2": {"field": "until"}} if mark == "bar" else {}),
+            "y": {"field": "value", "type": "quantitative", "axis": {"title": None, "tickCount": 4, **axis}},
+            "color": {"field": "what", "type": "nominal", "scale": {"domain": list(names), "range": list(colours)}, "legend": legend},
+            "order": {"field": "what"},
+            "tooltip": [
+                {"field": "when", "title": "from"},
+                {"field": "what", "title": "what"},
+                {"field": "value", "type": "quantitative", "title": "value", "format": shown},
+            ],
+        },
+    }
