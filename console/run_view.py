@@ -27,6 +27,8 @@ from core.settings import OFFLINE_MODEL
 SMALL = 2_000
 """Articles up to which a run is drawn every second; a larger one every three."""
 WORK_ROWS = 8
+FIGURE_WIDTH = 165
+"""Pixels: six beside each other on a desk, two on a phone."""
 
 
 def run_page(batch_id: int) -> None:
@@ -70,7 +72,7 @@ def _head(progress: Progress) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.markdown(f"### Run #{progress.id}")
+        st.markdown(f"### Run #{progress.id}", width="content")
         badge(progress.status)
     row.caption(
         f"{model_name(progress.model)} · {progress.research} · by {plain(progress.launched_by)} · {ago(progress.created_at, now)}",
@@ -79,32 +81,33 @@ def _head(progress: Progress) -> None:
     counts, batch = progress.counts, str(progress.id)
     st.progress(progress.share, text=progress_words(progress))
     running = progress.status in BatchStatus.claimable()
-    columns = st.columns(6)
+    figures = st.container(horizontal=True, key="run-figures")
     ran = counts[RecordStatus.COMPLETED] + counts[RecordStatus.FAILED]
     reserved = f"{money(progress.reserved_usd)} reserved" if progress.reserved_usd else f"of {money(progress.estimated_usd)} estimated"
-    _figure(columns[0], "Done", f"{counts[RecordStatus.COMPLETED]:,}", f"{counts[RecordStatus.SKIPPED]:,} skipped")
-    _figure(columns[1], "In work", f"{counts[RecordStatus.PROCESSING]:,}", f"{counts[RecordStatus.PENDING]:,} waiting")
-    _figure(columns[2], "Failed", f"{counts[RecordStatus.FAILED]:,}", f"{counts[RecordStatus.CANCELLED]:,} taken out")
-    _figure(columns[3], "Spent", money(progress.spent_usd), reserved)
-    _figure(columns[4], "Each article", money(progress.spent_usd / ran) if ran else "–", "of those that ran")
-    _figure(
-        columns[5],
-        "Left" if running else "Took",
-        duration(progress.seconds_left(now)) if running else duration(elapsed_seconds(progress)),
-        f"{duration(elapsed_seconds(progress))} so far" if running else exact(progress.finished_at) or "not ended",
-    )
-    with columns[0]:
-        if counts[RecordStatus.COMPLETED]:
-            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": batch})
-    for column, status, label in ((columns[1], RecordStatus.PROCESSING, "See them"), (columns[2], RecordStatus.FAILED, "See them")):
+    done = _figure(figures, "Done", f"{counts[RecordStatus.COMPLETED]:,}", f"{counts[RecordStatus.SKIPPED]:,} skipped")
+    in_work = _figure(figures, "In work", f"{counts[RecordStatus.PROCESSING]:,}", f"{counts[RecordStatus.PENDING]:,} waiting")
+    failed = _figure(figures, "Failed", f"{counts[RecordStatus.FAILED]:,}", f"{counts[RecordStatus.CANCELLED]:,} taken out")
+    spent = _figure(figures, "Spent", money(progress.spent_usd), reserved)
+    _figure(figures, "Each article", money(progress.spent_usd / ran) if ran else "–", "of those that ran")
+    elapsed = duration(elapsed_seconds(progress))
+    if running:
+        _figure(figures, "Left", duration(progress.seconds_left(now)), f"{elapsed} so far")
+    else:
+        _figure(figures, "Took", elapsed, exact(progress.finished_at) or "not ended")
+    if counts[RecordStatus.COMPLETED]:
+        done.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": batch})
+    for box, status in ((in_work, RecordStatus.PROCESSING), (failed, RecordStatus.FAILED)):
         if counts[status]:
-            column.page_link(to("runs"), label=label, icon=":material/list:", query_params={"batch": batch, "record": status.value})
+            box.page_link(to("runs"), label="See them", icon=":material/list:", query_params={"batch": batch, "record": status.value})
     if progress.spent_usd:
-        columns[3].page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
+        spent.page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
 
 
-def _figure(column: st.delta_generator.DeltaGenerator, name: str, value: str, note: str) -> None:
-    column.metric(name, value, note, delta_color="off", delta_arrow="off")
+def _figure(row: st.delta_generator.DeltaGenerator, name: str, value: str, note: str) -> st.delta_generator.DeltaGenerator:
+    """A number with a note under it; what is returned takes the link to what it counts."""
+    box = row.container(width=FIGURE_WIDTH, gap="small")
+    box.metric(name, value, note, delta_color="off", delta_arrow="off")
+    return box
 
 
 def _actions(progress: Progress) -> None:
