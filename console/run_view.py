@@ -27,7 +27,7 @@ from core.settings import OFFLINE_MODEL
 SMALL = 2_000
 """Articles up to which a run is drawn every second; a larger one every three."""
 WORK_ROWS = 8
-FIGURE_WIDTH = 165
+FIGURE_WIDTH = 150
 """Pixels: six beside each other on a desk, two on a phone."""
 
 
