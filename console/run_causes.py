@@ -81,7 +81,8 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
         again = {"batch": str(batch), "against": "choose"}
         st.page_link(to("runs"), label="Run again with another model", icon=":material/restart_alt:", query_params=again)
         return
-    label, icon, action = "", "", _nothing
+    label, icon = "", ""
+    action: Callable[[Session], object] = _nothing
     match fix:
         case Fix.RETRY:
             label, icon, action = f"Retry {these}", ":material/replay:", partial(batch_actions.retry_failed, batch_id=batch, cause=cause)

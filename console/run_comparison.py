@@ -19,6 +19,7 @@ from core.clock import utc_now
 from core.comparisons import Comparison, Found, Side
 from core.errors import DeskError
 from core.remedies import articles_of
+from core.settings import DEFAULT_PAID_MODEL, OFFLINE_MODEL, Settings
 
 SIGNALS_SHOWN = 200
 
@@ -29,7 +30,7 @@ def comparison_page(batch_id: int, against: int | None) -> None:
     with row:
         st.page_link(to("runs"), label="All runs", icon=":material/list:")
         st.page_link(to("runs"), label=f"Run #{batch_id}", icon=":material/chevron_left:", query_params={"batch": str(batch_id)})
-    st.subheader(f"Run #{batch_id} and another")
+    st.subheader(f"Run #{batch_id} against {'another' if against is None else f'#{against}'}")
     progress = read(lambda session: batches.progress(session, batch_id))
     _choice(batch_id, against)
     if against is None:
@@ -83,7 +84,11 @@ def _run_again(progress: Progress) -> None:
     now = settings()
     columns = st.columns([3, 5], vertical_alignment="bottom")
     model = columns[0].text_input(
-        "Model", value=now.resolved_model, key=f"again-model-{progress.id}", max_chars=200, help="offline, or any pydantic-ai model."
+        "Model",
+        value=_another_model(progress, now),
+        key=f"again-model-{progress.id}",
+        max_chars=200,
+        help="offline, or any pydantic-ai model.",
     )
     columns[1].caption(f"Run #{progress.id} had {plain(model_name(progress.model))}. All else is as the System page has it now.")
     wanted = now.model_copy(update={"model": model.strip() or now.model})
@@ -95,8 +100,11 @@ def _run_again(progress: Progress) -> None:
         return
     figures = planned.estimate
     row = st.container(horizontal=True, vertical_alignment="center")
-    label = f"Run {figures.articles:,} again" if figures.articles else "Nothing to run"
-    launch = row.button(label, icon=":material/bolt:", key="run-again", type="primary", disabled=not planned.runnable)
+    if not planned.runnable:
+        st.info(f"Nothing to run: {launching.reasons_in_words(planned.skipped)}. Compare with that run, or name another model.")
+        return
+    label = f"Run {figures.articles:,} again"
+    launch = row.button(label, icon=":material/bolt:", key="run-again", type="primary")
     row.markdown(
         f"Likely **{money(figures.usd)}**, at most {money(figures.usd_at_most)} · about {duration(figures.seconds)} · "
         f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches"
@@ -115,6 +123,13 @@ def _run_again(progress: Progress) -> None:
             state.flash(f"Run {launched[0]} is launched.", ":material/bolt:")
             st.query_params.from_dict({"batch": str(launched[0])})
             st.rerun()
+
+
+def _another_model(progress: Progress, now: Settings) -> str:
+    """What to run the same articles with: the desk's model, or the other kind where the run had that."""
+    if now.resolved_model != progress.model:
+        return now.resolved_model
+    return DEFAULT_PAID_MODEL if now.resolved_model == OFFLINE_MODEL else OFFLINE_MODEL
 
 
 def _side_by_side(found: Comparison) -> None:
@@ -221,7 +236,7 @@ def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: C
             ),
         }
     )
-    confidence = {"min_value": 0, "max_value": 1, "format": "%.2f", "width": 80}
+    confidence = st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=80)
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -231,10 +246,10 @@ def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: C
             "article": st.column_config.TextColumn("Article", width="medium"),
             "kind": st.column_config.TextColumn("Kind", width=130),
             "signal": st.column_config.TextColumn(f"In #{comparison.before.batch_id}" if paired else "Signal", width="large"),
-            "confidence": st.column_config.ProgressColumn("Conf.", **confidence),
+            "confidence": confidence,
             "other kind": st.column_config.TextColumn("Kind there", width=130),
             "other": st.column_config.TextColumn(f"In #{comparison.after.batch_id}", width="large"),
-            "other confidence": st.column_config.ProgressColumn("Conf.", **confidence),
+            "other confidence": confidence,
         },
         key=f"compared-{comparison.before.batch_id}-{comparison.after.batch_id}-{name}",
         on_select="rerun",

@@ -69,7 +69,7 @@ def _table(rows: list[records.RecordRow], key: str) -> records.RecordRow | None:
             "title": [row.title for row in rows],
             "took": [duration(((row.finished_at or now) - row.started_at).total_seconds()) if row.started_at else "" for row in rows],
             "usd": [money(row.usd) if row.usd else "" for row in rows],
-            "attempts": [row.attempts or None for row in rows],
+            "attempts": [str(row.attempts or "") for row in rows],
             "reason": [row.error_message or row.skip_reason or "" for row in rows],
         }
     )
@@ -83,7 +83,7 @@ def _table(rows: list[records.RecordRow], key: str) -> records.RecordRow | None:
             "title": st.column_config.TextColumn("Article", width="large"),
             "took": st.column_config.TextColumn("Took", width=75, alignment="right"),
             "usd": st.column_config.TextColumn("Cost", width=80, alignment="right"),
-            "attempts": st.column_config.NumberColumn("Tries", width=60),
+            "attempts": st.column_config.TextColumn("Tries", width=60, alignment="right"),
             "reason": st.column_config.TextColumn("Reason", width="large"),
         },
         key=key,

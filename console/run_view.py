@@ -22,10 +22,13 @@ from core.clock import utc_now
 from core.in_work import WorkerNow, workers_now
 from core.models import BatchStatus, RecordStatus
 from core.run_history import History, history
+from core.settings import OFFLINE_MODEL
 
 SMALL = 2_000
 """Articles up to which a run is drawn every second; a larger one every three."""
 WORK_ROWS = 8
+FIGURE_WIDTH = 150
+"""Pixels: six beside each other on a desk, two on a phone."""
 
 
 def run_page(batch_id: int) -> None:
@@ -69,7 +72,7 @@ def _head(progress: Progress) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.markdown(f"### Run #{progress.id}")
+        st.markdown(f"### Run #{progress.id}", width="content")
         badge(progress.status)
     row.caption(
         f"{model_name(progress.model)} · {progress.research} · by {plain(progress.launched_by)} · {ago(progress.created_at, now)}",
@@ -78,32 +81,33 @@ def _head(progress: Progress) -> None:
     counts, batch = progress.counts, str(progress.id)
     st.progress(progress.share, text=progress_words(progress))
     running = progress.status in BatchStatus.claimable()
-    columns = st.columns(6)
+    figures = st.container(horizontal=True, key="run-figures")
     ran = counts[RecordStatus.COMPLETED] + counts[RecordStatus.FAILED]
     reserved = f"{money(progress.reserved_usd)} reserved" if progress.reserved_usd else f"of {money(progress.estimated_usd)} estimated"
-    _figure(columns[0], "Done", f"{counts[RecordStatus.COMPLETED]:,}", f"{counts[RecordStatus.SKIPPED]:,} skipped")
-    _figure(columns[1], "In work", f"{counts[RecordStatus.PROCESSING]:,}", f"{counts[RecordStatus.PENDING]:,} waiting")
-    _figure(columns[2], "Failed", f"{counts[RecordStatus.FAILED]:,}", f"{counts[RecordStatus.CANCELLED]:,} taken out")
-    _figure(columns[3], "Spent", money(progress.spent_usd), reserved)
-    _figure(columns[4], "Each article", money(progress.spent_usd / ran) if ran else "–", "of those that ran")
-    _figure(
-        columns[5],
-        "Left" if running else "Took",
-        duration(progress.seconds_left(now)) if running else duration(elapsed_seconds(progress)),
-        f"{duration(elapsed_seconds(progress))} so far" if running else exact(progress.finished_at) or "not ended",
-    )
-    with columns[0]:
-        if counts[RecordStatus.COMPLETED]:
-            st.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": batch})
-    for column, status, label in ((columns[1], RecordStatus.PROCESSING, "See them"), (columns[2], RecordStatus.FAILED, "See them")):
+    done = _figure(figures, "Done", f"{counts[RecordStatus.COMPLETED]:,}", f"{counts[RecordStatus.SKIPPED]:,} skipped")
+    in_work = _figure(figures, "In work", f"{counts[RecordStatus.PROCESSING]:,}", f"{counts[RecordStatus.PENDING]:,} waiting")
+    failed = _figure(figures, "Failed", f"{counts[RecordStatus.FAILED]:,}", f"{counts[RecordStatus.CANCELLED]:,} taken out")
+    spent = _figure(figures, "Spent", money(progress.spent_usd), reserved)
+    _figure(figures, "Each article", money(progress.spent_usd / ran) if ran else "–", "of those that ran")
+    elapsed = duration(elapsed_seconds(progress))
+    if running:
+        _figure(figures, "Left", duration(progress.seconds_left(now)), f"{elapsed} so far")
+    else:
+        _figure(figures, "Took", elapsed, exact(progress.finished_at) or "not ended")
+    if counts[RecordStatus.COMPLETED]:
+        done.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": batch})
+    for box, status in ((in_work, RecordStatus.PROCESSING), (failed, RecordStatus.FAILED)):
         if counts[status]:
-            column.page_link(to("runs"), label=label, icon=":material/list:", query_params={"batch": batch, "record": status.value})
+            box.page_link(to("runs"), label="See them", icon=":material/list:", query_params={"batch": batch, "record": status.value})
     if progress.spent_usd:
-        columns[3].page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
+        spent.page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
 
 
-def _figure(column: st.delta_generator.DeltaGenerator, name: str, value: str, note: str) -> None:
-    column.metric(name, value, note, delta_color="off", delta_arrow="off")
+def _figure(row: st.delta_generator.DeltaGenerator, name: str, value: str, note: str) -> st.delta_generator.DeltaGenerator:
+    """A number with a note under it; what is returned takes the link to what it counts."""
+    box = row.container(width=FIGURE_WIDTH, gap="small")
+    box.metric(name, value, note, delta_color="off", delta_arrow="off")
+    return box
 
 
 def _actions(progress: Progress) -> None:
@@ -143,15 +147,19 @@ def _over_time(progress: Progress, found: History | None) -> None:
         return
     columns = st.columns(3)
     words = runs_charts.step(found)
-    columns[0].caption(f"Articles ended, per {words}")
-    columns[0].plotly_chart(runs_charts.throughput(found), key=f"throughput-{progress.id}", config={"displayModeBar": False})
-    columns[1].caption(f"Spend, per {words}")
+    _chart(columns[0], f"Articles ended, per {words}", runs_charts.throughput(found))
     if progress.spent_usd:
-        columns[1].plotly_chart(runs_charts.spend(found), key=f"spend-{progress.id}", config={"displayModeBar": False})
+        _chart(columns[1], f"Spend, per {words}", runs_charts.spend(found))
     else:
-        columns[1].caption("Nothing spent" + (": the offline rules and the archive are free." if progress.model == "offline" else " yet."))
-    columns[2].caption(f"In flight, mean over {words}")
-    columns[2].plotly_chart(runs_charts.concurrency(found), key=f"concurrency-{progress.id}", config={"displayModeBar": False})
+        columns[1].caption("Spend")
+        columns[1].caption("Nothing" + (": the offline rules and the archive are free." if progress.model == OFFLINE_MODEL else " yet."))
+    _chart(columns[2], f"In flight, mean over {words}", runs_charts.concurrency(found))
+
+
+def _chart(column: st.delta_generator.DeltaGenerator, title: str, chart: runs_charts.Chart) -> None:
+    rows, specification = chart
+    column.caption(title)
+    column.vega_lite_chart(rows, specification, alt=title)
 
 
 def _workers(workers: list[WorkerNow]) -> None:

@@ -1,57 +1,44 @@
-"""Charts of a run over time: articles ended, money, and what was in flight. Small ones, side by side."""
+"""Charts of a run over time: articles ended, money, and what was in flight.
 
-from datetime import UTC, datetime, timedelta
+In Vega-Lite, not Plotly: Streamlit gives a Plotly chart a new identity with every figure, so that one which changes each second is made
+anew each second; to a Vega chart whose specification stays the new rows are only added.
+"""
 
-import plotly.graph_objects as go
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import Any
 
-from console.charts import MARGIN
+import pandas as pd
+
 from console.colours import SERIES
 from console.words import duration
 from core.run_history import History
 
-HEIGHT = 190
-FAILED = SERIES[4]
+HEIGHT = 170
+DONE, FAILED, MONEY, CALLS = SERIES[0], SERIES[4], SERIES[2], SERIES[1]
+
+Chart = tuple[pd.DataFrame, dict[str, Any]]
+"""Rows and the specification that draws them."""
 
 
-def throughput(history: History) -> go.Figure:
-    """Stacked bars: articles that ended in each step, done and failed."""
-    figure = go.Figure()
-    for name, colour, values in (
-        ("done", SERIES[0], [bucket.completed for bucket in history.buckets]),
-        ("failed", FAILED, [bucket.failed for bucket in history.buckets]),
-    ):
-        figure.add_bar(
-            x=_times(history), y=values, name=name, marker_color=colour, width=_width(history), offset=0, hovertemplate=f"%{{y}} {name}"
-        )
-    figure.update_layout(barmode="stack")
-    return _small(figure, history, whole=True)
+def throughput(history: History) -> Chart:
+    """Bars: articles that ended in each step, the failed ones on top of those done."""
+    series = {"done": [one.completed for one in history.buckets], "failed": [one.failed for one in history.buckets]}
+    return _rows(history, series, stacked=True), _specification(
+        _BARS, series, (DONE, FAILED), axis={"format": "~s", "tickMinStep": 1}, shown=",d"
+    )
 
 
-def spend(history: History) -> go.Figure:
+def spend(history: History) -> Chart:
     """Bars: USD of the calls that ended in each step."""
-    figure = go.Figure()
-    usd = [float(bucket.usd) for bucket in history.buckets]
-    figure.add_bar(x=_times(history), y=usd, name="USD", marker_color=SERIES[2], width=_width(history), offset=0, hovertemplate="$%{y:.4f}")
-    figure.update_yaxes(tickprefix="$")
-    return _small(figure, history)
+    series = {"spent": [float(one.usd) for one in history.buckets]}
+    return _rows(history, series, stacked=True), _specification(_BARS, series, (MONEY,), axis={"format": "$~f"}, shown="$.4f")
 
 
-def concurrency(history: History) -> go.Figure:
+def concurrency(history: History) -> Chart:
     """Two lines: the mean number of articles in work and of calls in flight in each step."""
-    figure = go.Figure()
-    for name, colour, values in (
-        ("articles in work", SERIES[0], [bucket.articles for bucket in history.buckets]),
-        ("calls in flight", SERIES[1], [bucket.calls for bucket in history.buckets]),
-    ):
-        figure.add_scatter(
-            x=_times(history),
-            y=values,
-            name=name,
-            mode="lines+markers" if len(history.buckets) < 3 else "lines",
-            line={"color": colour, "width": 2, "shape": "hv"},
-            hovertemplate=f"%{{y:.1f}} {name}",
-        )
-    return _small(figure, history)
+    series = {"articles in work": [one.articles for one in history.buckets], "calls in flight": [one.calls for one in history.buckets]}
+    return _rows(history, series), _specification(_LINES, series, (DONE, CALLS), axis={"format": "~s"}, shown=".1f")
 
 
 def step(history: History) -> str:
@@ -59,26 +46,48 @@ def step(history: History) -> str:
     return duration(history.seconds)
 
 
-def _times(history: History) -> list[datetime]:
-    return [bucket.at.astimezone(UTC).replace(tzinfo=None) for bucket in history.buckets]
+def _rows(history: History, series: Mapping[str, list[Any]], *, stacked: bool = False) -> pd.DataFrame:
+    """A row a step and series: from when until when, and from what value up to what."""
+    width, floor = timedelta(seconds=history.seconds), [0.0] * len(history.buckets)
+    rows = []
+    for name, values in series.items():
+        for place, (one, value) in enumerate(zip(history.buckets, values, strict=True)):
+            top = floor[place] + float(value)
+            when = f"{one.at.astimezone(UTC):%d %b %H:%M:%S} UTC"
+            rows.append(
+                {"at": one.at, "until": one.at + width, "when": when, "what": name, "value": value, "low": floor[place], "high": top}
+            )
+            if stacked:
+                floor[place] = top
+    return pd.DataFrame(rows)
 
 
-def _width(history: History) -> float:
-    """In milliseconds, with a little space between two bars."""
-    return history.seconds * 900
+_BARS = {"type": "rect", "strokeWidth": 0}
+_LINES = {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "point": {"size": 12}}
 
 
-def _small(figure: go.Figure, history: History, *, whole: bool = False) -> go.Figure:
-    figure.update_layout(
-        height=HEIGHT,
-        margin=MARGIN | {"l": 4},
-        showlegend=len(figure.data) > 1,
-        legend={"orientation": "h", "y": 1.18, "x": 0},
-        hovermode="x unified",
-        uirevision="run",  # zoom and what is hidden stay as they are while the figures come in
-        transition={"duration": 0},
-    )
-    first, last = _times(history)[0], _times(history)[-1]
-    figure.update_xaxes(type="date", nticks=5, range=[first, last + timedelta(seconds=history.seconds)])
-    figure.update_yaxes(rangemode="tozero", nticks=4, automargin=True, **({"tickformat": ",d"} if whole else {}))
-    return figure
+def _specification(
+    mark: Mapping[str, Any], series: Iterable[str], colours: Sequence[str], *, axis: Mapping[str, Any], shown: str
+) -> dict[str, Any]:
+    ranged = {"x2": {"field": "until"}, "y2": {"field": "low"}} if mark is _BARS else {}
+    scale = {"domain": list(series), "range": list(colours)}
+    return {
+        "mark": dict(mark),
+        "height": HEIGHT,
+        "encoding": {
+            "x": {"field": "at", "type": "temporal", "scale": {"type": "utc"}, "axis": {"title": None, "grid": False, "tickCount": 5}},
+            "y": {"field": "high", "type": "quantitative", "axis": {"title": None, "tickCount": 4, **axis}},
+            **ranged,
+            "color": {
+                "field": "what",
+                "type": "nominal",
+                "scale": scale,
+                "legend": {"orient": "top", "title": None, "symbolType": "square"},
+            },
+            "tooltip": [
+                {"field": "when", "title": "from"},
+                {"field": "what", "title": "what"},
+                {"field": "value", "type": "quantitative", "title": "value", "format": shown},
+            ],
+        },
+    }
