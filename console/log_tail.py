@@ -69,11 +69,16 @@ _tail = Tail()
 
 
 def keep_tail(settings: Settings) -> None:
-    """Begin to keep what this process logs."""
+    """Begin to keep what this process logs; of the desk's own lines the quiet ones too, which do not go to the terminal."""
     global _tail  # noqa: PLW0603 - one a process
-    logging.getLogger().removeHandler(_tail)
+    root = logging.getLogger()
+    root.removeHandler(_tail)
+    for handler in root.handlers:
+        handler.setLevel(max(handler.level, logging.WARNING))
     _tail = Tail(secrets_of(settings))
-    logging.getLogger().addHandler(_tail)
+    root.addHandler(_tail)
+    for ours in ("core", "console"):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def tail(least: int = logging.NOTSET) -> list[Line]:

@@ -13,13 +13,20 @@ from console.state import blind_share
 from console.story_view import story
 from console.words import exact, number_in, percent, plain
 from core.articles import get_article
+from core.errors import NotFound
 from core.signals import analyses_of, signals_in_article
 
 wanted = number_in(st.query_params.get("id", ""))
 if wanted is None:
+    st.title("Article")
     empty("No article is chosen.", "articles", "Go to Articles")
     st.stop()
-article = read(partial(get_article, article_id=wanted))
+try:
+    article = read(partial(get_article, article_id=wanted))
+except NotFound as error:
+    st.title("Article")
+    empty(plain(str(error)), "articles", "Go to Articles")
+    st.stop()
 found = read(lambda session: signals_in_article(session, article.id, blind_share=blind_share()))
 chosen_id = number_in(st.query_params.get("signal", ""))
 
