@@ -83,7 +83,7 @@ def sidebar(page: str) -> None:
         show_error(error)
         st.stop()
     with st.sidebar:
-        st.markdown("#### :material/radar: Signal Desk")
+        st.markdown(":material/radar: **Signal Desk**")
         model = "offline rules" if now.resolved_model == OFFLINE_MODEL else now.resolved_model
         research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
         st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")

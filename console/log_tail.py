@@ -16,7 +16,7 @@ _SHAPES = re.compile(
     r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # name and password in an address
     r"|(?i:(?<=bearer )|(?<=bearer: ))\S+"
     r"|\bAIza[\w-]{10,}|\btvly-[\w-]{6,}|\bsk-[\w-]{10,}"
-    r"|(?i:(?<=key=)|(?<=token=)|(?<=password=)|(?<=api_key=))[^\s&'\"]+"
+    r"|(?i:(?<=\bkey=)|(?<=_key=)|(?<=token=)|(?<=password=))[^\s&'\"]+"
 )
 
 
