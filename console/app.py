@@ -13,6 +13,6 @@ ICON = Path(__file__).resolve().parent / "icon.svg"
 st.set_page_config(page_title="Signal Desk", page_icon=str(ICON), layout="wide")
 style()
 page = st.navigation(pages())
-sidebar()
+sidebar(page.title)
 show_flash()
 page.run()

@@ -73,15 +73,17 @@ def style() -> None:
     st.html(STYLE)
 
 
-def sidebar() -> None:
-    """What every page shows: what the desk works with, and how far today's money reaches."""
+def sidebar(page: str) -> None:
+    """What every page shows: what the desk works with, and how far today's money reaches. While the database is away ``page`` is that
+    page's title, and what happened stands below it in the page's place."""
+    try:
+        now, states, alerts = read(_sidebar_facts)
+    except DeskError as error:
+        st.title(page)
+        show_error(error)
+        st.stop()
     with st.sidebar:
-        st.markdown("#### :material/radar: Signal Desk")
-        try:
-            now, states, alerts = read(_sidebar_facts)
-        except DeskError as error:
-            show_error(error)
-            st.stop()
+        st.markdown(":material/radar: **Signal Desk**")
         model = "offline rules" if now.resolved_model == OFFLINE_MODEL else now.resolved_model
         research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
         st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")
@@ -139,13 +141,18 @@ def facts(*parts: str | datetime | None) -> None:
 
 
 Cell = str | int | datetime | None
+CLASS_NUMBER = ' class="number"'
 
 
 def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """A small table that is read rather than worked in: whole numbers to the right, times relative and exact under the pointer, None as
     a dash. Texts are shown as they are, so they may be hostile. ``name`` is for those who hear the page."""
     now = utc_now()
-    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
+    first = rows[0] if rows else [None] * len(columns)
+    head = "".join(
+        f'<th scope="col"{CLASS_NUMBER if isinstance(value, int) else ""}>{html.escape(column)}</th>'
+        for column, value in zip(columns, first, strict=True)
+    )
     body = "".join("<tr>" + "".join(_cell(value, now) for value in row) + "</tr>" for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     st.html(f'<div class="rows" role="region" aria-label="{html.escape(name)}" tabindex="0">{table}</div>')
@@ -153,7 +160,7 @@ def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cel
 
 def _cell(value: Cell, now: datetime) -> str:
     if isinstance(value, int):
-        return f'<td class="number">{value:,}</td>'
+        return f"<td{CLASS_NUMBER}>{value:,}</td>"
     return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 

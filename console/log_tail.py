@@ -16,7 +16,7 @@ _SHAPES = re.compile(
     r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # name and password in an address
     r"|(?i:(?<=bearer )|(?<=bearer: ))\S+"
     r"|\bAIza[\w-]{10,}|\btvly-[\w-]{6,}|\bsk-[\w-]{10,}"
-    r"|(?i:(?<=key=)|(?<=token=)|(?<=password=)|(?<=api_key=))[^\s&'\"]+"
+    r"|(?i:(?<=\bkey=)|(?<=_key=)|(?<=token=)|(?<=password=))[^\s&'\"]+"
 )
 
 
@@ -69,11 +69,16 @@ _tail = Tail()
 
 
 def keep_tail(settings: Settings) -> None:
-    """Begin to keep what this process logs."""
+    """Begin to keep what this process logs; of the desk's own lines the quiet ones too, which do not go to the terminal."""
     global _tail  # noqa: PLW0603 - one a process
-    logging.getLogger().removeHandler(_tail)
+    root = logging.getLogger()
+    root.removeHandler(_tail)
+    for handler in root.handlers:
+        handler.setLevel(max(handler.level, logging.WARNING))
     _tail = Tail(secrets_of(settings))
-    logging.getLogger().addHandler(_tail)
+    root.addHandler(_tail)
+    for ours in ("core", "console"):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def tail(least: int = logging.NOTSET) -> list[Line]:

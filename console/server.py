@@ -94,6 +94,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
+    logger.info("the console started at %s", address)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])

@@ -126,7 +126,9 @@ def database() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Tables")
-        tables: list[list[Cell]] = [[name, f"about {number(rows)}", _bytes(size)] for name, rows, size in state.tables]
+        tables: list[list[Cell]] = [
+            [name, "not counted yet" if rows is None else f"about {number(rows)}", _bytes(size)] for name, rows, size in state.tables
+        ]
         rows_of_facts("Tables", ("Table", "Rows", "Size"), tables)
     with right:
         st.header("Migrations")

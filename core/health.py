@@ -83,8 +83,8 @@ class DatabaseState:
     connections: int
     most_connections: int
     revision: str | None
-    tables: tuple[tuple[str, int, int], ...]
-    """Name, rows, bytes of the big ones."""
+    tables: tuple[tuple[str, int | None, int], ...]
+    """Name, rows, bytes of the big ones; rows are null until the server counted for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ def database_state(session: Session) -> DatabaseState:
     ).one()
     tables = session.execute(
         text(
-            "SELECT relname, greatest(reltuples, 0)::bigint AS rows, pg_total_relation_size(oid) AS bytes FROM pg_class"
+            "SELECT relname, nullif(reltuples, -1)::bigint AS rows, pg_total_relation_size(oid) AS bytes FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY(:names) ORDER BY 3 DESC"
         ),
         {"names": list(BIG_TABLES)},

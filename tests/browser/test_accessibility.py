@@ -1,17 +1,28 @@
 """axe-core on every page: with data and empty, light and dark, on a desk and in a hand."""
 
+import tomllib
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from core.settings import CHECKOUT
 from tests.browser.filled import fill
 from tests.browser.screenshots import PAGES, settled
 
+CONFIG = tomllib.loads((CHECKOUT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-LOOKS = [(theme, size) for theme in ("light", "dark") for size in ((1440, 900), (390, 844))]
+SIZES = ((1440, 900), (390, 844))
+THEMES = ("light", "dark")
+BACKGROUNDS = {theme: CONFIG["theme"][theme]["backgroundColor"] for theme in THEMES}
+IS_IN = """background => {
+    const probe = document.createElement('i'); probe.style.color = background;
+    return getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor === probe.style.color;
+}"""
+SYSTEM = {f"system {section}": f"/system?section={section}" for section in ("Settings", "Publishers", "Web sources", "Database", "Log")}
+ALSO = {"article, none chosen": "/article", "article, not there": "/article?id=999999"} | SYSTEM
 STREAMLITS_OWN: dict[str, tuple[str, ...]] = {}
 """Findings in Streamlit's own markup that no page can change: rule -> what the finding's HTML begins with, each with its reason."""
 
@@ -29,14 +40,19 @@ def serious(page: Page) -> list[str]:
 
 def check(browser: Browser, url: str) -> dict[str, list[str]]:
     findings = {}
-    for theme, (width, height) in LOOKS:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    for width, height in SIZES:
+        context = browser.new_context(viewport={"width": width, "height": height})
         page = context.new_page()
-        for name, path in PAGES.items():
+        for name, path in (PAGES | ALSO).items():
+            page.emulate_media(color_scheme="light")
             page.goto(f"{url}{path}")
             settled(page)
-            if found := serious(page):
-                findings[f"{name}, {theme}, {width}"] = found
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+                page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+                page.wait_for_timeout(350)  # colours fade over
+                if found := serious(page):
+                    findings[f"{name}, {theme}, {width}"] = found
         context.close()
     return findings
 
@@ -47,4 +63,4 @@ def test_with_data(start_console: Any, browser: Browser, database: Any, make_set
 
 
 def test_empty(start_console: Any, browser: Browser) -> None:
-    assert check(browser, start_console(empty=True).url) == {}
+    assert check(browser, start_console("--no-samples").url) == {}
