@@ -8,10 +8,11 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from core import batch_actions, batches, launching, reviews
-from core.budget import change_limit, current_budgets
+from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.database import Database
+from core.limits import change_limit
 from core.models import Article, BatchStatus, Decision, Signal
 from core.orchestrator import Orchestrator
 from core.reviews import Correction
