@@ -24,7 +24,7 @@ _NAME = "reviewer_name"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
 _GENERATION = "table_generation"
-_UNDO = "undo"
+_UNDO = "before-last"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
