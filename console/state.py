@@ -30,7 +30,7 @@ _DESK = "review_desk"
 _GENERATION = "table_generation"
 _VIEW = "selected_view"
 _ARCHIVED = "archived_last"
-_UNDO = "undo"
+_UNDO = "before-last"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 

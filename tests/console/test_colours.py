@@ -54,8 +54,9 @@ def test_text_links_and_primary_buttons_are_readable(theme: str) -> None:
     for background in ("backgroundColor", "secondaryBackgroundColor"):
         assert contrast(colours["textColor"], colours[background]) >= 7
         assert contrast(colours["linkColor"], colours[background]) >= 4.5
-        assert contrast(colours["primaryColor"], colours[background]) >= 3
-    assert contrast("#ffffff", colours["primaryColor"]) >= 3
+        assert contrast(colours["primaryColor"], colours[background]) >= 4.5
+    on_buttons = {"light": "#ffffff", "dark": colours["backgroundColor"]}  # console.components.STYLE
+    assert contrast(on_buttons[theme], colours["primaryColor"]) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES)
