@@ -38,8 +38,10 @@ def providers() -> Iterator[LoopbackProviders]:
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 1200}, color_scheme=request.param)
     context.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     page = context.new_page()
     yield page
+    expect.set_options(timeout=5_000)
     if not page.is_closed():
         page.screenshot(path=tmp_path / "last-seen.png")
     context.close()
