@@ -32,7 +32,12 @@ FIGURE_WIDTH = 150
 
 
 def run_page(batch_id: int) -> None:
-    """All of one run, live."""
+    """All of one run, live.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    total = read(lambda session: batches.progress(session, batch_id)).total
     _way_about(batch_id)
 
     def draw() -> bool:
@@ -46,7 +51,6 @@ def run_page(batch_id: int) -> None:
         records_table(progress)
         return progress.status in BatchStatus.claimable() or bool(progress.counts[RecordStatus.PROCESSING])
 
-    total = read(lambda session: batches.progress(session, batch_id)).total
     live(draw, 1.0 if total <= SMALL else 3.0)
     export_popover(batch_id=batch_id, key="runs")
 
