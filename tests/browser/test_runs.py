@@ -109,7 +109,7 @@ def test_a_failing_run_is_fixed_with_one_click_and_compared_with_another(
     # The same articles with another model, then the two side by side.
     expect(page.get_by_test_id("stMetric").filter(has_text="Took")).to_be_visible()  # the run has come to rest
     page.wait_for_timeout(1_500)
-    page.get_by_role("link", name="Compare or run again").click()
+    page.get_by_role("button", name="Compare or run again").click()
     expect(page.get_by_text("No other run analysed an article of this one yet.")).to_be_visible()
     expect(page.get_by_role("textbox", name="Model")).to_have_value("offline")
     page.get_by_role("button", name=f"Run {ARTICLES} again").click()
