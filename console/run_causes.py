@@ -10,6 +10,7 @@ from console import state
 from console.components import attempt
 from console.navigation import to
 from console.resources import change, open_desk, read, settings
+from console.runs_view import compare_from
 from console.words import money, number, plain
 from core import batch_actions
 from core.batches import Progress
@@ -78,8 +79,8 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
         st.page_link(to("system"), label="Open the settings", icon=":material/settings:")
         return
     if fix is Fix.RUN_AGAIN:
-        again = {"batch": str(batch), "against": "choose"}
-        st.page_link(to("runs"), label="Run again with another model", icon=":material/restart_alt:", query_params=again)
+        if st.button("Run again with another model", icon=":material/restart_alt:", key=key):
+            compare_from(batch)
         return
     label, icon = "", ""
     action: Callable[[Session], object] = _nothing

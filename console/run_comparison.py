@@ -25,13 +25,17 @@ SIGNALS_SHOWN = 200
 
 
 def comparison_page(batch_id: int, against: int | None) -> None:
-    """The choice of another run, and the two side by side once it is made."""
+    """The choice of another run, and the two side by side once it is made.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    progress = read(lambda session: batches.progress(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
         st.page_link(to("runs"), label="All runs", icon=":material/list:")
         st.page_link(to("runs"), label=f"Run #{batch_id}", icon=":material/chevron_left:", query_params={"batch": str(batch_id)})
     st.subheader(f"Run #{batch_id} against {'another' if against is None else f'#{against}'}")
-    progress = read(lambda session: batches.progress(session, batch_id))
     _choice(batch_id, against)
     if against is None:
         _run_again(progress)

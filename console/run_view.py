@@ -14,7 +14,7 @@ from console.refresh import live
 from console.resources import read
 from console.run_causes import causes
 from console.run_records import records_table
-from console.runs_view import do, elapsed_seconds, model_name, progress_words
+from console.runs_view import compare_from, do, elapsed_seconds, model_name, progress_words
 from console.words import ago, duration, exact, money, plain
 from core import batch_actions, batches
 from core.batches import Progress
@@ -32,7 +32,12 @@ FIGURE_WIDTH = 150
 
 
 def run_page(batch_id: int) -> None:
-    """All of one run, live."""
+    """All of one run, live.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    total = read(lambda session: batches.progress(session, batch_id)).total
     _way_about(batch_id)
 
     def draw() -> bool:
@@ -46,7 +51,6 @@ def run_page(batch_id: int) -> None:
         records_table(progress)
         return progress.status in BatchStatus.claimable() or bool(progress.counts[RecordStatus.PROCESSING])
 
-    total = read(lambda session: batches.progress(session, batch_id)).total
     live(draw, 1.0 if total <= SMALL else 3.0)
     export_popover(batch_id=batch_id, key="runs")
 
@@ -60,12 +64,9 @@ def _way_about(batch_id: int) -> None:
         for other, icon in ((before, ":material/chevron_left:"), (after, ":material/chevron_right:")):
             if other is not None:
                 st.page_link(to("runs"), label=f"Run #{other}", icon=icon, query_params={"batch": str(other)})
-        st.page_link(
-            to("runs"),
-            label="Compare or run again",
-            icon=":material/compare_arrows:",
-            query_params={"batch": str(batch_id), "against": "choose"},
-        )
+    # Not a link: after a link to this same page with other parameters, the next click there runs with the old ones.
+    if row.button("Compare or run again", icon=":material/compare_arrows:", key=f"compare-{batch_id}"):
+        compare_from(batch_id)
 
 
 def _head(progress: Progress) -> None:

@@ -182,5 +182,11 @@ def do(action: Callable[[Session], object]) -> None:
         st.rerun()
 
 
+def compare_from(batch_id: int) -> None:
+    """Go to the choice of a run to compare with, and of another model to run the same articles with."""
+    st.query_params.from_dict({"batch": str(batch_id), "against": "choose"})
+    st.rerun()
+
+
 def _ran(progress: Progress) -> int:
     return progress.counts[RecordStatus.COMPLETED] + progress.counts[RecordStatus.FAILED]

@@ -4,13 +4,14 @@
 """
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Double, Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -105,30 +106,29 @@ def buckets(
     )
 
 
-# Moments are held within the time shown, so that what was entered a moment before the batch's own start counts from there.
+# Grouped by where a thing began and where it ended: a row a thing, and few groups. Moments are held within the time shown, so that what
+# was entered a moment before the batch's own start counts from there.
 _FLOWS = text(
     """
-WITH moments AS (
-    SELECT 'article' AS what, at, begun, status, 0 AS usd FROM batch_records,
-    LATERAL (VALUES (started_at, 1), (CASE WHEN status <> 'PROCESSING' THEN finished_at END, 0)) AS moment(at, begun)
+WITH things AS (
+    SELECT 'article' AS what, status, 0.0 AS usd, date_part('epoch', started_at) - :start AS began,
+           CASE WHEN status <> 'PROCESSING' THEN date_part('epoch', finished_at) - :start END AS left_off
+    FROM batch_records
     WHERE batch_id = :batch AND status IN ('PROCESSING', 'COMPLETED', 'FAILED') AND started_at IS NOT NULL
     UNION ALL
-    SELECT 'call', at, begun, '', usd FROM ledger_entries, LATERAL (VALUES (created_at, 1), (settled_at, 0)) AS moment(at, begun)
-    WHERE batch_id = :batch
-), timed AS (
-    SELECT *, extract(epoch FROM least(greatest(at, :start), :until) - :start)::float8 AS seconds FROM moments WHERE at IS NOT NULL
-), placed AS (
-    SELECT *, least(floor(seconds / :width), :last)::int AS bucket FROM timed
+    SELECT 'call', '', usd, date_part('epoch', created_at) - :start, date_part('epoch', settled_at) - :start
+    FROM ledger_entries WHERE batch_id = :batch
+), held AS (
+    SELECT what, status, usd, CASE WHEN began < 0 THEN 0 WHEN began > :duration THEN :duration ELSE began END AS began,
+           CASE WHEN left_off < 0 THEN 0 WHEN left_off > :duration THEN :duration ELSE left_off END AS left_off
+    FROM things
 )
-SELECT what, bucket,
-       sum(begun)::int AS begun, coalesce(sum(seconds - bucket * :width) FILTER (WHERE begun = 1), 0) AS begun_seconds,
-       sum(1 - begun)::int AS ended, coalesce(sum(seconds - bucket * :width) FILTER (WHERE begun = 0), 0) AS ended_seconds,
-       count(*) FILTER (WHERE begun = 0 AND status = 'COMPLETED') AS completed,
-       count(*) FILTER (WHERE begun = 0 AND status = 'FAILED') AS failed,
-       coalesce(sum(usd) FILTER (WHERE begun = 0), 0) AS usd
-FROM placed GROUP BY what, bucket
+SELECT what, status, least(floor(began / :width), :last)::int AS first,
+       CASE WHEN left_off IS NOT NULL THEN least(floor(left_off / :width), :last)::int END AS final,  -- least() passes over a null
+       count(*) AS number, sum(began) AS began, sum(left_off) AS left_off, sum(usd) AS usd
+FROM held GROUP BY what, status, first, final
 """
-)
+).bindparams(bindparam("start", type_=Double()), bindparam("duration", type_=Double()))
 
 
 def history(session: Session, batch_id: int, *, now: datetime) -> History | None:
@@ -145,23 +145,31 @@ def history(session: Session, batch_id: int, *, now: datetime) -> History | None
     if batch.started_at is None:
         return None
     until = max(now if batch.status in BatchStatus.claimable() else _rest(session, batch_id, batch.finished_at, now), batch.started_at)
-    width, number = division((until - batch.started_at).total_seconds())
-    given = {"batch": batch_id, "start": batch.started_at, "until": until, "width": width, "last": number - 1}
+    duration = (until - batch.started_at).total_seconds()
+    width, number = division(duration)
+    given = {"batch": batch_id, "start": batch.started_at.timestamp(), "duration": duration, "width": width, "last": number - 1}
     rows = session.execute(_FLOWS, given).all()
-    articles, calls = [row for row in rows if row.what == "article"], [row for row in rows if row.what == "call"]
-    return buckets(
-        batch.started_at,
-        until,
-        _flows(articles),
-        _flows(calls),
-        {row.bucket: row.completed for row in articles},
-        {row.bucket: row.failed for row in articles},
-        {row.bucket: row.usd for row in calls},
-    )
+    completed, failed, usd = Counter[int](), Counter[int](), defaultdict[int, Decimal](Decimal)
+    for row in rows:
+        if row.final is not None:
+            completed[row.final] += row.number if row.status == RecordStatus.COMPLETED else 0
+            failed[row.final] += row.number if row.status == RecordStatus.FAILED else 0
+            usd[row.final] += row.usd
+    articles, calls = (_flows([row for row in rows if row.what == what], width) for what in ("article", "call"))
+    return buckets(batch.started_at, until, articles, calls, completed, failed, usd)
 
 
-def _flows(rows: Iterable[Row[Any]]) -> dict[int, Flow]:
-    return {row.bucket: Flow(row.begun, row.begun_seconds, row.ended, row.ended_seconds) for row in rows}
+def _flows(rows: Iterable[Row[Any]], width: int) -> dict[int, Flow]:
+    flows: dict[int, Flow] = {}
+    for row in rows:
+        flow = flows.get(row.first, Flow())
+        seconds = flow.begun_seconds + row.began - row.number * row.first * width
+        flows[row.first] = replace(flow, begun=flow.begun + row.number, begun_seconds=seconds)
+        if row.final is not None:
+            flow = flows.get(row.final, Flow())
+            seconds = flow.ended_seconds + row.left_off - row.number * row.final * width
+            flows[row.final] = replace(flow, ended=flow.ended + row.number, ended_seconds=seconds)
+    return flows
 
 
 def _rest(session: Session, batch_id: int, finished_at: datetime | None, now: datetime) -> datetime:
