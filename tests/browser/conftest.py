@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.database import Database
 
+expect.set_options(timeout=20_000)  # machines that run this are shared and slow at times
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
