@@ -67,9 +67,8 @@ def _what(chosen: Selection, planned: Plan, listed: Listed) -> None:
         return
     elsewhere = len(set(chosen.ids) - set(listed.ids))
     if elsewhere:
-        st.caption(
-            f":material/layers: {elsewhere:,} of the selected {'is' if elsewhere == 1 else 'are'} on other pages or in other filters."
-        )
+        are = "is" if elsewhere == 1 else "are"
+        st.caption(f":material/layers: {elsewhere:,} of them {are} on other pages or outside of this filter.")
 
 
 def filter_in_words(chosen: ArticleFilter) -> str:
