@@ -61,7 +61,7 @@ def test_what_a_paid_run_spent_and_what_is_left_of_it(start_console: Any, themed
 
     # a limit is changed after it is said what that does, and changed back
     themed.get_by_role("button", name="Change the limit").first.click()
-    field = themed.get_by_role("spinbutton")
+    field = themed.get_by_role("dialog").get_by_label(re.compile("Limit of today"))
     field.fill("0.01")
     field.press("Enter")
     expect(themed.get_by_role("dialog").get_by_text("Paid calls pause until there is room")).to_be_visible()
