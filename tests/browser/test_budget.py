@@ -43,7 +43,7 @@ def test_what_a_paid_run_spent_and_what_is_left_of_it(start_console: Any, themed
         expect(themed.get_by_text(re.compile(r"of 14 articles · 100%"))).to_be_visible(timeout=WAIT)
     with database.session() as session:
         spent = session.scalar(text("SELECT sum(usd) FROM ledger_entries"))
-        searches = session.scalar(text("SELECT count(*) FROM ledger_entries WHERE model LIKE 'tavily%'"))
+        searches = session.scalar(text("SELECT count(*) FROM ledger_entries WHERE model = 'tavily-basic'"))
     assert spent > 0
 
     # how much is left, and will it last
@@ -78,7 +78,7 @@ def test_what_a_paid_run_spent_and_what_is_left_of_it(start_console: Any, themed
     assert limit_in(database) == "5.00"
 
     # lines of the ledger by an address, and all of them as a file
-    themed.goto(f"{console.url}/budget?line-model=tavily")
+    themed.goto(f"{console.url}/budget?line-model=tavily-basic")
     expect(themed.get_by_text(f"{searches} lines", exact=True)).to_be_visible(timeout=WAIT)
     themed.get_by_role("link", name="All lines").click()
     with database.session() as session:
