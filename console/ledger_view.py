@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console import state
 from console.colours import BADGES
 from console.components import filter_key
 from console.exporting import export_popover
-from console.navigation import to
 from console.resources import read
 from console.words import money, number, number_in
 from core import ledger_list, spending
@@ -19,6 +19,7 @@ from core.models import LedgerStatus
 from core.selection import Count
 
 PAGE = 100
+_FILTERS = ("line-status", "line-agent", "line-model", "line-run", "line-day")
 _BEFORE, _AFTER = "older-than", "newer-than"
 
 
@@ -37,7 +38,7 @@ def ledger() -> None:
     with row:
         export_popover([Table.LEDGER], batch_id=chosen.batch_id, key="budget")
     if chosen != LedgerFilter():
-        row.page_link(to("budget"), label="All lines", icon=":material/filter_alt_off:")
+        row.button("All lines", icon=":material/filter_alt_off:", on_click=_clear, key="ledger-all")
     if not lines:
         st.caption("No line matches." if chosen != LedgerFilter() else "No call was made yet; the first analysis fills this.")
         return
@@ -94,6 +95,11 @@ def _pager(lines: Sequence[Line], *, older: bool, newer: bool) -> None:
 def _go(where: str, line: int) -> None:
     _to_newest()
     st.query_params[where] = str(line)
+
+
+def _clear() -> None:
+    state.clear_widgets(*_FILTERS)
+    _to_newest()
 
 
 def _to_newest() -> None:
