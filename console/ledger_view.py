@@ -4,19 +4,22 @@ from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from sqlalchemy.orm import Session
 
+from console import state
 from console.colours import BADGES
 from console.components import filter_key
 from console.exporting import export_popover
-from console.navigation import to
 from console.resources import read
 from console.words import money, number, number_in
 from core import ledger_list, spending
 from core.exports import Table
 from core.ledger_list import LedgerFilter, Line
 from core.models import LedgerStatus
+from core.selection import Count
 
 PAGE = 100
+_FILTERS = ("line-status", "line-agent", "line-model", "line-run", "line-day")
 _BEFORE, _AFTER = "older-than", "newer-than"
 
 
@@ -27,9 +30,7 @@ def ledger() -> None:
         st.subheader("Ledger", anchor="ledger")
     chosen = _filters()
     before, after = (number_in(st.query_params.get(name, "")) for name in (_BEFORE, _AFTER))
-    lines, count = read(
-        lambda session: (ledger_list.page(session, chosen, size=PAGE + 1, before=before, after=after), ledger_list.count(session, chosen))
-    )
+    lines, count = read(lambda session: _page_and_count(session, chosen, before, after))
     more = len(lines) > PAGE
     lines = (lines[-PAGE:] if after is not None else lines[:PAGE]) if more else lines
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
@@ -37,7 +38,7 @@ def ledger() -> None:
     with row:
         export_popover([Table.LEDGER], batch_id=chosen.batch_id, key="budget")
     if chosen != LedgerFilter():
-        row.page_link(to("budget"), label="All lines", icon=":material/filter_alt_off:")
+        row.button("All lines", icon=":material/filter_alt_off:", on_click=_clear, key="ledger-all")
     if not lines:
         st.caption("No line matches." if chosen != LedgerFilter() else "No call was made yet; the first analysis fills this.")
         return
@@ -50,6 +51,13 @@ def ledger() -> None:
         key=f"ledger-{filter_key(chosen)}-{lines[0].id}",
     )
     _pager(lines, older=more or after is not None, newer=before is not None or (after is not None and more))
+
+
+def _page_and_count(session: Session, chosen: LedgerFilter, before: int | None, after: int | None) -> tuple[list[Line], Count]:
+    count = ledger_list.count(session, chosen)
+    if not count.value:  # no index finds lines that are not there, where two filters of many lines each have none in common
+        return [], count
+    return ledger_list.page(session, chosen, size=PAGE + 1, before=before, after=after), count
 
 
 def _filters() -> LedgerFilter:
@@ -87,6 +95,11 @@ def _pager(lines: Sequence[Line], *, older: bool, newer: bool) -> None:
 def _go(where: str, line: int) -> None:
     _to_newest()
     st.query_params[where] = str(line)
+
+
+def _clear() -> None:
+    state.clear_widgets(*_FILTERS)
+    _to_newest()
 
 
 def _to_newest() -> None:

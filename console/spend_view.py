@@ -21,6 +21,8 @@ from core.quality import Cost
 from core.spending import COMPARED, LONGEST, Dimension, Group, Reserved, Usage
 
 PERIODS = {7: "7 days", 30: "30 days", 90: "90 days", 365: "12 months"}
+COUNTED = 90
+"""Days over which completed articles are counted: beyond, counting them takes longer than a page may."""
 CHARTED = 5
 """Groups of a stacked chart that have a colour of their own."""
 
@@ -82,7 +84,7 @@ def figures(since: date) -> None:
         (
             "Per article",
             each,
-            f"{articles:,} completed",
+            f"{articles:,} completed" if articles is not None else f"up to {COUNTED} days",
             "All that was spent in this time, by articles completed in the runs of this time.",
         ),
         (
@@ -95,11 +97,11 @@ def figures(since: date) -> None:
         row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=166)
 
 
-def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int, Cost]:
+def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int | None, Cost]:
     return (
         spending.usage(session, since=since),
         spending.reserved(session),
-        spending.completed_articles(session, since=since),
+        spending.completed_articles(session, since=since) if since >= utc_day(utc_now()) - timedelta(days=COUNTED) else None,
         quality.in_all(quality.costs(session, since=budget_charts.midnight(since))),
     )
 

@@ -187,6 +187,12 @@ def dismissed_import() -> datetime | None:
     return st.session_state.get(_IMPORT)
 
 
+def clear_widgets(*keys: str) -> None:
+    """Empty these widgets; for the callback of a button."""
+    for key in keys:
+        st.session_state[key] = None
+
+
 def page_number(table: str) -> int:
     """The page of a table that is in view, from 0."""
     return int(st.session_state.get(f"page-{table}", 0))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.models import LedgerEntry, LedgerKind, LedgerStatus
 from core.selection import COUNT_BOUND, Count
+from core.spending import calls_ended
 
 
 class LedgerFilter(BaseModel):
@@ -78,7 +79,19 @@ def statement(chosen: LedgerFilter, *, size: int, before: int | None = None, aft
 
 
 def count(session: Session, chosen: LedgerFilter) -> Count:
-    """How many lines there are, exact up to ``COUNT_BOUND``."""
-    bounded = select(LedgerEntry.id).where(*conditions(chosen)).limit(COUNT_BOUND + 1).subquery()
-    found = session.scalar(select(func.count()).select_from(bounded)) or 0
-    return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+    """How many lines there are: of a batch exact up to ``COUNT_BOUND``, else always, since the roll-up knows those that have ended."""
+    if chosen.batch_id is not None:
+        bounded = select(LedgerEntry.id).where(*conditions(chosen)).limit(COUNT_BOUND + 1).subquery()
+        found = session.scalar(select(func.count()).select_from(bounded)) or 0
+        return Count(min(found, COUNT_BOUND), found <= COUNT_BOUND)
+    open_ones = chosen.model_copy(update={"status": LedgerStatus.RESERVED})
+    reserved = session.scalar(select(func.count()).select_from(LedgerEntry).where(*conditions(open_ones))) or 0
+    ended = calls_ended(session, agent=chosen.agent, model=chosen.model, day=chosen.day)
+    of_status = {
+        None: ended.calls + reserved,
+        LedgerStatus.RESERVED: reserved,
+        LedgerStatus.RELEASED: ended.released_calls,
+        LedgerStatus.UNKNOWN: ended.unknown_calls,
+        LedgerStatus.SETTLED: ended.calls - ended.released_calls - ended.unknown_calls,
+    }
+    return Count(of_status[chosen.status], exact=True)

@@ -600,7 +600,7 @@ class Usage:
 
 
 class SpendDay(Usage, Base):
-    """The ledger by the UTC day that entries count against, by who called whom, and by the publisher of the article."""
+    """The ledger by the UTC day that entries count against, and by who called whom: a few rows a day."""
 
     __tablename__ = "spend_days"
 
@@ -609,12 +609,20 @@ class SpendDay(Usage, Base):
     agent: Mapped[str] = mapped_column(String(40), primary_key=True)
     provider: Mapped[str] = mapped_column(String(60), primary_key=True)
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class SpendPublisher(Usage, Base):
+    """The ledger by day and by the publisher of the article."""
+
+    __tablename__ = "spend_publishers"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
     publisher_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     """0 for calls without an article."""
 
 
 class SpendBatch(Usage, Base):
-    """The ledger by batch, day and model. Apart from ``spend_days``: many small batches times publishers are as many rows as calls."""
+    """The ledger by batch, day and model. One table for all of them would have as many rows as the ledger where batches are small."""
 
     __tablename__ = "spend_batches"
     __table_args__ = (Index("ix_spend_batches_day", "day"),)
@@ -635,7 +643,7 @@ class SpendSlot(Base):
 
 
 class SpendDelta(Usage, Base):
-    """What one statement that ended calls adds to the three tables above, written by that statement and waiting to be folded into them.
+    """What one statement that ended calls adds to the tables above, written by that statement and waiting to be folded into them.
 
     Appended, never updated: calls that end at once, in batches and processes that know nothing of each other, lock nothing of each
     other's.

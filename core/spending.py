@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select, text, union, union_all
+from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, literal, select, text, true, union, union_all
 from sqlalchemy.orm import Session
 
 from core.database import SPENDING_LOCK
@@ -29,6 +29,7 @@ from core.models import (
     SpendBatch,
     SpendDay,
     SpendDelta,
+    SpendPublisher,
     SpendSlot,
 )
 
@@ -43,7 +44,8 @@ SUMS = (
 )  # fmt: skip
 _MONEY = ("usd", "unknown_usd", "search_credits")
 _GROUPS = {
-    "spend_days": ("day", "kind", "agent", "provider", "model", "publisher_id"),
+    "spend_days": ("day", "kind", "agent", "provider", "model"),
+    "spend_publishers": ("day", "publisher_id"),
     "spend_batches": ("batch_id", "day", "model"),
     "spend_slots": ("slot",),
 }
@@ -114,7 +116,8 @@ def _add(taken: str) -> str:
             + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
         )
 
-    return f"WITH {taken}, days AS ({into('spend_days')}), batches AS ({into('spend_batches')}) {into('spend_slots')}"
+    ctes = ", ".join(f"into_{table} AS ({into(table)})" for table in _GROUPS if table != "spend_slots")
+    return f"WITH {taken}, {ctes} {into('spend_slots')}"
 
 
 _FOLD = text(_add("taken AS MATERIALIZED (DELETE FROM spend_deltas RETURNING *)"))
@@ -150,7 +153,7 @@ def rebuild(session: Session) -> None:
     Calls may go on meanwhile: the second statement sees an entry and what it appended, or neither.
     """
     session.execute(select(func.pg_advisory_xact_lock(SPENDING_LOCK)))
-    for table in (SpendDay, SpendBatch, SpendSlot):
+    for table in (SpendDay, SpendPublisher, SpendBatch, SpendSlot):
         session.execute(table.__table__.delete())  # type: ignore[attr-defined]
     session.execute(_REBUILD)
 
@@ -166,7 +169,7 @@ def usage(session: Session, *, since: date) -> Usage:
 
 def by(session: Session, dimension: Dimension, *, since: date) -> list[Group]:
     """Spending from a UTC day on, told apart: dearest first, then most called; days and months newest first. At most ``LONGEST``."""
-    rows = _batches(since) if dimension is Dimension.RUN else _days(since)
+    rows = _of(dimension, since)
     key = _key(dimension, rows)
     sums = _sums(rows)
     order = (key.desc(),) if dimension in (Dimension.DAY, Dimension.MONTH) else (sums[SUMS.index("usd")].desc(), sums[0].desc(), key)
@@ -177,7 +180,7 @@ def by(session: Session, dimension: Dimension, *, since: date) -> list[Group]:
 
 def by_day(session: Session, dimension: Dimension, keys: list[Any], *, since: date) -> list[tuple[date, Any, Decimal, int]]:
     """UTC day, key, USD and calls of the groups with these keys; all others together are under None."""
-    rows = _batches(since) if dimension is Dimension.RUN else _days(since)
+    rows = _of(dimension, since)
     if dimension in (Dimension.DAY, Dimension.MONTH):
         key: ColumnElement[Any] = literal(None)
     else:
@@ -204,6 +207,18 @@ def first_day(session: Session) -> date | None:
     """The first UTC day with a call."""
     days = [session.scalar(select(func.min(table.day))) for table in (SpendDay, SpendDelta)]
     return min((day for day in days if day), default=None)
+
+
+def calls_ended(session: Session, *, agent: str | None = None, model: str | None = None, day: date | None = None) -> Usage:
+    """All calls ever of an agent, a model or a day, or of all together."""
+    given = {"agent": agent, "model": model, "day": day}
+    rows = _both(
+        SpendDay,
+        SUMS,
+        and_(true(), *(getattr(SpendDay, name) == value for name, value in given.items() if value is not None)),
+        and_(true(), *(getattr(SpendDelta, name) == value for name, value in given.items() if value is not None)),
+    )
+    return Usage(*session.execute(select(*_sums(rows))).one())
 
 
 def names(session: Session) -> tuple[list[str], list[str]]:
@@ -294,8 +309,13 @@ def _days(since: date) -> Subquery:
     return _both(SpendDay, (*_GROUPS["spend_days"], *SUMS), SpendDay.day >= since, SpendDelta.day >= since)
 
 
-def _batches(since: date) -> Subquery:
-    return _both(SpendBatch, (*_GROUPS["spend_batches"], *SUMS), SpendBatch.day >= since, SpendDelta.day >= since)
+def _of(dimension: Dimension, since: date) -> Subquery:
+    """The roll-up that tells a dimension apart."""
+    if dimension is Dimension.RUN:
+        return _both(SpendBatch, (*_GROUPS["spend_batches"], *SUMS), SpendBatch.day >= since, SpendDelta.day >= since)
+    if dimension is Dimension.PUBLISHER:
+        return _both(SpendPublisher, (*_GROUPS["spend_publishers"], *SUMS), SpendPublisher.day >= since, SpendDelta.day >= since)
+    return _days(since)
 
 
 def _sums(rows: Subquery) -> list[ColumnElement[Any]]:

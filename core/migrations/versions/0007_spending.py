@@ -48,9 +48,15 @@ def upgrade() -> None:
         "spend_days",
         sa.Column("day", sa.Date(), nullable=False),
         *_called(),
+        *_usage(),
+        sa.PrimaryKeyConstraint("day", "kind", "agent", "provider", "model", name=op.f("pk_spend_days")),
+    )
+    op.create_table(
+        "spend_publishers",
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("publisher_id", sa.BigInteger(), nullable=False),
         *_usage(),
-        sa.PrimaryKeyConstraint("day", "kind", "agent", "provider", "model", "publisher_id", name=op.f("pk_spend_days")),
+        sa.PrimaryKeyConstraint("day", "publisher_id", name=op.f("pk_spend_publishers")),
     )
     op.create_table(
         "spend_batches",
@@ -107,8 +113,10 @@ def _roll_up() -> None:
             FROM ledger_entries e LEFT JOIN articles a ON a.id = e.article_id
             WHERE e.status <> 'RESERVED' GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         ), days AS (
-            INSERT INTO spend_days (day, kind, agent, provider, model, publisher_id, {sums})
-            SELECT day, kind, agent, provider, model, publisher_id, {added} FROM taken GROUP BY 1, 2, 3, 4, 5, 6
+            INSERT INTO spend_days (day, kind, agent, provider, model, {sums})
+            SELECT day, kind, agent, provider, model, {added} FROM taken GROUP BY 1, 2, 3, 4, 5
+        ), publishers AS (
+            INSERT INTO spend_publishers (day, publisher_id, {sums}) SELECT day, publisher_id, {added} FROM taken GROUP BY 1, 2
         ), batches AS (
             INSERT INTO spend_batches (batch_id, day, model, {sums}) SELECT batch_id, day, model, {added} FROM taken GROUP BY 1, 2, 3
         )
@@ -122,5 +130,5 @@ def downgrade() -> None:
     for name in ("troubled", "day_id", "model_id", "batch_id"):
         op.drop_index(f"ix_ledger_entries_{name}", "ledger_entries")
     op.create_index("ix_ledger_entries_batch_id", "ledger_entries", ["batch_id"])
-    for table in ("spend_deltas", "spend_slots", "spend_batches", "spend_days"):
+    for table in ("spend_deltas", "spend_slots", "spend_batches", "spend_publishers", "spend_days"):
         op.drop_table(table)
