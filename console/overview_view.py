@@ -62,8 +62,8 @@ class View:
         return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=blind_share())
 
     def address(self, **more: str) -> dict[str, str]:
-        """The same signals on the Signals page."""
-        return {"published": self.window.address, **({} if self.samples else {"invented": "false"}), **more}
+        """The same signals on the Signals page, whatever decision was filtered on there before: a session keeps what is bound."""
+        return {"published": self.window.address, "review": "any", "invented": str(self.samples).lower(), **more}
 
 
 # --- today at a glance -----------------------------------------------------------------------------------------------
