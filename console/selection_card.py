@@ -58,7 +58,7 @@ def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings)
 
 def _what(chosen: Selection, planned: Plan, listed: Listed) -> None:
     """How many articles, and where they come from if that is not plain to see."""
-    number = planned.estimate.articles
+    number = len(planned.runnable) + len(planned.skipped)  # what would be skipped is selected, too, and said so below
     st.markdown(
         f"**{number:,} {'article' if number == 1 else 'articles'}** {'all that matched the filter' if chosen.filter else 'selected'}"
     )

@@ -30,8 +30,8 @@ def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
 def open_articles(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/articles?{query}")
     expect(page.get_by_text(re.compile(r"^\d+ articles?$"))).to_be_visible()
-    expect(page.get_by_test_id("stDataFrame").locator("canvas").first).to_be_visible()
-    page.wait_for_timeout(400)  # the canvas is drawn after it is there
+    expect(page.get_by_test_id("stDataFrame").locator("canvas [role=gridcell]").first).to_be_attached()  # it takes clicks from then on
+    page.wait_for_timeout(400)
 
 
 def click_title(page: Page, row: int) -> None:
