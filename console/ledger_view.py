@@ -36,7 +36,7 @@ def ledger() -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     row.markdown(f"**{count}** {'line' if str(count) == '1' else 'lines'}", width="content")
     with row:
-        export_popover([Table.LEDGER], batch_id=chosen.batch_id, key="budget")
+        export_popover([Table.LEDGER], ledger=chosen, key="budget")
     if chosen != LedgerFilter():
         row.button("All lines", icon=":material/filter_alt_off:", on_click=_clear, key="ledger-all")
     if not lines:

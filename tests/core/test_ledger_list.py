@@ -9,6 +9,7 @@ from sqlalchemy import insert, text
 
 from core import ledger_list, spending
 from core.configuration import Desk
+from core.exports import Export, Table, export_rows
 from core.ledger_list import LedgerFilter
 from core.models import BatchSession, LedgerEntry, LedgerKind, LedgerStatus, table_of
 from tests.conftest import NOW
@@ -60,6 +61,8 @@ def test_pages_on_and_back_hold_every_line_of_the_filter_once(desk: Desk, chosen
         wanted = [line for line in everything if all(getattr(line, name) == value for name, value in chosen if value is not None)]
         assert [line.id for line in everything] == list(range(120, 0, -1))
         assert str(ledger_list.count(session, chosen)) == str(len(wanted))
+        exported = [row["id"] for row in export_rows(session, Export(Table.LEDGER, ledger=chosen))]
+        assert exported == [line.id for line in reversed(wanted)]
         pages, before = [], None
         while page := ledger_list.page(session, chosen, size=7, before=before):
             pages.append(page)
