@@ -9,7 +9,7 @@ import streamlit as st
 from console import state
 from console.article_preview import promise_in_words, published
 from console.colours import RECORD_MARKS
-from console.components import attempt, empty
+from console.components import attempt, empty, way
 from console.navigation import to
 from console.resources import change, read, settings
 from console.words import ago, duration, exact, money, percent, plain
@@ -144,5 +144,5 @@ def signal_moves(article_id: int, found: Sequence[SignalDetail], chosen: int | N
             ("Previous", ":material/chevron_left:", (place or 0) - 1),
             ("Next", ":material/chevron_right:", 0 if place is None else place + 1),
         ):
-            query = {"id": str(article_id)} | ({"signal": str(ids[other])} if 0 <= other < len(ids) else {})
-            st.page_link(to("article"), label=label, icon=icon, query_params=query, disabled="signal" not in query)
+            if 0 <= other < len(ids):
+                way("article", label, icon=icon, query={"id": str(article_id), "signal": str(ids[other])})

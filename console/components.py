@@ -3,7 +3,7 @@
 import hashlib
 import html
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -165,12 +165,26 @@ def _cell(value: Cell, now: datetime) -> str:
     return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 
+def way(page: str, label: str, *, icon: str | None = None, query: Mapping[str, str] | None = None, key: str = "") -> None:
+    """The way to a view of a page: a link, or on that page itself a button; ``key`` tells apart those that look alike.
+
+    Streamlit's link to its own page leaves the address as it is (1.67), so that the next click there, or a reload, forgets where it
+    led. A view's filters are read from the address (``state.from_address``) rather than bound to it, or the button could not set them.
+    """
+    query = query or {}
+    if state.page_shown() != page:
+        st.page_link(to(page), label=label, icon=icon, query_params=query)
+    elif st.button(label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}"):
+        st.query_params.from_dict(query)
+        st.rerun()  # all of the page, also from within a part that runs alone
+
+
 def empty(message: str, page: str | None = None, label: str = "") -> None:
     """Nothing to show: say what to do next, with the way there."""
     with st.container(border=True):
         st.markdown(message)
         if page:
-            st.page_link(to(page), label=label, icon=":material/arrow_forward:")
+            way(page, label, icon=":material/arrow_forward:", key=message)
 
 
 def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:

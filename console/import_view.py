@@ -8,9 +8,8 @@ from functools import partial
 import streamlit as st
 
 from console import state
-from console.components import attempt
+from console.components import attempt, way
 from console.import_jobs import FETCH_HOURS, ImportJob, ImportJobs
-from console.navigation import to
 from console.resources import imports, settings
 from console.words import duration, plain
 from core.clock import utc_now
@@ -113,7 +112,8 @@ def _ended(job: ImportJob) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f"**{plain(job.source)}**: {_counts(job.report)} in {took}")
     if job.report.new or job.report.updated:
-        row.page_link(to("articles"), label="Show the articles", icon=":material/article:")
+        with row:
+            way("articles", "Show the articles", icon=":material/article:")
     if job.report.rejected:
         row.download_button(
             "Rejected rows",

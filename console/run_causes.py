@@ -7,7 +7,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from console import state
-from console.components import attempt
+from console.components import attempt, way
 from console.navigation import to
 from console.resources import change, open_desk, read, settings
 from console.runs_view import compare_from
@@ -57,7 +57,7 @@ def _card(progress: Progress, group: Group, place: int, counted: str, leads_to: 
                 group.remedy.title, color="orange" if place == 0 else "red", icon=":material/pause:" if place == 0 else ":material/error:"
             )
             if leads_to:
-                st.page_link(to("runs"), label=f"**{counted}**", query_params={"batch": str(progress.id)} | leads_to)
+                way("runs", f"**{counted}**", query={"batch": str(progress.id), **leads_to}, key=f"{place}")
             else:
                 st.markdown(f"**{counted}**")
         row.caption(group.remedy.meaning)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from console import state
 from console.colours import KIND_NAMES
-from console.components import attempt, badge, empty, show_error
+from console.components import attempt, badge, empty, show_error, way
 from console.navigation import to
 from console.resources import change, read, settings
 from console.runs_view import model_name
@@ -33,8 +33,8 @@ def comparison_page(batch_id: int, against: int | None) -> None:
     progress = read(lambda session: batches.progress(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.page_link(to("runs"), label="All runs", icon=":material/list:")
-        st.page_link(to("runs"), label=f"Run #{batch_id}", icon=":material/chevron_left:", query_params={"batch": str(batch_id)})
+        way("runs", "All runs", icon=":material/list:")
+        way("runs", f"Run #{batch_id}", icon=":material/chevron_left:", query={"batch": str(batch_id)}, key="back")
     st.subheader(f"Run #{batch_id} against {'another' if against is None else f'#{against}'}")
     _choice(batch_id, against)
     if against is None:
@@ -197,7 +197,7 @@ def _figures(found: Comparison) -> None:
     with links:
         for side in (found.before, found.after):
             run = str(side.batch_id)
-            st.page_link(to("runs"), label=f"Run #{run}", icon=":material/play_circle:", query_params={"batch": run})
+            way("runs", f"Run #{run}", icon=":material/play_circle:", query={"batch": run})
             st.page_link(to("signals"), label=f"Signals of #{run}", icon=":material/radar:", query_params={"run": run})
 
 

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from console import state
 from console.colours import RECORD_MARKS
 from console.components import pager
 from console.navigation import to
@@ -21,17 +22,27 @@ def records_table(progress: Progress) -> None:
     """One page of the run's articles; a click on one shows it in full."""
     choices = [status for status in RecordStatus if progress.counts[status]]
     bar = st.container(horizontal=True, vertical_alignment="center")
+    state.from_address("record", "record-choice", RecordStatus)
+    state.put("title-words", st.query_params.get("title", ""))
     chosen = bar.pills(
         "Show",
         list(RecordStatus),
         selection_mode="multi",
         format_func=lambda status: f"{RECORD_MARKS[status]} {progress.counts[status]:,}",
-        key="record",
-        bind="query-params",
+        key="record-choice",
+        on_change=state.to_address,
+        args=("record", "record-choice"),
         label_visibility="collapsed",
     )
     words = bar.text_input(
-        "Title", key="title", bind="query-params", placeholder="words in the title", label_visibility="collapsed", max_chars=200, width=260
+        "Title",
+        key="title-words",
+        on_change=state.to_address,
+        args=("title", "title-words"),
+        placeholder="words in the title",
+        label_visibility="collapsed",
+        max_chars=200,
+        width=260,
     )
     cause = st.query_params.get("cause", "")
     if cause and bar.button(f"Only {cause.replace('_', ' ')}", icon=":material/close:", key="cause-off", help="Show all causes"):

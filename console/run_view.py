@@ -7,7 +7,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from console import runs_charts, state
-from console.components import badge
+from console.components import badge, way
 from console.exporting import export_popover
 from console.navigation import to
 from console.refresh import live
@@ -60,11 +60,10 @@ def _way_about(batch_id: int) -> None:
     before, after = read(lambda session: batches.neighbours(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.page_link(to("runs"), label="All runs", icon=":material/list:")
+        way("runs", "All runs", icon=":material/list:")
         for other, icon in ((before, ":material/chevron_left:"), (after, ":material/chevron_right:")):
             if other is not None:
-                st.page_link(to("runs"), label=f"Run #{other}", icon=icon, query_params={"batch": str(other)})
-    # Not a link: after a link to this same page with other parameters, the next click there runs with the old ones.
+                way("runs", f"Run #{other}", icon=icon, query={"batch": str(other)})
     if row.button("Compare or run again", icon=":material/compare_arrows:", key=f"compare-{batch_id}"):
         compare_from(batch_id)
 
@@ -99,7 +98,8 @@ def _head(progress: Progress) -> None:
         done.page_link(to("signals"), label="Its signals", icon=":material/radar:", query_params={"run": batch})
     for box, status in ((in_work, RecordStatus.PROCESSING), (failed, RecordStatus.FAILED)):
         if counts[status]:
-            box.page_link(to("runs"), label="See them", icon=":material/list:", query_params={"batch": batch, "record": status.value})
+            with box:
+                way("runs", "See them", icon=":material/list:", query={"batch": batch, "record": status.value})
     if progress.spent_usd:
         spent.page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, empty
+from console.components import attempt, badge, empty, way
 from console.navigation import to
 from console.refresh import live
 from console.resources import change, read
@@ -28,13 +28,15 @@ REFRESH_SECONDS = 1.0
 def runs_list() -> None:
     """Every run, newest first, filtered by status and paged by id; those under way live at the top."""
     live(_under_way, REFRESH_SECONDS)
+    state.from_address("run-status", "run-status-choice", BatchStatus)
     chosen = st.pills(
         "Status",
         list(BatchStatus),
         selection_mode="multi",
         format_func=lambda status: BADGES[status][0],
-        key="run-status",
-        bind="query-params",
+        key="run-status-choice",
+        on_change=state.to_address,
+        args=("run-status", "run-status-choice"),
         label_visibility="collapsed",
     )
     before = number_in(st.query_params.get("before", ""))
@@ -118,9 +120,7 @@ def _under_way() -> bool:
         with st.container(border=True, key=f"under-way-{progress.id}"):
             row = st.container(horizontal=True, vertical_alignment="center")
             with row:
-                st.page_link(
-                    to("runs"), label=f"Run #{progress.id}", icon=":material/play_circle:", query_params={"batch": str(progress.id)}
-                )
+                way("runs", f"Run #{progress.id}", icon=":material/play_circle:", query={"batch": str(progress.id)})
                 badge(progress.status)
             row.caption(f"{model_name(progress.model)} · by {plain(progress.launched_by)} · {ago(progress.created_at, utc_now())}")
             _pause_or_resume(row, progress)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, kind_label
+from console.components import attempt, badge, kind_label, way
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
 from console.resources import change, read, settings
@@ -106,8 +106,8 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
         again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
         if again:
             st.rerun()
-    for source in newest.sources:
-        _source(source, article)
+    for place, source in enumerate(newest.sources):
+        _source(source, article, f"{signal.id}-{place}")
     with st.expander(f"How the verdict follows · {len(newest.searches)} {'search' if len(newest.searches) == 1 else 'searches'}"):
         st.caption(plain(RULE))
         for search in newest.searches:
@@ -127,7 +127,7 @@ def origins_in_words(validation: ValidationRow) -> str:
     return f"{counted}, {origins} {'origin' if origins == 1 else 'origins'}"
 
 
-def _source(source: SourceRow, article: ArticleText) -> None:
+def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
         st.markdown(f"{STANCE_MARKS[source.stance]} · **{plain(source.title)}**")
         facts = [plain(source.publisher)]
@@ -143,7 +143,7 @@ def _source(source: SourceRow, article: ArticleText) -> None:
         st.caption(" · ".join(facts))
         st.markdown(f"> {plain(source.quote)}")
         if source.article_id is not None:
-            st.page_link(to("article"), label="In the archive", icon=":material/inventory_2:", query_params={"id": str(source.article_id)})
+            way("article", "In the archive", icon=":material/inventory_2:", query={"id": str(source.article_id)}, key=key)
         else:
             st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
 

@@ -24,6 +24,7 @@ _LAUNCH = "launch_key"
 _FLASH = "flash"
 _RUN = "last_run"
 _IMPORT = "dismissed_import"
+_PAGE = "page_shown"
 _NAME = "reviewer_name"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
@@ -187,6 +188,16 @@ def dismissed_import() -> datetime | None:
     return st.session_state.get(_IMPORT)
 
 
+def set_page(page: str) -> None:
+    """Note which page is shown, by the name of its script."""
+    st.session_state[_PAGE] = page
+
+
+def page_shown() -> str | None:
+    """The page that is shown, by the name of its script."""
+    return st.session_state.get(_PAGE)
+
+
 def clear_widgets(*keys: str) -> None:
     """Empty these widgets; for the callback of a button."""
     for key in keys:
@@ -220,6 +231,12 @@ def to_address(name: str, widget: str, default: object = None) -> None:
         st.query_params[name] = value
     else:
         st.query_params.pop(name, None)
+
+
+def from_address(name: str, widget: str, values: Iterable[str]) -> None:
+    """Have a widget of several choices, not drawn yet, show those of ``values`` that the address names."""
+    asked = st.query_params.get_all(name)
+    put(widget, [value for value in values if value in asked])
 
 
 def swap(one: str, other: str) -> None:

@@ -229,9 +229,9 @@ def test_an_article_is_analysed_from_its_page_and_shows_run_cost_and_signals(sta
     assert number
     assert number > 1
     expect(page.get_by_text(f"{number} signals", exact=True)).to_be_visible()
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(f"Signal 1 of {number}")).to_be_visible()
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(f"Signal 2 of {number}")).to_be_visible()
     page.get_by_role("link", name="Run #1").first.click()
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()

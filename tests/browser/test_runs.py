@@ -84,13 +84,13 @@ def test_a_failing_run_is_fixed_with_one_click_and_compared_with_another(
 ) -> None:
     console = start_console(**providers.env(), **ROOMY)
     page.goto(f"{console.url}/runs")
-    page.get_by_role("link", name=f"Run #{run}").or_(page.get_by_test_id("stDataFrame")).first.wait_for()
+    page.get_by_role("button", name=f"Run #{run}").or_(page.get_by_test_id("stDataFrame")).first.wait_for()
     page.goto(f"{console.url}/runs?batch={run}")
     expect(page.get_by_text(f"{ARTICLES} of {ARTICLES} articles · 100%")).to_be_visible(timeout=60_000)
 
     # The failures are one group; its number leads to exactly them.
     expect(page.get_by_text("Request rejected")).to_have_count(1)
-    page.get_by_role("link", name="2 articles").click()
+    page.get_by_role("button", name="2 articles").click()
     expect(page).to_have_url(re.compile("cause=rejected"))
     expect(page.get_by_role("button", name="Only rejected")).to_be_visible()
     page.go_back()
@@ -188,5 +188,5 @@ def test_no_run_and_no_such_run_say_what_to_do_next(start_console: Any, page: Pa
     expect(page.get_by_role("link", name="Go to Articles")).to_be_visible()
     page.goto(f"{console.url}/runs?batch=77")
     expect(page.get_by_text("There is no batch 77.")).to_be_visible()
-    page.get_by_role("link", name="All runs").click()
+    page.get_by_role("button", name="All runs").click()
     expect(page).not_to_have_url(re.compile("batch="))
