@@ -6,13 +6,14 @@ import streamlit as st
 
 from console.components import sidebar, style
 from console.navigation import pages
-from console.state import show_flash
+from console.state import set_page, show_flash
 
 ICON = Path(__file__).resolve().parent / "icon.svg"
 
 st.set_page_config(page_title="Signal Desk", page_icon=str(ICON), layout="wide")
 style()
 page = st.navigation(pages())
-sidebar()
+set_page(page.title.lower())
+sidebar(page.title)
 show_flash()
 page.run()

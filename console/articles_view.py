@@ -1,211 +1,203 @@
-"""The Articles page's pieces: filters, table, cost card, preview."""
+"""The Articles page's table: which articles are listed, ticked and looked at."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from console import state
-from console.components import attempt, empty, filter_key, paged
-from console.navigation import to
-from console.resources import change, read
-from console.words import duration, exact, money, plain
+from console.colours import ARTICLE_MARKS, STORY
+from console.components import empty, filter_key, paged
+from console.marks import width_of
+from console.resources import read
+from console.words import number_in
 from core import launching, selection
-from core.article_filter import Analysed, ArticleFilter, Order
-from core.articles import get_article, publishers
-from core.clock import utc_now
-from core.errors import DeskError, NothingSelected
+from core.article_facets import matched_among
+from core.article_filter import ArticleFilter, Readiness
 from core.selection import ArticleRow
 from core.settings import Settings
 
 PAGE_SIZE = 50
-PREVIEW_CHARS = 1_500
+PAGER_WIDTH = 440
+"""Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
+OPEN = "open"
+"""The name in the address of the article that is previewed."""
+TABLE_WIDTH, TICKS = 716, 33
+"""Pixels: the table on a screen of 1440, and its column of ticks."""
 
 
-def filters() -> ArticleFilter:
-    """The filter as the widgets stand; every widget is bound to the address."""
-    rows = read(publishers)
-    names = {row.id: f"{'★ ' if row.is_priority else ''}{row.name} ({row.articles:,})" for row in rows}
-    first = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
-    text = first[0].text_input("Search", key="q", bind="query-params", placeholder="words in title or text", max_chars=200)
-    chosen = first[1].multiselect(
-        "Publishers", list(names), format_func=names.__getitem__, key="publisher", bind="query-params", placeholder="all"
-    )
-    since = first[2].date_input("From (UTC)", value=None, key="since", bind="query-params")
-    until = first[3].date_input("To (UTC)", value=None, key="until", bind="query-params")
-    second = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-    ready = second.toggle(
-        "Analysis-ready",
-        value=True,
-        key="ready",
-        bind="query-params",
-        help="Active, long enough, and not yet analysed with the current settings.",
-    )
-    first_ones = second.toggle("Priority publishers first", value=True, key="priority", bind="query-params")
-    samples = second.toggle(
-        "Samples", value=True, key="samples", bind="query-params", help="The invented articles that come with the desk."
-    )
-    as_stories = second.toggle(
-        "Stories", value=False, key="stories", bind="query-params", help="One row for all articles that tell the same text."
-    )
-    analysed = second.segmented_control(
-        "Analysed",
-        list(Analysed),
-        default=Analysed.ANY,
-        required=True,
-        key="analysed",
-        bind="query-params",
-        format_func=lambda one: one.value,
-        label_visibility="collapsed",
-    )
-    order = second.selectbox(
-        "Order", list(Order), key="order", bind="query-params", format_func=lambda one: one.value, label_visibility="collapsed", width=180
-    )
-    return ArticleFilter(
-        ready_only=ready,
-        publishers=tuple(chosen),
-        text=text or "",
-        since=since,
-        until=until,
-        analysed=analysed or Analysed.ANY,
-        samples=samples,
-        priority_first=first_ones,
-        order=order,
-        as_stories=as_stories,
-    )
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the table shows: its key, and the ids of its rows from top to bottom."""
+
+    key: str
+    ids: list[int]
+
+    def beside(self, article_id: int, step: int) -> int | None:
+        """The article so many rows below (above, if negative); None past an end, or where the article is on another page."""
+        if article_id not in self.ids:
+            return None
+        place = self.ids.index(article_id) + step
+        return self.ids[place] if 0 <= place < len(self.ids) else None
 
 
-def table(article_filter: ArticleFilter, now: Settings) -> int | None:
-    """One page of articles; returns the id of the article whose cell was clicked, to be previewed."""
+def table(article_filter: ArticleFilter, now: Settings) -> Listed:
+    """One page of the articles that match, or of those selected where that is asked for."""
     readiness = launching.readiness(now)
-    found = read(lambda session: selection.count(session, article_filter, readiness))
+    shown = state.selected_view(article_filter)
+    _bar_of_selected(shown)
+    listed = shown or article_filter
+    found = read(lambda session: selection.count(session, listed, readiness))
     if found.value == 0:
-        empty("No article matches. Loosen the filter, or import some: `signaldesk import FILE`.")
-        return None
-    signature = filter_key(article_filter)
+        _nothing(article_filter)
+        return Listed("", [])
+    if shown is None:
+        _bar(article_filter, found)
+    signature = filter_key(listed)
+    with st.container(width=PAGER_WIDTH):
+        page = paged(found, signature, lambda place: read(lambda session: selection.page_at(session, listed, readiness, place, PAGE_SIZE)))
+    return _table(page.rows, listed, readiness)
+
+
+def _table(rows: list[ArticleRow], listed: ArticleFilter, readiness: Readiness) -> Listed:
+    ids = [row.id for row in rows]
+    held = state.selection()
+    held_filter = held.filter
+    matched = set(held.ids)
+    if held_filter is not None:
+        base = held_filter.model_copy(update={"excluded": (), "besides": ()})
+        matched = read(lambda session: matched_among(session, base, readiness, ids))
+        ticked = (matched - set(held_filter.excluded)) | set(held_filter.besides)
+    else:
+        ticked = matched
+    # The key names the very articles: a position means nothing once the list has changed under it.
+    key = f"articles-{state.table_generation()}-{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"
+    opened = opened_article()
+    cell = (ids.index(opened), "title") if opened in ids else None
+    first = [position for position, article_id in enumerate(ids) if article_id in ticked]
+    st.dataframe(
+        _frame(rows, listed),
+        hide_index=True,
+        height=min(38 + 30 * len(rows), 640),
+        row_height=30,
+        column_config=_columns(rows, listed),
+        key=key,
+        on_select=lambda: _selected(key, ids, matched),
+        selection_mode=["multi-row", "single-cell"],
+        selection_default=state.at_first(key, first, cell),
+        alt="Articles that match the filter",
+    )
+    return Listed(key, ids)
+
+
+def _selected(key: str, ids: list[int], matched: set[int]) -> None:
+    """A tick or a click, taken with the articles that the table showed when it was made."""
+    state.select_on_page(ids, [ids[row] for row in state.ticked_rows(key) if row < len(ids)], matched)
+    row = state.newly_clicked(key)
+    if row is not None and row < len(ids):
+        st.query_params[OPEN] = str(ids[row])
+
+
+def opened_article() -> int | None:
+    """The article that the address says is previewed."""
+    return number_in(st.query_params.get(OPEN, ""))
+
+
+def open_beside(listed: Listed, article_id: int | None) -> None:
+    """Preview another article of the list, and have the table point at it."""
+    if article_id is None:
+        st.query_params.pop(OPEN, None)
+        return
+    st.query_params[OPEN] = str(article_id)
+    state.point_at(listed.key, (listed.ids.index(article_id), "title"))
+
+
+def _bar(article_filter: ArticleFilter, found: selection.Count) -> None:
     bar = st.container(horizontal=True, vertical_alignment="center")
     one, several = ("story", "stories") if article_filter.as_stories else ("article", "articles")
     bar.markdown(f"**{found}** {one if found.value == 1 else several}")
-    if bar.button(f"Select all {found} that match", icon=":material/select_all:", key="select-all"):
-        state.select_matching(article_filter)
-    shown = paged(
-        found, signature, lambda place: read(lambda session: selection.page_at(session, article_filter, readiness, place, PAGE_SIZE))
+    bar.button(
+        f"Select all {found} that match",
+        icon=":material/select_all:",
+        key="select-all",
+        on_click=state.select_matching,
+        args=(article_filter,),
     )
-    rows, offset = shown.rows, shown.position
-    ids = [row.id for row in rows]
-    key = f"articles-{signature}-{offset}-{state.table_generation()}"
-    event = st.dataframe(
-        _frame(rows, article_filter),
-        hide_index=True,
-        height=min(38 + 30 * len(rows), 620),
-        row_height=30,
-        column_config={
-            "published": st.column_config.DatetimeColumn("Published", format="DD MMM HH:mm", width=95),
-            "publisher": st.column_config.TextColumn("Publisher", width=120),
-            "title": st.column_config.TextColumn("Title", width=200 if article_filter.as_stories else 260),
-            "story": st.column_config.TextColumn("Story", width=45, help="How many articles tell it, where more than one do"),
-            "first": st.column_config.TextColumn("First", width=110, help="Whose article of the story was published first"),
-            "length": st.column_config.NumberColumn("Length", format="localized", width=60, help="Characters of the body"),
-            "promise": st.column_config.ProgressColumn(
-                "Promise", min_value=0, max_value=1, format="%.2f", width=70, help="The offline rules' own score"
-            ),
-            "state": st.column_config.TextColumn("State", width=75),
-        },
-        key=key,
-        on_select="rerun",
-        selection_mode=["multi-row", "single-cell"],
-        selection_default={"selection": {"rows": state.ticked_at_first(key, ids)}},
+
+
+def _bar_of_selected(shown: ArticleFilter | None) -> None:
+    if shown is not None:
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        bar.markdown(":material/checklist: **Only what is selected**")
+        bar.button("Back to the list", icon=":material/arrow_back:", key="back-to-list", on_click=state.show_list)
+
+
+def _nothing(article_filter: ArticleFilter) -> None:
+    """Say why nothing is listed, with the nearest way out."""
+    if article_filter == ArticleFilter(archived=False):
+        empty("Every article is analysed, or none is long enough. Turn *Analysis-ready* off to see all of them.")
+    elif article_filter.archived:
+        empty("Nothing is archived. Select articles and click *Archive* to take them out of work.", "articles", "All articles")
+    else:
+        empty(
+            "No article matches. Loosen the filter, or import some: `signaldesk import FILE`.", "articles", "Start from all that are ready"
+        )
+
+
+def _marks(row: ArticleRow) -> list[str]:
+    marks = (
+        (row.is_priority, "★"),
+        (row.story_size > 1, f"×{row.story_size}"),
+        (row.in_flight, "in flight"),
+        (row.analysed, "analysed"),
+        (row.is_sample, "sample"),
+        (not row.is_active, "archived"),
     )
-    if event.selection.rows or not state.selection().filter:
-        state.select_on_page(ids, [ids[position] for position in event.selection.rows if position < len(ids)])
-    cells = event.selection.get("cells") or []
-    return ids[cells[0][0]] if cells and cells[0][0] < len(ids) else None
+    return [mark for holds, mark in marks if holds]
 
 
-def cost_card(now: Settings) -> None:
-    """What the selection would cost, and the button that launches it."""
-    chosen = state.selection()
-    with st.container(border=True):
-        if chosen.is_empty:
-            st.markdown("**Nothing selected**")
-            st.caption("Tick rows in the table, or select all that match. The cost appears here before anything is spent.")
-            return
-        try:
-            planned = read(lambda session: launching.plan(session, chosen, now))
-        except NothingSelected as error:
-            st.caption(str(error))
-            return
-        except DeskError as error:
-            st.warning(str(error))
-            return
-        if planned.has_repeats and not (chosen.filter and chosen.filter.as_stories):
-            st.toggle(
-                "One article a story", key=state.ONE_PER_STORY, help="The others are skipped. A story of which one is analysed is left out."
-            )
-            st.caption(plain(launching.stories_in_words(planned)))
-        figures = planned.estimate
-        what = "all that matched the filter" if chosen.filter else "selected"
-        st.markdown(f"**{figures.articles:,} {'article' if figures.articles == 1 else 'articles'}** {what}")
-        columns = st.columns(2)
-        columns[0].metric(
-            "Likely cost", money(figures.usd), help=f"At most {money(figures.usd_at_most)}: the ceiling per article times the articles."
-        )
-        columns[1].metric("Time", duration(figures.seconds))
-        st.caption(
-            f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches. "
-            + (
-                f"From {figures.measured_calls} recent calls."
-                if figures.measured_calls
-                else "From defaults: no recent calls of this model yet."
-            )
-        )
-        if planned.skipped:
-            st.caption(f":material/skip_next: Skipped: {launching.reasons_in_words(planned.skipped)}.")
-        buttons = st.container(horizontal=True)
-        if buttons.button(
-            f"Analyze {figures.articles:,}", type="primary", icon=":material/bolt:", key="analyze", disabled=not planned.runnable
-        ) and attempt(lambda: _launch(now)):
-            st.rerun()
-        if buttons.button("Clear", key="clear-selection"):
-            state.clear_selection()
-            st.rerun()
-
-
-def preview(article_id: int) -> None:
-    """The beginning of an article, with the way to all of it."""
-    try:
-        article = read(lambda session: get_article(session, article_id))
-    except DeskError as error:
-        st.caption(str(error))
-        return
-    with st.container(border=True):
-        st.markdown("**" + plain(article.title) + "**")
-        st.caption(
-            f"{plain(article.publisher)} · {exact(article.published_at)} · {len(article.body):,} characters"
-            + (" · sample" if article.is_sample else "")
-        )
-        more = " …" if len(article.body) > PREVIEW_CHARS else ""
-        st.text(article.body[:PREVIEW_CHARS] + more)
-        st.page_link(to("article"), label="Read it with its signals", icon=":material/menu_book:", query_params={"id": str(article_id)})
-
-
-def _launch(now: Settings) -> None:
-    chosen, key = state.selection(), state.launch_key()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
-    state.clear_selection()
-    state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
-    state.keep_run(batch_id)
-
-
-def _frame(rows: list[ArticleRow], article_filter: ArticleFilter) -> pd.DataFrame:
-    first = {"first": [row.first_publisher for row in rows]} if article_filter.as_stories else {}
+def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
+    last = {"first": [row.first_publisher for row in rows]} if listed.as_stories else {"length": [row.body_chars for row in rows]}
     return pd.DataFrame(
         {
-            "published": [row.published_at.replace(tzinfo=None) for row in rows],
-            "publisher": [f"{'★ ' if row.is_priority else ''}{row.publisher}" for row in rows],
-            **first,
-            "story": [f"×{row.story_size}" if row.story_size > 1 else "" for row in rows],
             "title": [row.title for row in rows],
-            "length": [row.body_chars for row in rows],
+            "marks": [_marks(row) for row in rows],
             "promise": [row.promise for row in rows],
-            "state": ["in flight" if row.in_flight else "analysed" if row.analysed else "sample" if row.is_sample else "" for row in rows],
+            "publisher": [row.publisher for row in rows],
+            "published": [row.published_at.replace(tzinfo=None) for row in rows],
+            **last,
         }
     )
+
+
+def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any]:
+    """The columns, wide enough for what they hold; the title takes what is left of a table of ``TABLE_WIDTH`` pixels."""
+    stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
+    names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
+    state_width, last_width = width_of(map(_marks, rows)), 95 if listed.as_stories else 60
+    rest = TICKS + state_width + 72 + 95 + 84 + last_width
+    return {
+        "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),
+        "marks": st.column_config.MultiselectColumn(
+            "State",
+            options=names,
+            color=[ARTICLE_MARKS.get(name, ARTICLE_MARKS[STORY]) for name in names],
+            width=state_width,
+            help="★ priority publisher · ×2 how many articles tell the story · in flight, analysed, sample, archived",
+        ),
+        "promise": st.column_config.ProgressColumn(
+            "Promise",
+            min_value=0,
+            max_value=1,
+            format="%.2f",
+            width=72,
+            help="The offline rules' own score of how much an article is likely to yield; the preview says what it rests on.",
+        ),
+        "publisher": st.column_config.TextColumn("Publisher", width=95),
+        "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=84, help="UTC; the preview has the time"),
+        "first": st.column_config.TextColumn("First", width=last_width, help="Whose article of the story was published first"),
+        "length": st.column_config.NumberColumn("Length", format="localized", width=last_width, help="Characters of the body"),
+    }

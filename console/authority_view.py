@@ -14,7 +14,7 @@ from core.models import Authority
 
 def authority_table() -> None:
     """How much weight web sources have, to be edited in place; it counts from the next validation on."""
-    st.subheader("Authority of web sources")
+    st.header("Authority of web sources")
     st.caption(
         "A domain counts for those below it. One that is not listed has low authority; the desk's own archive has medium."
         " A row that is taken out counts as low; a row that is not complete is left out."
@@ -25,7 +25,7 @@ def authority_table() -> None:
         frame,
         num_rows="dynamic",
         hide_index=True,
-        height=260,
+        height=560,
         row_height=30,
         column_config={
             "domain": st.column_config.TextColumn("Domain", required=True, max_chars=300),

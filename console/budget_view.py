@@ -1,124 +1,222 @@
-"""The Budget page's pieces: limits, spend by day, model and agent, the ledger."""
+"""The Budget page's limits: what is left and whether it lasts, changing a limit, and the history of alerts and changes."""
 
-from datetime import date
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-import pandas as pd
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from console import state
-from console.charts import spend_by_day
-from console.components import attempt, budget_meter, empty
-from console.exporting import export_popover
+from console.components import attempt, budget_meter
+from console.navigation import to
 from console.resources import change, read
-from console.words import exact, money, number
-from core import reports
-from core.budget import ALERT_THRESHOLDS, BudgetState, change_limit
-from core.exports import Table
-from core.models import BudgetEventKind, LedgerStatus
+from console.words import ago, duration, exact, money, plain
+from core import forecast, limits, spending
+from core.budget import ALERT_THRESHOLDS, BudgetState
+from core.clock import utc_now
+from core.forecast import LEAST_DAYS, LEAST_TIME, PACE_DAYS, Outlook
+from core.limits import Effect, Event
+from core.models import BudgetEventKind, BudgetScope
 
-LEDGER_ROWS = 200
+HISTORY = 12
+"""Lines of history at first, and with each click on more."""
+KINDS = {
+    "Everything": (),
+    "Alerts": (BudgetEventKind.ALERT,),
+    "Top-ups": (BudgetEventKind.TOP_UP,),
+    "Changes": (BudgetEventKind.LIMIT,),
+}
 
 
-def limits(states: list[BudgetState]) -> None:
-    """Today's and this month's budget, and a way to change each."""
-    for column, budget in zip(st.columns(len(states)), states, strict=True):
-        with column, st.container(border=True):
-            st.metric(f"Left {budget.label}", money(budget.room), f"of {money(budget.limit)}", delta_color="off", delta_arrow="off")
+# --- words, pure -----------------------------------------------------------------------------------------------------
+
+
+def will_it_last(budget: BudgetState, outlook: Outlook, now: datetime) -> tuple[str, str, str]:
+    """What the outlook comes to, as Markdown, with its colour and icon."""
+    of_day = budget.scope is BudgetScope.DAY
+    end = "midnight UTC" if of_day else f"{outlook.ends_at - timedelta(days=1):%d %B}"
+    if budget.spent >= budget.limit:
+        return "The limit is reached: paid calls wait until it is raised or a new one begins.", "red", ":material/block:"
+    if outlook.rate is None or outlook.at_end is None:
+        waits = f"{LEAST_TIME // timedelta(minutes=1)} minutes from the first spending on" if of_day else f"{LEAST_DAYS} whole days"
+        return f"Too little spent to tell a pace: it takes {waits}.", "gray", ":material/hourglass_empty:"
+    if not outlook.rate:
+        rest = "in the last hours" if of_day else f"in the last {PACE_DAYS} days"
+        return f"Nothing was spent {rest}: it lasts.", "green", ":material/check_circle:"
+    pace = f"{money(outlook.rate / 24)} an hour" if of_day else f"{money(outlook.rate)} a day"
+    taken = f"the last {duration(outlook.rests_on.total_seconds())}" if of_day else f"the last {outlook.rests_on.days} days"
+    rests = f"{pace}, as in {taken}: about {money(outlook.at_end)} by {end}"
+    if outlook.reached_at is None:
+        return f"It lasts. At {rests}.", "green", ":material/check_circle:"
+    left = duration((outlook.reached_at - now).total_seconds())
+    reached = f"**{exact(outlook.reached_at)[11:]}**, in {left}" if of_day else f"**{outlook.reached_at:%d %B}**"
+    return f"The limit is reached about {reached}. At {rests}.", "orange", ":material/trending_up:"
+
+
+def what_it_does(budget: BudgetState, limit: Decimal, effect: Effect) -> tuple[str, bool]:
+    """What a new limit changes, as Markdown, and whether it stops paid calls."""
+    before = f"{budget.label.capitalize()}: {money(budget.limit)} becomes **{money(limit)}**, so {money(budget.room)} left becomes"
+    if not effect.room:
+        beyond = f": {money(effect.over)} more than that is spent or reserved already" if effect.over else ""
+        return f"{before} **nothing**{beyond}. Paid calls pause until there is room; what is under way finishes.", True
+    passed = f" {max(effect.passes)} % of it is spent already." if effect.passes else ""
+    return f"{before} **{money(effect.room)}**.{passed}", False
+
+
+def event_words(event: Event) -> str:
+    """What happened, as Markdown."""
+    what = {BudgetScope.DAY: f"Day {event.key}", BudgetScope.MONTH: f"Month {event.key}", BudgetScope.BATCH: f"Run #{event.key}"}
+    if event.kind is BudgetEventKind.ALERT:
+        told = "" if event.told_at else ", not told yet"
+        return f"{what[event.scope]} passed **{event.threshold} %** of its limit{told}"
+    after = f" to **{money(event.after)}**" if event.after is not None else ""
+    before = f" from {money(event.before)}" if event.before is not None else ""
+    if event.kind is BudgetEventKind.TOP_UP:
+        return f"{what[event.scope]} topped up by **{money(event.amount or 0)}**{before}{after}"
+    return f"{what[event.scope]}: limit {'set back' if event.undoes else 'changed'}{before}{after}"
+
+
+# --- pieces ----------------------------------------------------------------------------------------------------------
+
+
+def what_is_left(states: list[BudgetState]) -> None:
+    """Today's and this month's budget: what is left, whether it lasts, and a way to change each."""
+    now = utc_now()
+    outlooks = read(lambda session: _outlooks(session, states, now))
+    changes = {(event.scope, event.key): event for event in reversed(read(partial(limits.events, size=20))) if event.can_be_undone}
+    for column, budget, outlook in zip(st.columns(len(states)), states, outlooks, strict=True):
+        with column, st.container(border=True, height="stretch"):
+            top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="top")
+            top.metric(
+                f"Left {budget.label}",
+                money(budget.room),
+                f"of {money(budget.limit)}",
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+            )
+            if top.button("Change the limit", key=f"change-{budget.id}", icon=":material/edit:"):
+                _change_dialog(budget)
             budget_meter(budget)
-            st.caption(
-                "Alerts at " + ", ".join(f"{money(budget.limit * threshold / 100)} ({threshold} %)" for threshold in ALERT_THRESHOLDS)
-            )
-            with st.popover("Change the limit", icon=":material/edit:"):
-                limit = st.number_input(
-                    "Limit ($)", min_value=0.0, max_value=999_999.0, value=float(budget.limit), step=1.0, key=f"limit-{budget.id}"
-                )
-                st.caption(f"For {budget.label} ({budget.key}) only; the default for new days and months is on the System page.")
-                if st.button("Save", key=f"save-limit-{budget.id}", type="primary") and attempt(partial(_save_limit, budget.id, limit)):
-                    st.rerun()
+            words, colour, icon = will_it_last(budget, outlook, now)
+            st.markdown(f":{colour}[{icon}] {_dollars(words)}")
+            marks = " · ".join(f"{threshold} % at {money(budget.limit * threshold / 100)}" for threshold in ALERT_THRESHOLDS)
+            st.caption(_dollars(f"Alerts: {marks}"))
+            event = changes.get((budget.scope, budget.key))
+            if event is not None and now - event.created_at < timedelta(hours=1):
+                _undo_line(event, now)
 
 
-def _save_limit(budget_id: int, limit: float) -> None:
-    change(lambda session: change_limit(session, budget_id, Decimal(str(limit)), by=state.user()))
-
-
-def spend(since: date, daily_limit: Decimal) -> None:
-    """Charts and tables of what was spent."""
-    rows = read(lambda session: reports.spend_by_day(session, since=since))
-    if not any(usd for _, _, usd in rows):
-        empty("Nothing was spent in this time. The offline rules and the archive are free; their calls are in the ledger below.")
+def batch_limits() -> None:
+    """The limits of runs that have not ended; nothing where none has one."""
+    budgets = read(limits.open_batch_budgets)
+    if not budgets:
         return
-    st.plotly_chart(spend_by_day(rows, daily_limit, since=since))
-    for place, (title, key) in zip(st.columns(3), (("By model", "model"), ("By agent", "agent"), ("By run", "batch_id")), strict=True):
-        groups = read(partial(reports.spend_by, column=key, since=since))
-        with place:
-            st.markdown(f"**{title}**")
-            st.dataframe(
-                pd.DataFrame(
-                    {
-                        title.removeprefix("By ").capitalize(): [group.key for group in groups],
-                        "USD": [money(group.usd) for group in groups],
-                        "Calls": [group.calls for group in groups],
-                        "Tokens in": [number(group.input_tokens) for group in groups],
-                        "Tokens out": [number(group.output_tokens) for group in groups],
-                        "Credits": [f"{group.search_credits.normalize():f}" for group in groups],
-                    }
-                ),
-                hide_index=True,
-                row_height=30,
-            )
+    st.subheader("Limits of open runs")
+    for budget in budgets:
+        row = st.container(horizontal=True, vertical_alignment="center")
+        with row.container(width=320):
+            budget_meter(budget)
+        row.page_link(to("runs"), label=f"Run #{budget.key}", icon=":material/play_circle:", query_params={"batch": budget.key})
+        if row.button("Change its limit", key=f"change-{budget.id}", icon=":material/edit:"):
+            _change_dialog(budget)
 
 
-def ledger() -> None:
-    """The newest ledger entries; the export has all of them."""
-    st.subheader("Ledger")
-    export_popover([Table.LEDGER], key="budget")
-    rows = read(lambda session: reports.ledger_page(session, size=LEDGER_ROWS))
+def history() -> None:
+    """Alerts, top-ups and changes of limits, newest first; a change that still stands can be undone."""
+    st.subheader("Alerts and changes of limits")
+    chosen = st.segmented_control(
+        "Show", list(KINDS), default="Everything", required=True, key="changes", bind="query-params", label_visibility="collapsed"
+    )
+    size = HISTORY * (1 + state.page_number("budget-history"))
+    rows = read(partial(limits.events, size=size + 1, kinds=KINDS[chosen or "Everything"]))
+    now = utc_now()
+    for event in rows[:size]:
+        _event_line(event, now)
     if not rows:
-        st.caption("No calls yet.")
-        return
-    marks = {
-        LedgerStatus.RESERVED: "reserved",
-        LedgerStatus.SETTLED: "settled",
-        LedgerStatus.RELEASED: "not billed",
-        LedgerStatus.UNKNOWN: "unknown: worst case",
-    }
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "time": [row.created_at.replace(tzinfo=None) for row in rows],
-                "status": [marks[row.status] for row in rows],
-                "agent": [row.agent for row in rows],
-                "model": [row.model for row in rows],
-                "run": [row.batch_id for row in rows],
-                "usd": [f"${row.usd.normalize():f}" for row in rows],
-                "in": [row.input_tokens for row in rows],
-                "cached": [row.cached_tokens for row in rows],
-                "out": [row.output_tokens for row in rows],
-                "thinking": [row.thinking_tokens for row in rows],
-                "credits": [f"{row.search_credits.normalize():f}" for row in rows],
-                "error": [row.error_message or "" for row in rows],
-            }
-        ),
-        hide_index=True,
-        row_height=30,
-        height=420,
-        column_config={"time": st.column_config.DatetimeColumn("time (UTC)", format="YYYY-MM-DD HH:mm:ss")},
+        st.caption(
+            f"None yet. An alert is raised when {', '.join(f'{one} %' for one in ALERT_THRESHOLDS)} of a limit is spent; a run that is"
+            " short of money offers a top-up on its page."
+        )
+    if len(rows) > size and st.button("Show more", icon=":material/expand_more:"):
+        state.turn_to("budget-history", state.page_number("budget-history") + 1)
+        st.rerun()
+
+
+def _outlooks(session: Session, states: list[BudgetState], now: datetime) -> tuple[Outlook, Outlook]:
+    day, month = states
+    slots = spending.usd_by_slot(session, since=forecast.pace_since(now))
+    days = spending.usage_by_day(session, since=now.date() - timedelta(days=PACE_DAYS))
+    by_day = {one: used.usd for one, used in days}
+    return (
+        forecast.outlook_of_day(day.limit, day.spent, now, slots),
+        forecast.outlook_of_month(month.limit, month.spent, now, by_day, spending.first_day(session)),
     )
 
 
-def events() -> None:
-    """Alerts and changes of limits."""
-    st.subheader("Alerts and changes")
-    words = {
-        BudgetEventKind.ALERT: "passed {threshold} %",
-        BudgetEventKind.TOP_UP: "topped up by {amount}",
-        BudgetEventKind.LIMIT: "limit set to {amount}",
-    }
-    rows = read(reports.budget_events)
-    for row in rows:
-        what = words[row.kind].format(threshold=row.threshold, amount=money(row.amount_usd or 0))
-        st.caption(f"{exact(row.created_at)} · {row.scope.value} {row.key}: {what} · {row.made_by}")
-    if not rows:
-        st.caption("None yet.")
+@st.dialog("Change the limit")
+def _change_dialog(budget: BudgetState) -> None:
+    given = st.number_input(
+        f"Limit of {budget.label} ({budget.key}), in $",
+        min_value=0.0,
+        max_value=float(limits.MOST),
+        value=float(budget.limit),
+        step=1.0,
+        format="%.2f",
+        key=f"limit-{budget.id}",
+    )
+    limit = Decimal(str(given))
+    words, stops = what_it_does(budget, limit, limits.effect(budget, limit))
+    if limit == budget.limit:
+        st.caption("This is what it is now.")
+    elif stops:
+        st.warning(_dollars(words), icon=":material/block:")
+    else:
+        st.markdown(_dollars(words))
+    if budget.scope is not BudgetScope.BATCH:
+        st.page_link(to("system"), label="The default for new days and months is on the System page.", icon=":material/settings:")
+    row = st.container(horizontal=True)
+    label = f"Set to {money(limit)}" + (" and pause paid calls" if stops else "")
+    if row.button(_dollars(label), type="primary", disabled=limit == budget.limit, key=f"set-{budget.id}") and attempt(
+        lambda: change(lambda session: limits.change_limit(session, budget.id, limit, by=state.user()))
+    ):
+        state.flash(_dollars(f"The limit of {budget.label} is {money(limit)} now. It can be undone on this page."))
+        st.rerun()
+    if row.button("Leave it", key=f"leave-{budget.id}"):
+        st.rerun()
+
+
+def _undo_line(event: Event, now: datetime) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(_dollars(f"{event_words(event)} by {plain(event.made_by)} · {ago(event.created_at, now)}"), width="content")
+    _undo_button(row, event, "now")
+
+
+def _event_line(event: Event, now: datetime) -> None:
+    icon = {
+        BudgetEventKind.ALERT: ":orange[:material/notifications:]",
+        BudgetEventKind.TOP_UP: ":green[:material/add_card:]",
+        BudgetEventKind.LIMIT: ":gray[:material/tune:]",
+    }[event.kind]
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown(_dollars(f"{icon} {event_words(event)}"), width="content")
+    row.caption(f"{ago(event.created_at, now)} · {plain(event.made_by)}", help=exact(event.created_at), width="content")
+    if event.scope is BudgetScope.BATCH:
+        row.page_link(to("runs"), label="Its run", icon=":material/play_circle:", query_params={"batch": event.key})
+    if event.can_be_undone:
+        _undo_button(row, event, "listed")
+
+
+def _undo_button(row: st.delta_generator.DeltaGenerator, event: Event, where: str) -> None:
+    label = _dollars(f"Back to {money(event.before or 0)}")
+    if row.button(label, key=f"undo-{where}-{event.id}", icon=":material/undo:", type="tertiary") and attempt(
+        lambda: change(lambda session: limits.undo(session, event.id, by=state.user()))
+    ):
+        state.flash(_dollars(f"The limit is {money(event.before or 0)} again."), ":material/undo:")
+        st.rerun()
+
+
+def _dollars(text: str) -> str:
+    """Markdown in which two amounts are no formula."""
+    return text.replace("$", r"\$")

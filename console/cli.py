@@ -18,9 +18,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
+from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
 from core import batch_actions, batches, launching, records, reports
@@ -229,6 +231,9 @@ def status(
 
 
 app.command()(export)
+app.command()(backup)
+app.command()(restore)
+app.command()(prices)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

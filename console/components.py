@@ -1,8 +1,10 @@
 """Pieces that several pages share: the sidebar, errors, badges, downloads, empty states."""
 
 import hashlib
+import html
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import streamlit as st
@@ -10,10 +12,10 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from console import state
-from console.colours import BADGES, KIND_ICONS, KIND_NAMES
+from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
 from console.navigation import to
 from console.resources import open_desk, read
-from console.words import money, plain
+from console.words import money, plain, when
 from core.agents.outputs import SignalKind
 from core.budget import Alert, BudgetState, current_alerts, current_budgets
 from core.clock import utc_now
@@ -25,6 +27,24 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R")
 PLACE = "at"
 """The part of the address that says which page of a list is in view."""
+
+STYLE = """<style>
+.stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
+.stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
+[data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
+[data-testid^=stBaseButton-primary]{color:light-dark(#fff,#131416)!important}
+.facts{margin:0;font-size:.875rem;opacity:.8}
+time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
+.rows{overflow-x:auto;font-size:.9rem}
+.rows table{border-collapse:collapse;width:100%}
+.rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
+.rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
+.rows .number{text-align:right;font-variant-numeric:tabular-nums}
+.log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
+@media(max-width:640px){
+.stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
+.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
+</style>"""
 
 
 def show_error(error: Exception) -> bool:
@@ -55,19 +75,21 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def style() -> None:
-    """Less empty space than Streamlit's default: an analyst wants rows."""
-    st.html("<style>.stMainBlockContainer{padding:2.2rem 2.2rem 3rem}.stSidebar [data-testid=stSidebarHeader]{height:2.4rem}</style>")
+    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other."""
+    st.html(STYLE)
 
 
-def sidebar() -> None:
-    """What every page shows: what the desk works with, and how far today's money reaches."""
+def sidebar(page: str) -> None:
+    """What every page shows: what the desk works with, and how far today's money reaches. While the database is away ``page`` is that
+    page's title, and what happened stands below it in the page's place."""
+    try:
+        now, states, alerts = read(_sidebar_facts)
+    except DeskError as error:
+        st.title(page)
+        show_error(error)
+        st.stop()
     with st.sidebar:
-        st.markdown("#### :material/radar: Signal Desk")
-        try:
-            now, states, alerts = read(_sidebar_facts)
-        except DeskError as error:
-            show_error(error)
-            st.stop()
+        st.markdown(":material/radar: **Signal Desk**")
         model = "offline rules" if now.resolved_model == OFFLINE_MODEL else now.resolved_model
         research = "archive" if now.resolved_research == "archive" else "web (Tavily) and archive"
         st.caption(f"Model: **{model}**  \nResearch: **{research}**  \nTimes are in UTC.")
@@ -95,13 +117,71 @@ def budget_meter(budget: BudgetState) -> None:
 
 
 def badge(value: object) -> None:
-    """A verdict, decision or status in its colour."""
-    name, colour, icon = BADGES[value]  # type: ignore[index]
-    st.badge(name, color=colour, icon=icon)  # type: ignore[arg-type]
+    """A verdict, decision, stance, sentiment or status in its colour."""
+    name, colour, icon = look(value)
+    st.badge(name, color=colour, icon=icon)
+
+
+def badge_text(value: object) -> str:
+    """The same within Markdown, such as in a line with other facts."""
+    name, colour, icon = look(value)
+    return f":{colour}-badge[{icon} {name}]"
 
 
 def kind_label(kind: SignalKind) -> str:
-    return f"{KIND_ICONS[kind]} {KIND_NAMES[kind]}"
+    """A kind's icon in its colour, with its name, as Markdown."""
+    return f':color[{KIND_ICONS[kind]}]{{foreground="{KIND_COLOURS[kind]}"}} {KIND_NAMES[kind]}'
+
+
+def kind_badge(kind: SignalKind) -> None:
+    """A kind of signal in its colour."""
+    st.markdown(f':color[{KIND_ICONS[kind]} {KIND_NAMES[kind]}]{{background="{KIND_COLOURS[kind]}38"}}', width="content")
+
+
+def facts(*parts: str | datetime | None) -> None:
+    """One line of small print, such as publisher, time and length; a time is relative, and exact under the pointer. Empty parts are
+    left out. Texts are shown as they are, so they may be hostile."""
+    now = utc_now()
+    shown = [when(part, now) if isinstance(part, datetime) else html.escape(part) for part in parts if part]
+    st.html(f'<p class="facts">{" · ".join(shown)}</p>')
+
+
+Cell = str | int | datetime | None
+CLASS_NUMBER = ' class="number"'
+
+
+def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """A small table that is read rather than worked in: whole numbers to the right, times relative and exact under the pointer, None as
+    a dash. Texts are shown as they are, so they may be hostile. ``name`` is for those who hear the page."""
+    now = utc_now()
+    first = rows[0] if rows else [None] * len(columns)
+    head = "".join(
+        f'<th scope="col"{CLASS_NUMBER if isinstance(value, int) else ""}>{html.escape(column)}</th>'
+        for column, value in zip(columns, first, strict=True)
+    )
+    body = "".join("<tr>" + "".join(_cell(value, now) for value in row) + "</tr>" for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    st.html(f'<div class="rows" role="region" aria-label="{html.escape(name)}" tabindex="0">{table}</div>')
+
+
+def _cell(value: Cell, now: datetime) -> str:
+    if isinstance(value, int):
+        return f"<td{CLASS_NUMBER}>{value:,}</td>"
+    return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
+
+
+def way(page: str, label: str, *, icon: str | None = None, query: Mapping[str, str] | None = None, key: str = "") -> None:
+    """The way to a view of a page: a link, or on that page itself a button; ``key`` tells apart those that look alike.
+
+    Streamlit's link to its own page leaves the address as it is (1.67), so that the next click there, or a reload, forgets where it
+    led. A view's filters are read from the address (``state.from_address``) rather than bound to it, or the button could not set them.
+    """
+    query = query or {}
+    if state.page_shown() != page:
+        st.page_link(to(page), label=label, icon=icon, query_params=query)
+    elif st.button(label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}"):
+        st.query_params.from_dict(query)
+        st.rerun()  # all of the page, also from within a part that runs alone
 
 
 def empty(message: str, page: str | None = None, label: str = "") -> None:
@@ -109,7 +189,7 @@ def empty(message: str, page: str | None = None, label: str = "") -> None:
     with st.container(border=True):
         st.markdown(message)
         if page:
-            st.page_link(to(page), label=label, icon=":material/arrow_forward:")
+            way(page, label, icon=":material/arrow_forward:", key=message)
 
 
 def paged(found: Count, key: str, fetch: Callable[[Place], Page[R]]) -> Page[R]:

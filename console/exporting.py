@@ -9,6 +9,7 @@ from console.state import user
 from core import exports
 from core.clock import utc_now
 from core.exports import Export, Format, Table
+from core.ledger_list import LedgerFilter
 from core.signal_filter import SignalFilter
 
 FORMATS: dict[str, tuple[Format, bool]] = {
@@ -28,6 +29,7 @@ def export_popover(
     tables: Sequence[Table] = tuple(Table),
     *,
     signals: SignalFilter | None = None,
+    ledger: LedgerFilter | None = None,
     batch_id: int | None = None,
     article_id: int | None = None,
     key: str,
@@ -47,7 +49,9 @@ def export_popover(
         name = st.selectbox("Format", names, key=f"export-format-{key}")
         kind, bom = FORMATS[name]
         narrowed = signals or SignalFilter(blind_share=settings().blind_share)
-        chosen = Export(table, kind, narrowed, batch_id or narrowed.batch_id, article_id or narrowed.article_id, bom)
+        chosen = Export(
+            table, kind, narrowed, batch_id or narrowed.batch_id, article_id or narrowed.article_id, bom, ledger or LedgerFilter()
+        )
         _what_it_has(chosen, name, narrowed)
         _download(chosen, key)
 

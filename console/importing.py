@@ -47,7 +47,7 @@ def finish_import(desk: Desk, report: ImportReport, as_json: bool) -> None:
     """
     folder = desk.environment.data_dir / "reports"
     try:
-        path = write_report(report, folder, utc_now())
+        path = write_report(report.rejected, folder, utc_now())
     except OSError as error:
         _print_report(report, None, as_json)
         raise SettingsError(f"The rejected rows cannot be written to {folder}: {error.strerror}. Set SIGNALDESK_DATA_DIR.") from error

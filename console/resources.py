@@ -12,6 +12,7 @@ from typing import TypeVar
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console.import_jobs import ImportJobs
 from core import review_queue
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable
@@ -24,6 +25,7 @@ T = TypeVar("T")
 _lock = threading.Lock()
 _desk: Desk | None = None
 _orchestrator: Orchestrator | None = None
+_imports: ImportJobs | None = None
 
 
 def open_desk(environment: Settings | None = None) -> Desk:
@@ -44,13 +46,25 @@ def open_desk(environment: Settings | None = None) -> Desk:
 
 def close_desk() -> None:
     """Stop the orchestrator in order, then let go of the database."""
-    global _desk, _orchestrator  # noqa: PLW0603
+    global _desk, _orchestrator, _imports  # noqa: PLW0603
     with _lock:
+        if _imports is not None:
+            _imports.end()
         if _orchestrator is not None:
             _orchestrator.stop()
         if _desk is not None:
             _desk.close()
-        _desk = _orchestrator = None
+        _desk = _orchestrator = _imports = None
+
+
+def imports() -> ImportJobs:
+    """The imports that were started on screen, one list a process."""
+    global _imports  # noqa: PLW0603
+    desk = open_desk()
+    with _lock:
+        if _imports is None:
+            _imports = ImportJobs(desk)
+        return _imports
 
 
 def read(work: Callable[[Session], T]) -> T:

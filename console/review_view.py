@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, empty
+from console.components import attempt, badge, empty
+from console.navigation import to
 from console.resources import change, holder, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
-from console.signals_view import signal_with_article
+from console.signals_view import here_with, signal_with_article
 from console.words import number, plain
 from core import review_queue, reviews
 from core.articles import ArticleText
@@ -24,10 +25,21 @@ from core.models import Decision
 from core.paging import Count
 from core.review_queue import Claimant, ClaimRow
 from core.signal_filter import Reviewed, SignalFilter
-from core.signals import SignalDetail, count_signals
+from core.signals import SignalDetail, count_signals, get_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
 NOTE = "Note (N)"
+SHOWN_REVIEWED = 30
+# On a phone the words come first, and the buttons stay under the thumb; keys are for those who have some.
+PHONE = """<style>@media(max-width:640px){
+:has(>.st-key-review-note-row){order:2}:has(>.st-key-review-validation){order:3}:has(>.st-key-review-moves){order:4}
+:has(>.st-key-review-decisions){order:5;position:sticky;bottom:0;z-index:10;backdrop-filter:blur(16px);padding:.5rem 0}
+.st-key-review-decisions,.st-key-review-moves{display:grid;grid-template-columns:repeat(3,1fr);gap:.5rem}
+:is(.st-key-review-decisions,.st-key-review-moves) :is(button,.stElementContainer,.stButton,.stPopover){width:100%!important;min-width:0}
+:is(.st-key-review-decisions,.st-key-review-moves) button{padding:.25rem .3rem}
+:is(.st-key-review-decisions,.st-key-review-moves) kbd{display:none}
+.st-key-review-keys,.st-key-review-decisions>:last-child{display:none}
+}</style>"""
 # Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
 KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
 TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
@@ -46,8 +58,9 @@ class Situation:
 
 
 def claimant() -> Claimant:
-    """Who sits here."""
-    return Claimant(holder(), state.user(), timedelta(minutes=settings().claim_minutes))
+    """Who sits here. The settings are read once for all that a key does."""
+    now = settings()
+    return Claimant(holder(), state.user(now), timedelta(minutes=now.claim_minutes))
 
 
 @st.fragment
@@ -55,6 +68,7 @@ def queue(signal_filter: SignalFilter) -> None:
     """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
     state.show_flash()
     st.html(f"<script>{KEYS_SCRIPT}</script>", unsafe_allow_javascript=True)
+    st.html(PHONE)
     me, desk = claimant(), state.review_desk()
     if desk.chosen != signal_filter:
         if desk.current is not None:
@@ -67,9 +81,9 @@ def queue(signal_filter: SignalFilter) -> None:
         _queue_facts(now, me)
     with left:
         if now.signal is None or now.article is None:
-            _nothing_left(now)
+            _nothing_left(now, me)
         else:
-            _signal(now.signal, now.article, now, me)
+            _signal(now.signal, now.article, now, me, signal_filter.blind_share)
 
 
 def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> Situation:
@@ -97,21 +111,22 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     )
 
 
-def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Claimant) -> None:
+def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    with st.container(border=True):
+    with st.container(border=True, key="review-card"):
         st.html(f'<span data-review-signal="{signal.id}" hidden></span>')
         if now.taken_by is not None:
             st.warning(f"{plain(now.taken_by)} has this signal now. Go on to the next one.", icon=":material/lock_person:")
         signal_head(signal)
-        note = st.text_input(
-            "Note",
-            key=f"review-note-{signal.id}",
-            placeholder=NOTE,
-            label_visibility="collapsed",
-            max_chars=1_000,
-        )
-        row = st.container(horizontal=True)
+        with st.container(key="review-note-row"):
+            note = st.text_input(
+                "Note",
+                key=f"review-note-{signal.id}",
+                placeholder=NOTE,
+                label_visibility="collapsed",
+                max_chars=1_000,
+            )
+        row = st.container(horizontal=True, key="review-decisions")
         for label, decision, icon, look, key in DECISIONS:
             pressed = row.button(
                 label,
@@ -122,24 +137,26 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
                 disabled=now.taken_by is not None or signal.decision is decision,
             )
             if pressed:
-                _then(partial(_decided, signal, decision, note))
+                _then(partial(_decided, signal, decision, note, me, share))
         if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}"):
             desk.note_wanted += 1
-        moves = st.container(horizontal=True)
+        moves = st.container(horizontal=True, key="review-moves")
         if moves.button("Previous", icon=":material/chevron_left:", shortcut="K", key=f"previous-{signal.id}", disabled=desk.at <= 0):
             _then(partial(_move, -1, signal, me))
         if moves.button("Next", icon=":material/chevron_right:", shortcut="J", key=f"next-{signal.id}"):
             _then(partial(_move, 1, signal, me))
         if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}"):
-            _then(_undone)
+            _then(partial(_undone, me))
         with moves:
             correction_form(signal)
             _hand_over(signal, me)
         if desk.note_wanted:
             st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
-        signal_evidence(signal, article)
-        signal_validation(signal, article)
-        signal_history(signal)
+        with st.container(key="review-evidence"):
+            signal_evidence(signal, article)
+        with st.container(key="review-validation"):
+            signal_validation(signal, article)
+            signal_history(signal)
 
 
 def _queue_facts(now: Situation, me: Claimant) -> None:
@@ -149,6 +166,11 @@ def _queue_facts(now: Situation, me: Claimant) -> None:
         columns = st.columns(2)
         columns[0].metric("To review", str(now.waiting), help="Undecided signals that match the filter")
         columns[1].metric("Reviewed here", number(decided), help="Signals you acted on since you opened the desk")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if now.waiting.value:
+                st.page_link(to("signals"), label="List them", icon=":material/radar:", query_params=here_with(review=Reviewed.OPEN.value))
+            if decided:
+                _acted_on(desk)
         if now.handed:
             st.markdown(f":material/move_to_inbox: **{now.handed} handed to you** come first.")
         if now.others:
@@ -161,13 +183,28 @@ def _queue_facts(now: Situation, me: Claimant) -> None:
         handed = sum(row.handed_by == me.reviewer for row in now.others)
         if handed and st.button(f"Take back {handed} handed over", icon=":material/undo:", key="take-back"):
             _then(partial(_taken_back, me))
-    with st.container(border=True):
+    with st.container(border=True, key="review-keys"):
         st.markdown("**Keys**")
         st.markdown(KEYS)
         st.caption("They work while no text field has the cursor. A note goes with the decision, or stays by itself when you go on.")
 
 
-def _nothing_left(now: Situation) -> None:
+def _acted_on(desk: state.ReviewDesk) -> None:
+    """The signals behind the number, newest first, each leading to its article."""
+    popover = st.popover("Those you reviewed", icon=":material/history:", key="reviewed-here", on_change="rerun")
+    if not popover.open:
+        return
+    ids = list(dict.fromkeys(signal_id for signal_id, _ in reversed(desk.acts)))[:SHOWN_REVIEWED]
+    found = read(lambda session: {signal.id: signal for signal in get_signals(session, ids)})
+    with popover:
+        for signal in (found[signal_id] for signal_id in ids if signal_id in found):
+            if signal.decision:
+                badge(signal.decision)
+            query = {"id": str(signal.article_id), "signal": str(signal.id)}
+            st.page_link(to("article"), label=plain(signal.corrected_description or signal.description), query_params=query)
+
+
+def _nothing_left(now: Situation, me: Claimant) -> None:
     desk = state.review_desk()
     if desk.trail and now.waiting.value > len(now.others):
         with st.container(border=True):
@@ -185,7 +222,7 @@ def _nothing_left(now: Situation) -> None:
             desk.at = len(desk.trail) - 1
             st.rerun(scope="fragment")
         if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
-            _then(_undone)
+            _then(partial(_undone, me))
 
 
 def _hand_over(signal: SignalDetail, me: Claimant) -> None:
@@ -209,9 +246,9 @@ def _then(action: Callable[[], None]) -> None:
         st.rerun(scope="fragment")
 
 
-def _decided(signal: SignalDetail, decision: Decision, note: str | None) -> None:
+def _decided(signal: SignalDetail, decision: Decision, note: str | None, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    desk.acts.append((signal.id, decide(signal.id, decision, note)))
+    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.reviewer, share=share)))
     if signal.is_blind and signal.verdict:
         state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
     desk.at, desk.note_wanted = desk.at + 1, 0
@@ -233,14 +270,14 @@ def _keep_note(signal_id: int, me: Claimant) -> None:
         state.forget(f"review-note-{signal_id}")
 
 
-def _undone() -> None:
+def _undone(me: Claimant) -> None:
     """Take the newest act of this analyst back, and show its signal again; after a reload, from what the database knows."""
     desk = state.review_desk()
-    newest = desk.acts.pop() if desk.acts else read(lambda session: reviews.last_act(session, state.user()))
+    newest = desk.acts.pop() if desk.acts else read(lambda session: reviews.last_act(session, me.reviewer))
     if newest is None:
         raise NotPossible("There is nothing of yours to undo.")
     signal_id, act_id = newest
-    change(lambda session: reviews.undo(session, signal_id, by=state.user(), act_id=act_id))
+    change(lambda session: reviews.undo(session, signal_id, by=me.reviewer, act_id=act_id))
     desk.note_wanted = 0
     desk.show(signal_id)
 
@@ -264,5 +301,6 @@ def name_field() -> None:
         max_chars=100,
         key=state.NAME_FIELD,
         on_change=state.rename,
+        width=190,
         help="The name in the history, until this tab is closed or reloaded. SIGNALDESK_USER sets it for good.",
     )

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from console.components import show_error
+from console.log_tail import keep_tail
 from console.resources import close_desk, open_desk
 from core.articles import counts
 from core.clock import utc_now
@@ -79,6 +80,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     """
     host, port = host or settings.host, settings.port if port is None else port
     listener = _listen(host, port)
+    keep_tail(settings)
     typer.echo("Signal Desk: opening the database …", err=True)
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
@@ -92,6 +94,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
+    logger.info("the console started at %s", address)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])

@@ -7,10 +7,10 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, kind_label
+from console.components import attempt, badge, kind_label, way
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
-from console.resources import change, read
+from console.resources import change, read, settings
 from console.words import exact, percent, plain
 from core import batch_actions, reviews, validations
 from core.agents.outputs import Stance, Timeframe
@@ -106,8 +106,8 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
         again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
         if again:
             st.rerun()
-    for source in newest.sources:
-        _source(source, article)
+    for place, source in enumerate(newest.sources):
+        _source(source, article, f"{signal.id}-{place}")
     with st.expander(f"How the verdict follows · {len(newest.searches)} {'search' if len(newest.searches) == 1 else 'searches'}"):
         st.caption(plain(RULE))
         for search in newest.searches:
@@ -127,7 +127,7 @@ def origins_in_words(validation: ValidationRow) -> str:
     return f"{counted}, {origins} {'origin' if origins == 1 else 'origins'}"
 
 
-def _source(source: SourceRow, article: ArticleText) -> None:
+def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
         st.markdown(f"{STANCE_MARKS[source.stance]} · **{plain(source.title)}**")
         facts = [plain(source.publisher)]
@@ -143,7 +143,7 @@ def _source(source: SourceRow, article: ArticleText) -> None:
         st.caption(" · ".join(facts))
         st.markdown(f"> {plain(source.quote)}")
         if source.article_id is not None:
-            st.page_link(to("article"), label="In the archive", icon=":material/inventory_2:", query_params={"id": str(source.article_id)})
+            way("article", "In the archive", icon=":material/inventory_2:", query={"id": str(source.article_id)}, key=key)
         else:
             st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
 
@@ -196,8 +196,10 @@ def _decide(signal: SignalDetail) -> None:
     row = st.container(horizontal=True)
     for label, decision, icon, look, _ in DECISIONS:
         clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
-        if clicked and attempt(partial(decide, signal.id, decision, note)):
-            st.rerun()
+        if clicked:
+            now = settings()
+            if attempt(partial(decide, signal.id, decision, note, by=state.user(now), share=now.blind_share)):
+                st.rerun()
     with row:
         correction_form(signal)
     if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
@@ -206,10 +208,9 @@ def _decide(signal: SignalDetail) -> None:
         st.rerun()
 
 
-def decide(signal_id: int, decision: Decision, note: str | None) -> int:
-    """Decide as the analyst who sits here; returns the act's id."""
-    share = state.blind_share()
-    return change(lambda session: reviews.decide(session, signal_id, decision, by=state.user(), note=note, blind_share=share))
+def decide(signal_id: int, decision: Decision, note: str | None, *, by: str, share: float) -> int:
+    """Decide as ``by``; returns the act's id. ``share`` as in ``reviews.decide``."""
+    return change(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
 
 
 def correction_form(signal: SignalDetail) -> None:

@@ -6,18 +6,27 @@ from sqlalchemy.orm import Session
 
 from console import state
 from console.bulk import bulk_decision
-from console.colours import BADGES, KIND_NAMES
+from console.colours import BADGES, HIDDEN_VERDICT, KIND_COLOURS, KIND_NAMES, SIGNAL_MARKS
 from console.components import empty, filter_key, paged
 from console.exporting import export_popover
+from console.marks import width_of
+from console.navigation import to
 from console.resources import read
 from console.words import number_in
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
 from core.signal_filter import Reviewed, SignalFilter, SignalOrder
-from core.signals import SignalDetail
+from core.signals import SignalDetail, SignalRow
+from core.windows import Window
 
 PAGE_SIZE = 50
+PAGER_WIDTH = 440
+"""Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
+FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
+"""The names of the filter in the address."""
+TABLE_WIDTH = 630
+"""Pixels: the table on a screen of 1440."""
 
 
 def filters(*, in_queue: bool = False) -> SignalFilter:
@@ -44,10 +53,14 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
     order = second[3].selectbox("Order", list(SignalOrder), format_func=lambda one: one.value, key="sort", bind="query-params")
     run = st.query_params.get("run", "")  # not "batch", which the Runs page's own choice takes along when it is left
     only_run = number_in(run)
+    days = Window.read(st.query_params.get("published", ""))
     row = st.container(horizontal=True, vertical_alignment="center")
     samples = row.toggle("Samples", value=True, key="invented", bind="query-params", help="Signals of the invented articles, too.")
     if only_run is not None and row.button(f"Only run #{only_run}", icon=":material/close:", help="Show the signals of all runs"):
         del st.query_params["run"]
+        st.rerun()
+    if days is not None and row.button(f"Only {days}", icon=":material/close:", help="Show the signals of articles of all days"):
+        del st.query_params["published"]
         st.rerun()
     return SignalFilter(
         kinds=tuple(kinds),
@@ -57,6 +70,8 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
         publishers=tuple(publisher),
         minimum_confidence=confidence,
         text=text or "",
+        since=days.first if days else None,
+        until=days.last if days else None,
         batch_id=only_run,
         without_samples=not samples,
         order=order,
@@ -68,8 +83,10 @@ def table(signal_filter: SignalFilter) -> int | None:
     """One page of signals; returns the id of the chosen one (the first without a choice)."""
     found = read(lambda session: signals.count_signals(session, signal_filter))
     bar = st.container(horizontal=True, vertical_alignment="center")
-    bar.markdown(f"**{found}** signals")
+    bar.markdown(f"**{found}** {'signal' if found.value == 1 else 'signals'}")
     with bar:
+        if signal_filter.reviewed in (Reviewed.ANY, Reviewed.OPEN) and found.value:
+            st.page_link(to("review"), label="Review these", icon=":material/fact_check:", query_params=here_with(review=""))
         export_popover(signals=signal_filter, key="signals")
         if found.value:
             bulk_decision(signal_filter)
@@ -77,20 +94,21 @@ def table(signal_filter: SignalFilter) -> int | None:
         empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
         return None
     signature = filter_key(signal_filter)
-    shown = paged(found, signature, lambda place: read(lambda session: signals.signals_at(session, signal_filter, place, PAGE_SIZE)))
+    with st.container(width=PAGER_WIDTH):
+        shown = paged(found, signature, lambda place: read(lambda session: signals.signals_at(session, signal_filter, place, PAGE_SIZE)))
     rows, offset = shown.rows, shown.position
     frame = pd.DataFrame(
         {
             "confidence": [row.confidence for row in rows],
-            "kind": [KIND_NAMES[row.kind] for row in rows],
-            "verdict": ["hidden" if row.is_blind else BADGES[row.verdict][0] if row.verdict else "–" for row in rows],
-            "review": [BADGES[row.decision][0] if row.decision else "" for row in rows],
             "description": [row.description for row in rows],
+            "state": [_state(row) for row in rows],
+            "kind": [[KIND_NAMES[row.kind]] for row in rows],
             "category": [row.category for row in rows],
             "publisher": [row.publisher for row in rows],
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
         }
     )
+    state_width = width_of(map(_state, rows))
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -98,20 +116,36 @@ def table(signal_filter: SignalFilter) -> int | None:
         row_height=30,
         column_config={
             "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=60),
-            "kind": st.column_config.TextColumn("Kind", width=120),
-            "description": st.column_config.TextColumn("Signal", width="large"),
-            "verdict": st.column_config.TextColumn("Verdict", width=95),
-            "review": st.column_config.TextColumn("Review", width=70),
+            "description": st.column_config.TextColumn("Signal", width=max(TABLE_WIDTH - 33 - 60 - state_width - 125, 210)),
+            "state": st.column_config.MultiselectColumn(
+                "Verdict, review", options=list(SIGNAL_MARKS), color=list(SIGNAL_MARKS.values()), width=state_width
+            ),
+            "kind": st.column_config.MultiselectColumn(
+                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=125
+            ),
             "category": st.column_config.TextColumn("Category", width=90),
             "publisher": st.column_config.TextColumn("Publisher", width=110),
-            "published": st.column_config.DatetimeColumn("Published", format="DD MMM YYYY", width=85),
+            "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=85),
         },
         key=f"signals-{signature}-{offset}",
         on_select="rerun",
         selection_mode=["single-row", "single-cell"],
+        alt="Signals that match the filter",
     )
     chosen = event.selection.rows or [cell[0] for cell in event.selection.get("cells") or []]
     return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
+
+
+def _state(row: SignalRow) -> list[str]:
+    """The verdict and the decision, where there are any."""
+    verdict = HIDDEN_VERDICT if row.is_blind else BADGES[row.verdict][0] if row.verdict else ""
+    return [mark for mark in (verdict, BADGES[row.decision][0] if row.decision else "") if mark]
+
+
+def here_with(**changes: str) -> dict[str, str | list[str]]:
+    """This page's filter as another page's address, with some of it changed; empty means without."""
+    kept = {name: st.query_params.get_all(name) for name in FILTER_NAMES if name in st.query_params}
+    return {name: value for name, value in (kept | changes).items() if value}
 
 
 def signal_with_article(session: Session, signal_id: int, blind_share: float) -> tuple[SignalDetail, ArticleText]:

@@ -5,14 +5,18 @@ paging nor a changed filter can make it mean other articles.
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import streamlit as st
+from streamlit.elements.arrow import DataframeStateInput
 
 from console.resources import settings
 from core.article_filter import ArticleFilter
 from core.selection import Selection
+from core.settings import Settings
 from core.signal_filter import SignalFilter
 
 _IDS = "selected_article_ids"
@@ -20,17 +24,22 @@ _FILTER = "selected_filter"
 _LAUNCH = "launch_key"
 _FLASH = "flash"
 _RUN = "last_run"
+_IMPORT = "dismissed_import"
+_PAGE = "page_shown"
 _NAME = "reviewer_name"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
 _GENERATION = "table_generation"
+_VIEW = "selected_view"
+_ARCHIVED = "archived_last"
+_UNDO = "before-last"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
 
-def user() -> str:
-    """The name that reviews and launches carry."""
-    return st.session_state.get(_NAME) or settings().user
+def user(now: Settings | None = None) -> str:
+    """The name that reviews and launches carry. ``now`` are the settings, where they were read already."""
+    return st.session_state.get(_NAME) or (now or settings()).user
 
 
 def rename() -> None:
@@ -57,20 +66,56 @@ def selection() -> Selection:
     return Selection.of_ids(selected_ids(), one_per_story=one_per_story)
 
 
-def select_on_page(page_ids: Iterable[int], chosen: Iterable[int]) -> None:
-    """Of the articles on the page in view, exactly ``chosen`` are selected now; those of other pages stay as they are."""
-    on_page = set(page_ids)
-    kept = [article_id for article_id in selected_ids() if article_id not in on_page]
-    _set([*kept, *chosen], None)
+def select_on_page(page_ids: Iterable[int], ticked: Iterable[int], matched: Container[int] = ()) -> None:
+    """Of the articles on the page in view, exactly ``ticked`` are selected now; those of other pages stay as they are.
+
+    ``matched`` are those of the page that all-that-match stands for, where that was chosen.
+    """
+    on_page, chosen = list(page_ids), list(ticked)
+    held: ArticleFilter | None = st.session_state.get(_FILTER)
+    if held is None:
+        _set([*_without(selected_ids(), on_page), *chosen], None)
+        return
+    left_out = [one for one in on_page if one in matched and one not in chosen]
+    added = [one for one in chosen if one not in matched]
+    changes = {
+        "excluded": (*_without(held.excluded, on_page), *left_out),
+        "besides": (*_without(held.besides, on_page), *added),
+    }
+    _set([], held.model_copy(update=changes))
 
 
-def ticked_at_first(table_key: str, page_ids: list[int]) -> list[int]:
-    """Positions to tick when a table is first shown: the same value for as long as that table lives, as Streamlit wants it."""
-    name = f"{table_key}-ticked"
+def _without(ids: Iterable[int], others: Container[int]) -> list[int]:
+    return [one for one in ids if one not in others]
+
+
+def at_first(table_key: str, ticked: list[int], cell: tuple[int, str] | None) -> DataframeStateInput:
+    """What a table begins with, ticks and the cell in view: the same value for as long as that table lives, as Streamlit wants it."""
+    name = f"{table_key}-at-first"
     if table_key not in st.session_state:
-        chosen = set(selected_ids())
-        st.session_state[name] = [position for position, article_id in enumerate(page_ids) if article_id in chosen]
+        st.session_state[name] = {"selection": {"rows": ticked, "cells": [cell] if cell else []}}
+        st.session_state[f"{table_key}-cell"] = cell
     return st.session_state[name]
+
+
+def ticked_rows(table_key: str) -> list[int]:
+    """Positions of the rows that are ticked in a table."""
+    return list(st.session_state[table_key].selection.rows)
+
+
+def newly_clicked(table_key: str) -> int | None:
+    """The row of the cell that was clicked just now, if one was; a tick beside it does not count."""
+    cells = st.session_state[table_key].selection.get("cells") or []
+    cell = tuple(cells[0]) if cells else None
+    before, st.session_state[f"{table_key}-cell"] = st.session_state.get(f"{table_key}-cell"), cell
+    return cell[0] if cell and cell != before else None
+
+
+def point_at(table_key: str, cell: tuple[int, str]) -> None:
+    """Move a table's cursor; the ticks stay."""
+    if table_key in st.session_state:
+        st.session_state[table_key] = {"selection": {"rows": ticked_rows(table_key), "cells": [cell]}}
+        st.session_state[f"{table_key}-cell"] = cell
 
 
 def table_generation() -> int:
@@ -86,7 +131,37 @@ def select_matching(article_filter: ArticleFilter) -> None:
 
 def clear_selection() -> None:
     _set([], None)
+    st.session_state[_VIEW] = None
     st.session_state[_GENERATION] = table_generation() + 1
+
+
+def show_selected(article_filter: ArticleFilter) -> None:
+    """List only what is selected now, in place of what ``article_filter`` shows; unticking takes no row away."""
+    held = st.session_state.get(_FILTER) or ArticleFilter(
+        ready_only=False, ids=selected_ids(), priority_first=article_filter.priority_first, order=article_filter.order
+    )
+    st.session_state[_VIEW] = (article_filter, held)
+
+
+def selected_view(article_filter: ArticleFilter) -> ArticleFilter | None:
+    """What ``show_selected`` asked for, until the filter is changed or the list asked for again."""
+    asked, held = st.session_state.get(_VIEW) or (None, None)
+    return held if asked == article_filter else None
+
+
+def show_list() -> None:
+    """List what the filter shows again."""
+    st.session_state[_VIEW] = None
+
+
+def archived_last() -> tuple[int, ...]:
+    """What was archived here last: what an undo takes back."""
+    return st.session_state.get(_ARCHIVED, ())
+
+
+def keep_archived(ids: Iterable[int]) -> None:
+    """Remember what was archived, for the undo; nothing after one."""
+    st.session_state[_ARCHIVED] = tuple(ids)
 
 
 def launch_key() -> str:
@@ -104,6 +179,32 @@ def last_run() -> int | None:
     return st.session_state.get(_RUN)
 
 
+def dismiss_import(started: datetime) -> None:
+    """Show no more of the import that began then, in this browser session."""
+    st.session_state[_IMPORT] = started
+
+
+def dismissed_import() -> datetime | None:
+    """The beginning of the import that was dismissed here last."""
+    return st.session_state.get(_IMPORT)
+
+
+def set_page(page: str) -> None:
+    """Note which page is shown, by the name of its script."""
+    st.session_state[_PAGE] = page
+
+
+def page_shown() -> str | None:
+    """The page that is shown, by the name of its script."""
+    return st.session_state.get(_PAGE)
+
+
+def clear_widgets(*keys: str) -> None:
+    """Empty these widgets; for the callback of a button."""
+    for key in keys:
+        st.session_state[key] = None
+
+
 def page_number(table: str) -> int:
     """The page of a table that is in view, from 0."""
     return int(st.session_state.get(f"page-{table}", 0))
@@ -119,9 +220,44 @@ def written(widget: str) -> str:
     return str(st.session_state.get(widget) or "").strip()
 
 
+def put(widget: str, value: object) -> None:
+    """What a widget that is not drawn yet is to show."""
+    st.session_state[widget] = value
+
+
+def to_address(name: str, widget: str, default: object = None) -> None:
+    """Write what a widget shows into the address; its default is left out."""
+    value = st.session_state[widget]
+    if value and value != default:
+        st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)
+
+
+def from_address(name: str, widget: str, values: Iterable[str]) -> None:
+    """Have a widget of several choices, not drawn yet, show those of ``values`` that the address names."""
+    asked = st.query_params.get_all(name)
+    put(widget, [value for value in values if value in asked])
+
+
+def swap(one: str, other: str) -> None:
+    """Exchange what two widgets show."""
+    st.session_state[one], st.session_state[other] = st.session_state[other], st.session_state[one]
+
+
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
+
+
+def keep_undo(what: str, before: Any) -> None:
+    """Remember what stood before the last change of ``what`` in this browser session; None forgets it."""
+    st.session_state[f"{_UNDO}-{what}"] = before
+
+
+def undo_of(what: str) -> Any:
+    """What stood before the last change of ``what``; None when there is nothing to take back."""
+    return st.session_state.get(f"{_UNDO}-{what}")
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from console.navigation import to
+from console.components import way
 from console.resources import read
 from console.words import exact, plain
 from core.stories.groups import Member, members
@@ -26,6 +26,6 @@ def _line(member: Member, *, is_first: bool, is_this: bool) -> None:
     if is_this:
         return
     with st.container(horizontal=True):
-        st.page_link(to("article"), label=plain(member.title), icon=":material/menu_book:", query_params={"id": str(member.id)})
+        way("article", plain(member.title), icon=":material/menu_book:", query={"id": str(member.id)}, key="story")
         if member.url and member.url.startswith(("http://", "https://")):
             st.link_button("Open at the publisher", member.url, icon=":material/open_in_new:", type="tertiary")

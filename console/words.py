@@ -13,13 +13,22 @@ def money(amount: Decimal | float) -> str:
 
 
 def number(value: float) -> str:
-    """``950``, ``1.2 k``, ``3.4 M``."""
-    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
-        if abs(value) >= size * 10:
-            return f"{value / size:,.0f} {unit}"
-        if abs(value) >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:,.0f}"
+    """``950``, ``1.2 k``, ``3.4 M``; what rounds to a thousand of a unit is one of the next."""
+    size, unit = 1, ""
+    for larger, its_unit in ((1_000, " k"), (1_000_000, " M"), (1_000_000_000, " G")):
+        if round(abs(value) / size) < 1_000:
+            break
+        size, unit = larger, its_unit
+    shown = f"{value / size:.1f}"
+    return f"{shown}{unit}" if unit and abs(float(shown)) < 10 else f"{value / size:,.0f}{unit}"
+
+
+def size(count: int) -> str:
+    """``812 B``, ``14.2 kB``, ``239 MB`` of bytes."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}" if count < 100 * scale else f"{count / scale:,.0f} {unit}"
+    return f"{count} B"
 
 
 def duration(seconds: float | None) -> str:
@@ -35,10 +44,12 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """``just now``, ``5 min ago``, ``3 h ago``, ``2 d ago``, else the date."""
+    """``just now``, ``5 min ago``, ``3 h ago``, ``2 d ago``, else the date; ``in 5 min`` of what is to come."""
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
+    if seconds < -45:
+        return f"in {duration(-seconds)}"
     if seconds < 45:
         return "just now"
     for size, unit, most in ((60, "min", 5_400), (3_600, "h", 129_600), (86_400, "d", 1_209_600)):
@@ -50,6 +61,13 @@ def ago(moment: datetime | None, now: datetime) -> str:
 def exact(moment: datetime | None) -> str:
     """``2026-11-24 13:05 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else ""
+
+
+def when(moment: datetime | None, now: datetime) -> str:
+    """HTML: how long ago it was, and under the pointer when exactly, with the time zone."""
+    if moment is None:
+        return "never"
+    return f'<time datetime="{moment.astimezone(UTC).isoformat(timespec="seconds")}" title="{exact(moment)}">{ago(moment, now)}</time>'
 
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")

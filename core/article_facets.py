@@ -16,10 +16,17 @@ FACET_BOUND = 1_000
 IS_SAMPLE: ColumnElement[bool] = ArticleCell.is_sample.is_(True)
 
 
-def facets(session: Session, chosen: ArticleFilter, readiness: Readiness, choices: Mapping[str, Mapping[str, Any]]) -> dict[str, Count]:
-    """How many articles match ``chosen`` with each of ``choices``, which are values of its fields."""
-    narrowed = {name: chosen.model_copy(update=dict(choice)) for name, choice in choices.items()}
-    return {name: count(session, one, readiness, bound=FACET_BOUND) for name, one in narrowed.items()}
+def facets(
+    session: Session, chosen: ArticleFilter, readiness: Readiness, choices: Mapping[str, Mapping[str, Any] | ColumnElement[bool]]
+) -> dict[str, Count]:
+    """How many articles match ``chosen`` with each of ``choices``: values of its fields, or a condition more on ``article_cells``."""
+    found = {}
+    for name, choice in choices.items():
+        if isinstance(choice, ColumnElement):
+            found[name] = count(session, chosen, readiness, bound=FACET_BOUND, also=choice)
+        else:
+            found[name] = count(session, chosen.model_copy(update=dict(choice)), readiness, bound=FACET_BOUND)
+    return found
 
 
 def matched_among(session: Session, chosen: ArticleFilter, readiness: Readiness, ids: Iterable[int]) -> set[int]:

@@ -1,11 +1,11 @@
 """Articles and their publishers: reading one, the lists that filters offer, priority, deletion."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
@@ -75,6 +75,53 @@ def publishers(session: Session) -> list[PublisherRow]:
     return [PublisherRow(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class PublisherLine:
+    """A publisher as the System page lists it; ``articles`` is counted up to ``PUBLISHER_BOUND``, and one more says that there are more."""
+
+    id: int
+    name: str
+    is_priority: bool
+    articles: int
+    newest: datetime | None
+
+
+PUBLISHER_BOUND = 1_000
+
+
+def publisher_lines(session: Session, find: str, *, size: int) -> tuple[list[PublisherLine], int]:
+    """Publishers whose name has the text ``find``, priority first, ``size`` at most; and how many there are in all."""
+    matches = func.strpos(func.lower(Publisher.name), find.strip().lower()) > 0 if find.strip() else true()
+    some = (
+        select(Publisher.id, Publisher.name, Publisher.is_priority)
+        .where(matches)
+        .order_by(Publisher.is_priority.desc(), func.lower(Publisher.name), Publisher.id)
+        .limit(size)
+        .subquery()
+    )
+    newest = (
+        select(Article.published_at)
+        .where(Article.publisher_id == some.c.id)
+        .order_by(Article.published_at.desc())
+        .limit(PUBLISHER_BOUND + 1)
+        .lateral()
+    )
+    rows = session.execute(
+        select(some.c.id, some.c.name, some.c.is_priority, func.count(newest.c.published_at), func.max(newest.c.published_at))
+        .outerjoin(newest, true())
+        .group_by(some.c.id, some.c.name, some.c.is_priority)
+        .order_by(some.c.is_priority.desc(), func.lower(some.c.name), some.c.id)
+    )
+    total = session.scalar(select(func.count()).select_from(Publisher).where(matches)) or 0
+    return [PublisherLine(*row) for row in rows], total
+
+
+def set_priorities(session: Session, wanted: Mapping[int, bool]) -> None:
+    """Put publishers among those that come first, or take them out, all or none. Raises NotFound as ``set_priority``."""
+    for publisher_id, is_priority in wanted.items():
+        set_priority(session, publisher_id, is_priority)
+
+
 def set_priority(session: Session, publisher_id: int, is_priority: bool) -> None:
     """Put a publisher among those that come first, or take it out.
 
@@ -130,7 +177,16 @@ def get_articles(session: Session, ids: Sequence[int]) -> dict[int, ArticleText]
     return {row["id"]: ArticleText(**(dict(row) | {"categories": tuple(row["categories"] or ())})) for row in found.mappings()}
 
 
-def delete_articles(session: Session, ids: list[int]) -> int:
+def set_active(session: Session, ids: Sequence[int], active: bool) -> list[int]:
+    """Archive articles, or take them into work again; returns the ids of those that this changed, which is what undoes it.
+
+    An archived article is analysed no more and is no source of research; what was found in it stays.
+    """
+    changed = update(Article).where(among(Article.id, ids), Article.is_active.is_not(active)).values(is_active=active)
+    return list(session.scalars(changed.returning(Article.id)).all())
+
+
+def delete_articles(session: Session, ids: Sequence[int]) -> int:
     """Delete articles with what was found in them; records that queued them keep their title. Returns how many there were."""
     return len(session.scalars(delete(Article).where(among(Article.id, ids)).returning(Article.id)).all())
 

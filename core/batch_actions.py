@@ -9,21 +9,31 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from core.batches import progress, research_failed
-from core.budget import NoRoom, top_up, usd
+from core.budget import NoRoom, usd
+from core.causes import BUDGET, Cause
 from core.database import LAUNCH_LOCK, among
 from core.errors import NotFound, NotPossible
 from core.launching import IN_FLIGHT
+from core.limits import top_up
 from core.models import Analysis, BatchRecord, BatchSession, BatchStatus, RecordStatus, Signal
 
-_NOT_PAUSED: dict[str, Any] = {"pause_reason": None, "pause_budget_id": None, "pause_needs_usd": None, "interrupt": False}
+_NOT_PAUSED: dict[str, Any] = {
+    "pause_reason": None,
+    "pause_kind": None,
+    "pause_budget_id": None,
+    "pause_needs_usd": None,
+    "interrupt": False,
+}
 
 
-def pause(session: Session, batch_id: int, reason: str) -> None:
+def pause(session: Session, batch_id: int, reason: str, *, kind: str | None = None) -> None:
     """Claim nothing more; what is in flight finishes. Pausing a paused batch changes nothing.
+
+    ``kind`` says what happened (``core.causes``); None that a person wants it.
 
     Raises:
         NotFound: there is no such batch.
@@ -32,7 +42,7 @@ def pause(session: Session, batch_id: int, reason: str) -> None:
     status = lock(session, batch_id)
     if status is not BatchStatus.PAUSED:
         _refuse_unless(status, BatchStatus.claimable(), f"Batch {batch_id} can't be paused")
-        _become(session, batch_id, BatchStatus.PAUSED, pause_reason=reason)
+        _become(session, batch_id, BatchStatus.PAUSED, pause_reason=reason, pause_kind=kind)
 
 
 def pause_for_budget(session: Session, batch_id: int, refusal: NoRoom) -> None:
@@ -49,6 +59,7 @@ def pause_for_budget(session: Session, batch_id: int, refusal: NoRoom) -> None:
         batch_id,
         BatchStatus.PAUSED,
         pause_reason=f"{refusal} It needs about {usd(needs)} more to finish {left} {'article' if left == 1 else 'articles'}.",
+        pause_kind=BUDGET,
         pause_budget_id=refusal.budget.id,
         pause_needs_usd=needs,
     )
@@ -95,26 +106,20 @@ def cancel(session: Session, batch_id: int, *, now: datetime) -> None:
     )
 
 
-def retry_failed(session: Session, batch_id: int) -> int:
+def retry_failed(session: Session, batch_id: int, cause: Cause | None = None) -> int:
     """Queue the failed articles of a batch again and reopen it, but for those that another batch has in flight. Returns how many.
+
+    With ``cause`` only those that failed of it.
 
     Raises:
         NotFound: there is no such batch.
-        NotPossible: none failed, all that failed are in flight elsewhere, or the batch was cancelled.
+        NotPossible: none failed (so), all that failed are in flight elsewhere, or the batch was cancelled.
     """
     _hold_launches(session)
     _refuse_cancelled(session, batch_id)
-    failed = dict(
-        session.execute(
-            select(BatchRecord.article_id, BatchRecord.id).where(
-                BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.FAILED, BatchRecord.article_id.is_not(None)
-            )
-        ).all()
-    )
-    if not failed:
-        raise NotPossible(f"No article of batch {batch_id} failed.")
+    failed = failed_of(session, batch_id, cause)
     elsewhere = _in_flight_elsewhere(session, batch_id)
-    free = [record_id for article_id, record_id in failed.items() if article_id not in elsewhere]
+    free = [record_id for record_id, article_id in failed.items() if article_id not in elsewhere]
     if not free:
         raise NotPossible(f"The failed articles of batch {batch_id} are {IN_FLIGHT}.")
     retried = session.scalars(
@@ -125,6 +130,40 @@ def retry_failed(session: Session, batch_id: int) -> int:
     ).all()
     _become(session, batch_id, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED)
     return len(retried)
+
+
+def take_out(session: Session, batch_id: int, cause: Cause, *, now: datetime) -> int:
+    """Give up the failed articles of one cause; each can still be queued again. Returns how many.
+
+    Raises:
+        NotFound: there is no such batch.
+        NotPossible: none failed so.
+    """
+    lock(session, batch_id)
+    taken = session.scalars(
+        update(BatchRecord)
+        .where(among(BatchRecord.id, list(failed_of(session, batch_id, cause))), BatchRecord.status == RecordStatus.FAILED)
+        .values(status=RecordStatus.CANCELLED, finished_at=func.coalesce(BatchRecord.finished_at, now))
+        .returning(BatchRecord.id)
+    ).all()
+    return len(taken)
+
+
+def failed_of(session: Session, batch_id: int, cause: Cause | None = None) -> dict[int, int]:
+    """Articles by record of a batch's failed records, those of one cause or all, without deleted articles.
+
+    Raises:
+        NotPossible: there are none.
+    """
+    rows = session.execute(
+        select(BatchRecord.id, BatchRecord.article_id, BatchRecord.error_kind, BatchRecord.error_message)
+        .where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.FAILED, BatchRecord.article_id.is_not(None))
+        .order_by(BatchRecord.position)
+    )
+    failed = {record: article for record, article, kind, words in rows if article and (cause is None or Cause.of(kind, words) == cause)}
+    if not failed:
+        raise NotPossible(f"No article of batch {batch_id} failed{' of this any more' if cause else ''}.")
+    return failed
 
 
 def retry_research(session: Session, batch_id: int, article_id: int | None = None) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import batch_actions, records
+from core import batch_actions, causes, records
 from core.agents.providers import open_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
@@ -78,7 +78,7 @@ class BatchRun:
                 model = await stack.enter_async_context(open_model(configuration.model, settings))
                 web = WebSearch(settings) if configuration.research_provider == "tavily" else None
             except SettingsError as error:
-                await self._pause(str(error))
+                await self._pause(str(error), causes.SETTINGS)
                 return
             if web is not None:
                 await stack.enter_async_context(web)
@@ -199,7 +199,7 @@ class BatchRun:
         except CallFailed as error:
             if error.failure.action is Action.STOP:
                 await self._give_back(claim)
-                await self._pause(error.failure.message)
+                await self._pause(error.failure.message, error.failure.kind.value)
             else:
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
                 await self._stop_if_too_many_failed(pipeline.account.settings)
@@ -219,12 +219,12 @@ class BatchRun:
         self.shared.held.discard(claim.record_id)
         await self.desk.offload(lambda session: records.give_back(session, claim.record_id, owner=self.shared.owner, now=utc_now()))
 
-    async def _pause(self, reason: str) -> None:
+    async def _pause(self, reason: str, kind: str) -> None:
         self._open = False
 
         def pause(session: Session) -> None:
             try:
-                batch_actions.pause(session, self.batch_id, reason)
+                batch_actions.pause(session, self.batch_id, reason, kind=kind)
             except DeskError as error:
                 logger.info("not paused: %s", error)
 
@@ -236,5 +236,6 @@ class BatchRun:
             await self._pause(
                 f"{failed} of {ran} articles failed, more than is tolerated ({settings.failure_share:.0%} after {settings.failure_minimum}"
                 + (f", or {settings.failure_most}" if settings.failure_most else "")
-                + "). Look at their reasons, then resume or cancel."
+                + "). Look at their reasons, then resume or cancel.",
+                causes.TOO_MANY,
             )

@@ -1,11 +1,12 @@
 """Batch sessions as they are now: progress counted from the records and the ledger. Reads only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.errors import NotFound
 from core.models import BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus, Signal, Validation
@@ -24,6 +25,7 @@ class Progress:
     started_at: datetime | None
     finished_at: datetime | None
     pause_reason: str | None
+    pause_kind: str | None
     counts: dict[RecordStatus, int]
     estimated_usd: Decimal
     spent_usd: Decimal
@@ -72,6 +74,53 @@ def recent(session: Session, limit: int = 20) -> list[Progress]:
     return _progress_of(session, select(BatchSession).order_by(BatchSession.id.desc()).limit(limit))
 
 
+def some(session: Session, ids: Collection[int]) -> list[Progress]:
+    """The batches with these ids that there are."""
+    return _progress_of(session, select(BatchSession).where(BatchSession.id.in_(ids)))
+
+
+def unended(session: Session, limit: int = 20) -> list[Progress]:
+    """The newest batches that run, wait or are paused, newest first."""
+    found = select(BatchSession).where(BatchSession.status.in_(BatchStatus.open()))
+    return _progress_of(session, found.order_by(BatchSession.id.desc()).limit(limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of batches, newest first, and whether there are newer and older ones."""
+
+    rows: list[Progress]
+    has_newer: bool
+    has_older: bool
+
+
+def page(session: Session, statuses: Collection[BatchStatus] = (), *, before: int | None = None, size: int = 25) -> Page:
+    """Batches with an id under ``before``, of ``statuses`` or of any."""
+    chosen = select(BatchSession)
+    if statuses:
+        chosen = chosen.where(BatchSession.status.in_(statuses))
+    older = chosen if before is None else chosen.where(BatchSession.id < before)
+    rows = _progress_of(session, older.order_by(BatchSession.id.desc()).limit(size + 1))
+    newer = before is not None and session.scalar(select(exists(chosen.where(BatchSession.id >= before))))
+    return Page(rows[:size], bool(newer), len(rows) > size)
+
+
+def page_before(session: Session, statuses: Collection[BatchStatus], first: int, *, size: int = 25) -> int | None:
+    """What ``page`` takes to show the page of newer batches that ends before ``first``; None for the first page."""
+    newer = select(BatchSession.id).where(BatchSession.id > first).order_by(BatchSession.id)
+    if statuses:
+        newer = newer.where(BatchSession.status.in_(statuses))
+    ids = session.scalars(newer.limit(size + 1)).all()
+    return ids[size] if len(ids) > size else None
+
+
+def neighbours(session: Session, batch_id: int) -> tuple[int | None, int | None]:
+    """The batches launched before and after this one."""
+    before = select(BatchSession.id).where(BatchSession.id < batch_id).order_by(BatchSession.id.desc()).limit(1)
+    after = select(BatchSession.id).where(BatchSession.id > batch_id).order_by(BatchSession.id).limit(1)
+    return session.scalar(before), session.scalar(after)
+
+
 def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progress]:
     found = list(session.scalars(batches))
     ids = [batch.id for batch in found]
@@ -106,6 +155,7 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             started_at=batch.started_at,
             finished_at=batch.finished_at,
             pause_reason=batch.pause_reason,
+            pause_kind=batch.pause_kind,
             counts={status: counts.get(batch.id, {}).get(status, 0) for status in RecordStatus},
             estimated_usd=Decimal(batch.estimate["usd"]),
             spent_usd=spent.get(batch.id) or Decimal(0),
@@ -120,9 +170,10 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
 
 
 def research_failed() -> ColumnElement[bool]:
-    """Of ``signals``: the newest research failed."""
-    newest = select(func.max(Validation.id)).where(Validation.signal_id == Signal.id).correlate(Signal).scalar_subquery()
-    return exists().where(Validation.id == newest, Validation.failed)
+    """Of ``signals``: the newest research failed. Begins with what failed, of which there is little."""
+    newer = aliased(Validation)
+    later = exists().where(newer.signal_id == Validation.signal_id, newer.id > Validation.id)
+    return Signal.id.in_(select(Validation.signal_id).where(Validation.failed, ~later))
 
 
 def _record_counts(session: Session, batch_ids: list[int]) -> dict[int, dict[RecordStatus, int]]:

@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import ledger
-from core.errors import BudgetExceeded, DeskError, NotFound
+from core.errors import BudgetExceeded, DeskError
 from core.models import Budget, BudgetEvent, BudgetEventKind, BudgetScope, LedgerEntry, LedgerKind, LedgerStatus
 from core.pricing import TokenUsage
 from core.settings import Settings
@@ -142,13 +142,13 @@ def budget_states(session: Session, keys: Iterable[tuple[BudgetScope, str]]) -> 
 
 
 def current_budgets(session: Session, settings: Settings, now: datetime) -> list[BudgetState]:
-    """Today's and this month's budget, made if needed."""
+    """Today's and this month's budget, in this order, made if needed."""
     keys = budget_keys(now, None)
     states = budget_states(session, keys)
     if len(states) < len(keys):
         ensure_budgets(session, settings, now)
         states = budget_states(session, keys)
-    return states
+    return sorted(states, key=lambda state: keys.index((state.scope, state.key)))  # from its second day on the month's is the older row
 
 
 def refuse_if_over(states: Sequence[BudgetState], asked: Decimal) -> None:
@@ -245,24 +245,6 @@ def settle_orphans(session: Session, owners: Sequence[str], *, now: datetime) ->
     return _settle_lost(session, LedgerEntry.owner.in_(owners), "worker_died", "The worker died during this call.", now)
 
 
-def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -> None:
-    """Set a budget's limit; what is spent and reserved already stays.
-
-    Raises:
-        NotFound: there is no such budget.
-    """
-    _set_limit(session, budget_id, literal(limit), BudgetEventKind.LIMIT, limit, by)
-
-
-def top_up(session: Session, budget_id: int, amount: Decimal, *, by: str) -> None:
-    """Add to a budget's limit, on the record.
-
-    Raises:
-        NotFound: there is no such budget.
-    """
-    _set_limit(session, budget_id, Budget.limit_usd + amount, BudgetEventKind.TOP_UP, amount, by)
-
-
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A threshold that a budget passed."""
@@ -321,13 +303,6 @@ def _settle_lost(session: Session, lost: ColumnElement[bool], kind: str, words: 
     ).all()
     end(session, [End.unknown(entry, kind, words) for entry in entries], now=now)
     return len(entries)
-
-
-def _set_limit(session: Session, budget_id: int, limit: ColumnElement[Decimal], kind: BudgetEventKind, amount: Decimal, by: str) -> None:
-    changed = session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=limit).returning(Budget.id))
-    if changed.first() is None:
-        raise NotFound(f"There is no budget {budget_id}.")
-    session.add(BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, made_by=by))
 
 
 def _enter(session: Session, calls: Sequence[Call], owner: str, now: datetime) -> Sequence[Row[Any]]:

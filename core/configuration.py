@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import delete, select
@@ -30,7 +31,7 @@ from core.agents.prompts import prompt_version
 from core.database import Database
 from core.errors import DatabaseUnavailable, SettingsError
 from core.models import SavedSetting
-from core.settings import Settings, checked_value, load_settings, on_screen_fields
+from core.settings import Settings, checked_value, load_settings, on_screen_fields, read_from
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,24 @@ class SettingRow:
     value: Any
     default: Any
     source: str
-    """``environment``, ``screen`` or ``default``."""
+    """``environment``, ``file`` (a ``.env``), ``screen`` or ``default``."""
+
+    @property
+    def shown(self) -> str:
+        """The value as a person would write it; empty for none."""
+        return in_writing(self.value)
+
+    @property
+    def is_fixed(self) -> bool:
+        """It is set from outside and cannot be changed on screen."""
+        return self.source in ("environment", "file")
+
+
+def in_writing(value: Any) -> str:
+    """A setting's value as it is typed."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Desk:
@@ -167,8 +185,7 @@ class Desk:
 
     def settings(self, session: Session) -> Settings:
         """The settings in force now."""
-        saved: dict[str, Any] = dict(session.execute(select(SavedSetting.name, SavedSetting.value)).all())
-        return self.environment.with_saved(saved)
+        return self.environment.with_saved(saved_values(session))
 
 
 def setting_rows(settings: Settings, saved: set[str]) -> list[SettingRow]:
@@ -176,7 +193,7 @@ def setting_rows(settings: Settings, saved: set[str]) -> list[SettingRow]:
     rows = []
     for name in on_screen_fields():
         field = Settings.model_fields[name]
-        source = "environment" if name in settings.fixed_by_environment else "screen" if name in saved else "default"
+        source = read_from(name) if name in settings.fixed_by_environment else "screen" if name in saved else "default"
         rows.append(SettingRow(name, field.title or name, field.description or "", getattr(settings, name), field.default, source))
     return rows
 
@@ -195,9 +212,29 @@ def save_setting(session: Session, environment: Settings, name: str, value: Any,
     if name in environment.fixed_by_environment:
         raise SettingsError(f"'{name}' is set by the environment; change it there.")
     checked = checked_value(name, value)
-    stored = str(checked) if not isinstance(checked, (int, float, str)) else checked
+    stored = str(checked) if isinstance(checked, Decimal) else checked
     statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by}))
+
+
+def saved_values(session: Session) -> dict[str, Any]:
+    """What was saved on screen, as it is stored, by name."""
+    return dict(session.execute(select(SavedSetting.name, SavedSetting.value)).all())
+
+
+def save_settings(session: Session, environment: Settings, values: Mapping[str, Any], *, by: str) -> None:
+    """Keep several values at once, or none of them. Raises as ``save_setting``."""
+    for name, value in values.items():
+        save_setting(session, environment, name, value, by=by)
+
+
+def put_back(session: Session, environment: Settings, saved: Mapping[str, Any], *, by: str) -> None:
+    """Have settings as they stood: a name with what was saved for it, or with None where nothing was."""
+    for name, value in saved.items():
+        if value is None:
+            reset_setting(session, name)
+        else:
+            save_setting(session, environment, name, value, by=by)
 
 
 def reset_setting(session: Session, name: str) -> None:

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ TRUSTED_IDLE_SECONDS = 2.0
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
+SPENDING_LOCK = 7_264_420
 
 
 class Database:
@@ -98,9 +100,8 @@ class Database:
         Raises:
             DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        config = migrations()
+        known = {name for name, _ in known_revisions()}
         try:
             with self.engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
@@ -176,6 +177,20 @@ def _driver_url(url: str) -> URL:
     return address
 
 
+def migrations() -> Config:
+    """Where Alembic finds the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@cache
+def known_revisions() -> tuple[tuple[str, str], ...]:
+    """Every revision of this checkout with its title, newest first."""
+    scripts = ScriptDirectory.from_config(migrations()).walk_revisions()
+    return tuple((script.revision, (script.doc or "").strip().splitlines()[0] if script.doc else "") for script in scripts)
+
+
 def current_revision(connection: Connection) -> str | None:
     """The schema's revision; None before the first migration."""
     return MigrationContext.configure(connection).get_current_revision()
@@ -197,6 +212,6 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
     return f"The database at {address} does not answer: {words}. Check that it runs and that DATABASE_URL is right."
 
 
-def among(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+def among(column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None], ids: Sequence[int]) -> ColumnElement[bool]:
     """``column = ANY(ids)``: one parameter however many ids there are (the wire protocol allows 65,535)."""
     return column == any_(cast(list(ids), ARRAY(BigInteger)))

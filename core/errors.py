@@ -52,3 +52,9 @@ class NotPossible(DeskError):
     """An action cannot be done in the state things are in."""
 
     exit_code = 8
+
+
+class BackupRefused(DeskError):
+    """A backup cannot be written, or a file cannot be restored."""
+
+    exit_code = 9

@@ -99,7 +99,7 @@ def recent_averages(session: Session, model: str) -> Averages:
     newest = (
         select(LedgerEntry)
         .where(LedgerEntry.model == model, LedgerEntry.status == LedgerStatus.SETTLED, LedgerEntry.error_kind.is_(None))
-        .order_by(LedgerEntry.created_at.desc())
+        .order_by(LedgerEntry.id.desc())  # as its index ends
         .limit(RECENT_CALLS)
         .subquery()
     )

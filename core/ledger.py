@@ -1,5 +1,7 @@
 """The two statements that calls run: enter them with their reservations, and end them with their costs.
 
+The second also writes what they add to the roll-ups (``core.spending``), so these hold what the ledger holds, at every moment.
+
 Each takes many calls at once, so it is one round trip and one lock of the budget rows for all of them. Budget rows and entries
 are locked in the order of their ids. Nothing here decides: the rows that come back say what stood in the way.
 """
@@ -106,7 +108,16 @@ WITH given AS (
         output_tokens = given.output, thinking_tokens = given.thinking, search_credits = given.credits,
         error_kind = given.error_kind, error_message = given.error_message
     FROM given, held WHERE line.id = held.id AND given.entry = held.id
-    RETURNING line.usd, line.reserved_usd, line.day, line.batch_id
+    RETURNING line.*
+), rolled_up AS (
+    INSERT INTO spend_deltas (day, slot, batch_id, publisher_id, kind, agent, provider, model, calls, released_calls, unknown_calls, usd,
+                              unknown_usd, input_tokens, cached_tokens, output_tokens, thinking_tokens, search_credits)
+    SELECT day, date_bin('10 minutes', CAST(:now AS timestamptz), timestamptz '2000-01-01 00:00Z'), coalesce(batch_id, 0), publisher_id,
+           kind, agent, provider, model, count(*), count(*) FILTER (WHERE status = 'RELEASED'),
+           count(*) FILTER (WHERE status = 'UNKNOWN'), sum(usd), coalesce(sum(usd) FILTER (WHERE status = 'UNKNOWN'), 0),
+           sum(input_tokens), sum(cached_tokens), sum(output_tokens), sum(thinking_tokens), sum(search_credits)
+    FROM ended, LATERAL (SELECT coalesce((SELECT publisher_id FROM articles WHERE id = ended.article_id), 0)) AS of_article(publisher_id)
+    GROUP BY day, batch_id, publisher_id, kind, agent, provider, model
 ), moved AS (
     SELECT scope, key, sum(usd) AS usd, sum(reserved_usd) AS reserved
     FROM ended, LATERAL (VALUES

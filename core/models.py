@@ -194,6 +194,15 @@ class Article(Base):
         Index("ix_articles_published_at_id", text("published_at DESC"), text("id DESC")),
         Index("ix_articles_publisher_id_published_at", "publisher_id", text("published_at DESC")),
         Index("ix_articles_story", "story_id", "published_at", "id", postgresql_where=text("story_id IS NOT NULL")),
+        Index(
+            "ix_articles_story_published",
+            text("published_at DESC"),
+            "story_id",
+            "publisher_id",
+            postgresql_where=text("story_id IS NOT NULL"),
+        ),
+        Index("ix_articles_samples", text("published_at DESC"), text("id DESC"), postgresql_where=text("is_sample")),
+        Index("ix_articles_archived", text("published_at DESC"), text("id DESC"), postgresql_where=text("NOT is_active")),
         Index("ix_articles_ungrouped", "id", postgresql_where=text("story_keys IS NULL")),
         # Without its list of pending entries, which every search would read from one end to the other.
         Index("ix_articles_story_keys", "story_keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
@@ -289,6 +298,17 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Price(Base):
+    """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
+
+    __tablename__ = "prices"
+    __table_args__ = (CheckConstraint("close > 0", name="above_zero"),)
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    close: Mapped[Decimal] = mapped_column(Numeric(20, 8))
+    imported_at: Mapped[Created]
+
+
 # --- batches and records ---------------------------------------------------------------------------------------------
 
 
@@ -296,7 +316,10 @@ class BatchSession(Base):
     """One launch. Its configuration is what every article of it is analysed with."""
 
     __tablename__ = "batch_sessions"
-    __table_args__ = (Index("ix_batch_sessions_open", "status", postgresql_where=text("status IN ('INITIATED', 'PROCESSING', 'PAUSED')")),)
+    __table_args__ = (
+        Index("ix_batch_sessions_open", "status", postgresql_where=text("status IN ('INITIATED', 'PROCESSING', 'PAUSED')")),
+        Index("ix_batch_sessions_status_id", "status", "id"),
+    )
 
     id: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
@@ -313,6 +336,8 @@ class BatchSession(Base):
     finished_at: Mapped[Moment | None]
     pause_reason: Mapped[str | None]
     """Set while PAUSED: what happened and what to change, or who paused it."""
+    pause_kind: Mapped[str | None] = mapped_column(String(40))
+    """With it: what kind of thing happened (``core.causes``); null where a person paused it."""
     pause_budget_id: Mapped[int | None] = mapped_column(ForeignKey("budgets.id", ondelete="SET NULL"))
     """Set while PAUSED for want of room in a budget: that budget."""
     pause_needs_usd: Mapped[Money | None]
@@ -329,7 +354,7 @@ class BatchRecord(Base):
         UniqueConstraint("batch_id", "article_id"),
         Index("ix_batch_records_claim", "batch_id", "position", postgresql_where=text("status = 'PENDING'")),
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
-        Index("ix_batch_records_batch_id_status", "batch_id", "status", "position"),
+        Index("ix_batch_records_place", "batch_id", "status", "position"),
         Index("ix_batch_records_position", "batch_id", "position"),
     )
 
@@ -657,7 +682,13 @@ class LedgerEntry(Base):
     __tablename__ = "ledger_entries"
     __table_args__ = (
         Index("ix_ledger_entries_created_at_id", text("created_at DESC"), text("id DESC")),
+        # With what a run's page adds up, so that it need not read the entries themselves.
+        Index("ix_ledger_entries_run", "batch_id", "created_at", postgresql_include=["settled_at", "status", "usd", "reserved_usd"]),
         Index("ix_ledger_entries_reserved", "owner", postgresql_where=text("status = 'RESERVED'")),
+        Index("ix_ledger_entries_troubled", "status", "id", postgresql_where=text("status IN ('RELEASED', 'UNKNOWN')")),
+        Index("ix_ledger_entries_batch_id", "batch_id", "id"),
+        Index("ix_ledger_entries_model_id", "model", "id"),
+        Index("ix_ledger_entries_day_id", "day", "id"),
         CheckConstraint("usd >= 0 AND reserved_usd >= 0", name="not_negative"),
     )
 
@@ -669,7 +700,7 @@ class LedgerEntry(Base):
     agent: Mapped[str] = mapped_column(String(40))
     provider: Mapped[str] = mapped_column(String(60))
     model: Mapped[str] = mapped_column(String(200))
-    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch_sessions.id", ondelete="SET NULL"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch_sessions.id", ondelete="SET NULL"))
     record_id: Mapped[int | None] = mapped_column(ForeignKey("batch_records.id", ondelete="SET NULL"), index=True)
     article_id: Mapped[int | None] = mapped_column(ForeignKey("articles.id", ondelete="SET NULL"), index=True)
     owner: Mapped[str | None] = mapped_column(String(200))
@@ -688,6 +719,91 @@ class LedgerEntry(Base):
     error_message: Mapped[str | None]
     day: Mapped[date] = mapped_column(Date)
     """The UTC day whose budget the entry counts against."""
+
+
+Total = Annotated[int, mapped_column(BigInteger, server_default=text("0"))]
+TotalMoney = Annotated[Decimal, mapped_column(Numeric(18, 8), server_default=text("0"))]
+
+
+class Usage:
+    """What ledger entries that have ended come to: the sums of the roll-ups (``core.spending``)."""
+
+    calls: Mapped[Total]
+    released_calls: Mapped[Total]
+    """Of ``calls``: refused or never made, so not billed."""
+    unknown_calls: Mapped[Total]
+    """Of ``calls``: without an answer, so counted at their worst case."""
+    usd: Mapped[TotalMoney]
+    unknown_usd: Mapped[TotalMoney]
+    """Of ``usd``: the worst cases."""
+    input_tokens: Mapped[Total]
+    cached_tokens: Mapped[Total]
+    output_tokens: Mapped[Total]
+    thinking_tokens: Mapped[Total]
+    search_credits: Mapped[TotalMoney]
+
+
+class SpendDay(Usage, Base):
+    """The ledger by the UTC day that entries count against, and by who called whom: a few rows a day."""
+
+    __tablename__ = "spend_days"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    kind: Mapped[LedgerKind] = mapped_column(primary_key=True)
+    agent: Mapped[str] = mapped_column(String(40), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(60), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class SpendPublisher(Usage, Base):
+    """The ledger by day and by the publisher of the article."""
+
+    __tablename__ = "spend_publishers"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    publisher_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """0 for calls without an article."""
+
+
+class SpendBatch(Usage, Base):
+    """The ledger by batch, day and model. One table for all of them would have as many rows as the ledger where batches are small."""
+
+    __tablename__ = "spend_batches"
+    __table_args__ = (Index("ix_spend_batches_day", "day"),)
+
+    batch_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """0 for calls without a batch."""
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class SpendSlot(Base):
+    """USD by the ten minutes in which calls ended: the pace."""
+
+    __tablename__ = "spend_slots"
+
+    slot: Mapped[Moment] = mapped_column(primary_key=True)
+    usd: Mapped[TotalMoney]
+
+
+class SpendDelta(Usage, Base):
+    """What one statement that ended calls adds to the tables above, written by that statement and waiting to be folded into them.
+
+    Appended, never updated: calls that end at once, in batches and processes that know nothing of each other, lock nothing of each
+    other's.
+    """
+
+    __tablename__ = "spend_deltas"
+
+    id: Mapped[Key]
+    day: Mapped[date] = mapped_column(Date)
+    slot: Mapped[Moment]
+    batch_id: Mapped[int] = mapped_column(BigInteger)
+    publisher_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[LedgerKind]
+    agent: Mapped[str] = mapped_column(String(40))
+    provider: Mapped[str] = mapped_column(String(60))
+    model: Mapped[str] = mapped_column(String(200))
 
 
 class Budget(Base):
@@ -721,6 +837,10 @@ class BudgetEvent(Base):
     """For an alert: percent of the limit."""
     amount_usd: Mapped[Money | None]
     """For a top-up: what was added. For a change of limit: the new limit."""
+    before_usd: Mapped[Money | None]
+    """The limit before a top-up or a change; null for alerts, and for changes made before this was kept."""
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("budget_events.id", ondelete="CASCADE"))
+    """The change that this one took back."""
     made_by: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[Created]
     told_at: Mapped[Moment | None]

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 import psutil
 from sqlalchemy import exists, select
 
-from core import batch_actions, records, rollups
+from core import batch_actions, records, rollups, spending
 from core.alerts import tell_alerts
 from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
@@ -127,6 +127,7 @@ class Orchestrator:
     def _fold(self) -> None:
         with self.desk.database.session() as session:
             rollups.fold(session)
+            spending.fold(session)
 
     def _dead_neighbours(self) -> list[str]:
         """Workers registered from this host whose process is gone: theirs can be taken back at once, without waiting for the lease."""

@@ -6,7 +6,7 @@ only. Signals nobody looked at cost nothing, and every query comes back as count
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from core.agents.outputs import Verdict
 from core.calibration import BINS, Bin, Calibration, Share, cohens_kappa
-from core.models import BatchSession, Decision, LedgerEntry, LedgerStatus, Publisher, StandingDecision
+from core.models import BatchSession, Decision, Publisher, StandingDecision
+from core.spending import batch_spending
 
 LONGEST = 100
 YES_OR_NO = (Decision.ACCEPTED, Decision.REJECTED)
@@ -166,22 +167,21 @@ def calibrations(session: Session, scope: Scope = EVERYTHING) -> tuple[Calibrati
 def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
     """By model: what runs spent since then, and what was accepted since then, dearest first.
 
-    Spent is everything that calls made in this time cost, analysis and research, of articles that gave nothing too; a call of
-    which no answer came counts at its worst case. Money has no reviewer, so all of them count.
+    Spent is everything that calls cost in this time (from the beginning of its first UTC day), analysis and research, of articles
+    that gave nothing too; a call of which no answer came counts at its worst case. Money has no reviewer, so all of them count.
     """
-    entries = (
+    paid_for = batch_spending(since.astimezone(UTC).date() if since else None)
+    batch_id = func.nullif(paid_for.c.batch_id, 0)
+    spent = (
         select(
-            LedgerEntry.batch_id,
-            case((LedgerEntry.batch_id.is_(None), LedgerEntry.model)).label("alone"),
-            func.sum(LedgerEntry.usd).label("usd"),
-            func.sum(LedgerEntry.usd).filter(LedgerEntry.status == LedgerStatus.UNKNOWN).label("unknown_usd"),
+            batch_id.label("batch_id"),
+            case((batch_id.is_(None), paid_for.c.model)).label("alone"),
+            func.sum(paid_for.c.usd).label("usd"),
+            func.sum(paid_for.c.unknown_usd).label("unknown_usd"),
         )
-        .where(LedgerEntry.status.in_((LedgerStatus.SETTLED, LedgerStatus.UNKNOWN)), LedgerEntry.usd > 0)
         .group_by("batch_id", "alone")
+        .subquery()
     )
-    if since is not None:
-        entries = entries.where(LedgerEntry.created_at >= since)
-    spent = entries.subquery()
     model = func.coalesce(BatchSession.configuration["model"].astext, spent.c.alone)
     statement = (
         select(model, func.sum(spent.c.usd), func.coalesce(func.sum(spent.c.unknown_usd), 0))

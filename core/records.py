@@ -8,8 +8,10 @@ that lost its lease cannot overwrite what the next one does.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,7 +19,7 @@ from core import kept_answers
 from core.budget import settle_forgotten, settle_orphans
 from core.database import among
 from core.errors import NotPossible
-from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker
+from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker
 from core.settings import Settings
 
 HEARTBEAT_SECONDS = 10
@@ -50,6 +52,22 @@ class RecordRow:
     error_kind: str | None
     error_message: str | None
     skip_reason: str | None
+    usd: Decimal
+    """Of its calls so far."""
+
+
+_ROW = (
+    BatchRecord.id,
+    BatchRecord.article_id,
+    BatchRecord.article_title.label("title"),
+    BatchRecord.status,
+    BatchRecord.attempts,
+    BatchRecord.started_at,
+    BatchRecord.finished_at,
+    BatchRecord.error_kind,
+    BatchRecord.error_message,
+    BatchRecord.skip_reason,
+)
 
 
 def claim(session: Session, batch_id: int, *, owner: str, most: int, now: datetime) -> list[Claim]:
@@ -187,24 +205,65 @@ def too_many_failed(failed: int, ran: int, settings: Settings) -> bool:
     return ran >= settings.failure_minimum and failed > settings.failure_share * ran
 
 
-def rows(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), offset: int = 0, size: int = 100) -> list[RecordRow]:
-    """A page of a batch's records: in work first, then failed, then the others in their order."""
-    statement = select(
-        BatchRecord.id,
-        BatchRecord.article_id,
-        BatchRecord.article_title.label("title"),
-        BatchRecord.status,
-        BatchRecord.attempts,
-        BatchRecord.started_at,
-        BatchRecord.finished_at,
-        BatchRecord.error_kind,
-        BatchRecord.error_message,
-        BatchRecord.skip_reason,
-    ).where(BatchRecord.batch_id == batch_id)
+SHOWN_FIRST = (
+    RecordStatus.PROCESSING,
+    RecordStatus.FAILED,
+    RecordStatus.COMPLETED,
+    RecordStatus.PENDING,
+    RecordStatus.CANCELLED,
+    RecordStatus.SKIPPED,
+)
+"""The order of a batch's records on screen: what a person may have to act on comes first."""
+
+
+def rows(
+    session: Session,
+    batch_id: int,
+    *,
+    statuses: Sequence[RecordStatus] = (),
+    words: str = "",
+    kind: str | None = None,
+    offset: int = 0,
+    size: int = 100,
+) -> list[RecordRow]:
+    """A page of a batch's records, state by state (``SHOWN_FIRST``) and each in its order.
+
+    Only those with all ``words`` in the title and that failed of ``kind``, if given. State by state along the index: a page deep
+    in a batch of 100,000 articles does not sort them.
+    """
+    found: list[Any] = []
+    for status in SHOWN_FIRST:
+        if (statuses and status not in statuses) or len(found) == size:
+            continue
+        these = [BatchRecord.status == status, *_matching(batch_id, words, kind)]
+        page = session.execute(select(*_ROW).where(*these).order_by(BatchRecord.position).offset(offset).limit(size - len(found))).all()
+        if offset and not page:
+            offset -= session.scalar(select(func.count()).select_from(select(BatchRecord.id).where(*these).limit(offset).subquery())) or 0
+        elif page:
+            offset = 0
+        found += page
+    spent = _spent(session, [row.id for row in found])
+    return [RecordRow(**row._mapping, usd=spent.get(row.id, Decimal(0))) for row in found]
+
+
+def count(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), words: str = "", kind: str | None = None) -> int:
+    """How many records ``rows`` has in all."""
+    these = _matching(batch_id, words, kind)
     if statuses:
-        statement = statement.where(BatchRecord.status.in_(statuses))
-    order = (BatchRecord.status != RecordStatus.PROCESSING, BatchRecord.status != RecordStatus.FAILED, BatchRecord.position)
-    return [RecordRow(**row) for row in session.execute(statement.order_by(*order).offset(offset).limit(size)).mappings()]
+        these.append(BatchRecord.status.in_(statuses))
+    return session.scalar(select(func.count()).select_from(BatchRecord).where(*these)) or 0
+
+
+def _matching(batch_id: int, words: str, kind: str | None) -> list[ColumnElement[bool]]:
+    these: list[ColumnElement[bool]] = [BatchRecord.batch_id == batch_id]
+    these += [BatchRecord.article_title.icontains(word, autoescape=True) for word in words.split()]
+    return these if kind is None else [*these, BatchRecord.error_kind == kind]
+
+
+def _spent(session: Session, record_ids: Sequence[int]) -> dict[int, Decimal]:
+    """USD of each record's calls."""
+    of_record = select(LedgerEntry.record_id, func.sum(LedgerEntry.usd)).where(among(LedgerEntry.record_id, record_ids))
+    return {record_id: usd for record_id, usd in session.execute(of_record.group_by(LedgerEntry.record_id)) if record_id is not None}
 
 
 def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:

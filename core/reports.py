@@ -1,4 +1,4 @@
-"""Reports: the figures behind the Overview and Budget pages. Reads only."""
+"""Reports: the figures behind the Overview. Reads only."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,14 +15,7 @@ from core.models import (
     BatchRecord,
     BatchSession,
     BatchStatus,
-    Budget,
-    BudgetEvent,
-    BudgetEventKind,
-    BudgetScope,
     Decision,
-    LedgerEntry,
-    LedgerKind,
-    LedgerStatus,
     Publisher,
     PublisherDay,
     RecordStatus,
@@ -43,58 +36,6 @@ class Today:
     waiting: int
     to_review: int
     accepted: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """A group's use of money, tokens and credits."""
-
-    key: str
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    search_credits: Decimal
-    usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """A line of the ledger."""
-
-    id: int
-    created_at: datetime
-    status: LedgerStatus
-    kind: LedgerKind
-    agent: str
-    provider: str
-    model: str
-    batch_id: int | None
-    record_id: int | None
-    article_id: int | None
-    attempt: int
-    reserved_usd: Decimal
-    usd: Decimal
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    thinking_tokens: int
-    search_credits: Decimal
-    error_kind: str | None
-    error_message: str | None
-    settled_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetEventRow:
-    """An alert, a top-up or a change of limit, for a list."""
-
-    created_at: datetime
-    scope: BudgetScope
-    key: str
-    kind: BudgetEventKind
-    threshold: int | None
-    amount_usd: Decimal | None
-    made_by: str
 
 
 def today(session: Session, readiness: Readiness) -> Today:
@@ -145,64 +86,6 @@ def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, 
         .limit(limit)
     )
     return [(name, signals, taken) for name, signals, taken in rows]
-
-
-def spend_by_day(session: Session, *, since: date) -> list[tuple[date, str, Decimal]]:
-    """USD by UTC day and model; today's reservations are not in it."""
-    rows = session.execute(
-        select(LedgerEntry.day, LedgerEntry.model, func.sum(LedgerEntry.usd))
-        .where(LedgerEntry.day >= since, LedgerEntry.status != LedgerStatus.RESERVED)
-        .group_by(LedgerEntry.day, LedgerEntry.model)
-        .order_by(LedgerEntry.day, LedgerEntry.model)
-    )
-    return list(rows)
-
-
-def spend_by(session: Session, column: str, *, since: date) -> list[Spend]:
-    """Spend grouped by ``day``, ``model``, ``agent`` or ``batch_id``, most expensive first."""
-    key = {"day": LedgerEntry.day, "model": LedgerEntry.model, "agent": LedgerEntry.agent, "batch_id": LedgerEntry.batch_id}[column]
-    rows = session.execute(
-        select(
-            key,
-            func.count(),
-            func.sum(LedgerEntry.input_tokens),
-            func.sum(LedgerEntry.output_tokens + LedgerEntry.thinking_tokens),
-            func.sum(LedgerEntry.search_credits),
-            func.sum(LedgerEntry.usd),
-        )
-        .where(LedgerEntry.day >= since, LedgerEntry.status != LedgerStatus.RESERVED)
-        .group_by(key)
-        .order_by(func.sum(LedgerEntry.usd).desc(), func.count().desc())
-    )
-    return [Spend(str(row[0]), *row[1:]) for row in rows]
-
-
-def ledger_page(session: Session, *, offset: int = 0, size: int = 100, batch_id: int | None = None) -> list[LedgerRow]:
-    """A page of the ledger, newest first."""
-    columns = [getattr(LedgerEntry, name) for name in LedgerRow.__dataclass_fields__]
-    statement = select(*columns).order_by(LedgerEntry.created_at.desc(), LedgerEntry.id.desc()).offset(offset).limit(size)
-    if batch_id is not None:
-        statement = statement.where(LedgerEntry.batch_id == batch_id)
-    return [LedgerRow(**row) for row in session.execute(statement).mappings()]
-
-
-def budget_events(session: Session, limit: int = 50) -> list[BudgetEventRow]:
-    """Alerts, top-ups and changes of limits, newest first."""
-    rows = session.execute(
-        select(
-            BudgetEvent.created_at,
-            Budget.scope,
-            Budget.key,
-            BudgetEvent.kind,
-            BudgetEvent.threshold,
-            BudgetEvent.amount_usd,
-            BudgetEvent.made_by,
-        )
-        .join(Budget, Budget.id == BudgetEvent.budget_id)
-        .order_by(BudgetEvent.id.desc())
-        .limit(limit)
-    )
-    return [BudgetEventRow(*row) for row in rows]
 
 
 def burn_rate(state: BudgetState, now: datetime) -> Decimal:

@@ -5,7 +5,6 @@ writers never wait for one another. Readers sum the rows, folded or not, so a fi
 the rows few. Any thread may call this.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -23,7 +22,3 @@ def fold(session: Session) -> None:
 def rebuild(session: Session) -> None:
     """Make lists and roll-ups anew from articles, analyses, signals and reviews; a few minutes for a million articles."""
     session.execute(text("SELECT rebuild_lists()"))
-
-
-REBUILDS: tuple[Callable[[Session], None], ...] = (rebuild,)
-"""Each roll-up's way to be made anew: what a bulk load past the triggers has to call."""

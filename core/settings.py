@@ -9,8 +9,10 @@ import os
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
+from dotenv import dotenv_values
 from platformdirs import user_data_path
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -181,11 +183,69 @@ def checked_value(name: str, value: Any) -> Any:
     """
     if name not in on_screen_fields():
         raise SettingsError(f"'{name}' is not a setting that can be changed on screen.")
-    field = Settings.model_fields[name]
+    if value == "" and _may_be_none(name):
+        return None
     try:
         return _adapter(name).validate_python(value)
-    except ValidationError as error:
-        raise SettingsError(f"{field.title}: {error.errors()[0]['msg']}.") from error
+    except ValidationError:
+        raise SettingsError(f"{Settings.model_fields[name].title}: must be {expected(name)}.") from None
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The values of a setting that has a fixed list of them; empty for any other."""
+    annotation = Settings.model_fields[name].annotation
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def expected(name: str) -> str:
+    """What a setting takes, in words: ``a whole number from 1 to 256``."""
+    field = Settings.model_fields[name]
+    if listed := choices(name):
+        return f"{', '.join(listed[:-1])} or {listed[-1]}"
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
+    # The limits stand beside the field, or in the type that it names.
+    limits = {key: value for limit in field.metadata for key, value in _limits(limit).items()}
+    low, high = limits.get("ge"), limits.get("le")
+    if str in kinds:
+        return f"a text of {limits.get('min_length', 0)} to {limits.get('max_length', 'any number of')} characters"
+    what = "a whole number" if int in kinds else "an amount" if Decimal in kinds else "a number"
+    reach = f" from {low:,} to {high:,}" if high is not None else f" of at least {low:,}" if low is not None else ""
+    places = f" with at most {limits['decimal_places']} decimals" if "decimal_places" in limits else ""
+    return f"{what}{reach}{places}" + (", or empty for none" if _may_be_none(name) else "")
+
+
+def _limits(limit: Any) -> dict[str, Any]:
+    names = ("ge", "le", "min_length", "max_length", "decimal_places")
+    return {name: value for name in names if (value := getattr(limit, name, None)) is not None}
+
+
+def _may_be_none(name: str) -> bool:
+    return NoneType in get_args(Settings.model_fields[name].annotation)
+
+
+def variable(name: str) -> str:
+    """The environment variable that sets a field: of several the one that is set, else the first."""
+    aliases = _variables(name)
+    return next((alias for alias in aliases if os.environ.get(alias)), aliases[0])
+
+
+def read_from(name: str) -> Literal["environment", "file"]:
+    """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
+    if any(os.environ.get(alias) for alias in _variables(name)):
+        return "environment"
+    files = Settings.model_config.get("env_file") or ()
+    for file in files if isinstance(files, tuple) else (files,):
+        written = {key.upper(): value for key, value in dotenv_values(file).items()}
+        if any(written.get(alias) for alias in _variables(name)):
+            return "file"
+    return "environment"
+
+
+def _variables(name: str) -> tuple[str, ...]:
+    alias = Settings.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (str(alias),) if alias else (f"SIGNALDESK_{name.upper()}",)
 
 
 @cache

@@ -220,6 +220,11 @@ def signals_in_article(session: Session, article_id: int, *, blind_share: float 
     return _details(session, Signal.article_id == article_id, blind_share)
 
 
+def get_signals(session: Session, ids: Sequence[int], *, blind_share: float = 0) -> list[SignalDetail]:
+    """Those of some signals that exist. ``blind_share`` as in ``SignalFilter``."""
+    return _details(session, among(Signal.id, ids), blind_share)
+
+
 def get_signal(session: Session, signal_id: int, *, blind_share: float = 0) -> SignalDetail:
     """One signal. ``blind_share`` as in ``SignalFilter``.
 
@@ -242,6 +247,11 @@ def analyses_of(session: Session, article_id: int) -> list[AnalysisRow]:
 def signal_page(session: Session, signal_filter: SignalFilter, *, offset: int = 0, size: int) -> list[SignalRow]:
     """The signals that match, in the filter's order, from ``offset`` on; for far offsets ``signals_at`` is the way."""
     return signals_at(session, signal_filter, FIRST, offset + size).rows[offset:]
+
+
+def first_ids(session: Session, signal_filter: SignalFilter, most: int) -> list[int]:
+    """The ids of the first ``most`` signals that match, in the filter's order."""
+    return list(walk(_fetches(session, signal_filter), FIRST, most).rows)
 
 
 def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size: int) -> Page[SignalRow]:

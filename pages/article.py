@@ -1,9 +1,10 @@
-"""One article: the reader with its evidence highlighted, its analyses and its signals."""
+"""One article: the reader with its evidence highlighted, its story, its runs and their costs, its analyses and its signals."""
 
 from functools import partial
 
 import streamlit as st
 
+from console.article_view import analysis_card, analyze, head, nothing_chosen, runs_list, runs_of_article, signal_moves
 from console.components import empty
 from console.exporting import export_popover
 from console.reader import highlighted, legend
@@ -11,24 +12,27 @@ from console.resources import read
 from console.signal_card import marks_in, signal_card
 from console.state import blind_share
 from console.story_view import story
-from console.words import exact, number_in, percent, plain
+from console.words import number_in, plain
 from core.articles import get_article
+from core.errors import NotFound
 from core.signals import analyses_of, signals_in_article
 
 wanted = number_in(st.query_params.get("id", ""))
 if wanted is None:
-    empty("No article is chosen.", "articles", "Go to Articles")
+    nothing_chosen("No article is chosen.")
     st.stop()
-article = read(partial(get_article, article_id=wanted))
-found = read(lambda session: signals_in_article(session, article.id, blind_share=blind_share()))
+try:
+    article = read(partial(get_article, article_id=wanted))
+except NotFound as error:
+    nothing_chosen(str(error))
+    st.stop()
+share = blind_share()
+found = read(lambda session: signals_in_article(session, article.id, blind_share=share))
+analyses = read(lambda session: analyses_of(session, article.id))
+runs = runs_of_article(article.id)
 chosen_id = number_in(st.query_params.get("signal", ""))
 
-st.title(plain(article.title))
-facts = [article.publisher, exact(article.published_at), f"{len(article.body):,} characters", article.authors or ""]
-st.caption(" · ".join(plain(fact) for fact in facts if fact) + (" · sample article" if article.is_sample else ""))
-if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
-    st.link_button("Open at the publisher", article.url, icon=":material/open_in_new:", type="tertiary")
-
+head(article)
 numbers = {signal.id: number for number, signal in enumerate(found, start=1)}
 left, right = st.columns([6, 5])
 with left:
@@ -39,19 +43,21 @@ with left:
         st.html(legend(marks))
     st.html(highlighted(article.body, marks, chosen=chosen_id, numbers=numbers))
 with right:
+    first, second = st.container(), st.container()
+about, below = (second, first) if chosen_id in numbers else (first, second)  # a signal that was asked for comes first
+with about:
+    analyze(article, runs)
     story(article.id)
-    for analysis in read(lambda session: analyses_of(session, article.id)):
-        with st.container(border=True):
-            st.markdown(
-                f"**{analysis.sentiment.value.lower()}** · impact {percent(analysis.impact)} · strength {percent(analysis.signal_strength)}"
-            )
-            st.markdown(plain(analysis.summary))
-            st.caption(f"{plain(analysis.context)}")
-            st.caption(
-                f"{analysis.model} · {analysis.prompt_version} · {exact(analysis.created_at)} · {analysis.ungrounded_signals} ungrounded"
-            )
-    export_popover(article_id=article.id, key="article")
-    if not found:
-        empty("No signals: the article was not analysed yet, or there are none in it.", "articles", "Go to Articles")
+    for analysis in analyses:
+        analysis_card(analysis)
+    runs_list(runs)
+with below:
+    if found:
+        signal_moves(article.id, found, chosen_id)
+        export_popover(article_id=article.id, key="article")
+    elif analyses:
+        empty("It was analysed, and no signal with a quote to stand on was found in it.", "articles", "Go to Articles")
+    else:
+        empty("Not analysed yet: its signals will stand here.", "articles", "Go to Articles")
     for signal in sorted(found, key=lambda one: one.id != chosen_id):
         signal_card(signal, article, number=numbers[signal.id])

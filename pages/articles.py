@@ -2,29 +2,39 @@
 
 import streamlit as st
 
-from console.articles_view import cost_card, filters, preview, table
+from console.article_filters import filters
+from console.article_preview import preview
+from console.articles_view import opened_article, table
+from console.import_view import import_button, import_strip
 from console.resources import settings
 from console.runs_view import run_strip
+from console.selection_card import selection_card
 from console.state import last_run
 from core.article_filter import ArticleFilter
+from core.launching import readiness
 from core.settings import Settings
 
 
 @st.fragment
 def worklist(article_filter: ArticleFilter, now: Settings) -> None:
     """The articles beside what is done with those that are ticked; a tick runs this alone, not the page around it."""
-    left, right = st.columns([7, 3])
+    left, right = st.columns([2, 1])
     with left:
-        clicked = table(article_filter, now)
+        listed = table(article_filter, now)
     with right:
-        cost_card(now)
+        selection_card(article_filter, listed, now)
         if (launched := last_run()) is not None:
             run_strip(launched)
-        if clicked is not None:
-            preview(clicked)
-        else:
-            st.caption("Click a cell to read the article here.")
+        if (opened := opened_article()) is not None:
+            preview(opened, listed)
+        elif listed.ids:
+            st.caption("Click a title to read the article here; J and K go on and back.")
 
 
-st.title("Articles")
-worklist(filters(), settings())
+head = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+head.title("Articles")
+with head:
+    import_button()
+import_strip()
+now = settings()
+worklist(filters(readiness(now)), now)

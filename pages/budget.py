@@ -1,21 +1,24 @@
-"""Budget: what was spent on what, what is left, and the limits."""
-
-from datetime import timedelta
+"""Budget: how much is left and whether it lasts; where the money goes; what was estimated; limits; the ledger."""
 
 import streamlit as st
 
-from console.budget_view import events, ledger, limits, spend
+from console import budget_view, ledger_view, spend_view
 from console.resources import read, settings
-from core.budget import current_budgets, utc_day
+from core.budget import current_budgets
 from core.clock import utc_now
 
 st.title("Budget")
 now = settings()
 states = read(lambda session: current_budgets(session, now, utc_now()))
-limits(states)
-days = st.segmented_control(
-    "Days", [7, 30, 90], default=30, required=True, key="days", bind="query-params", format_func=lambda one: f"{one} days"
-)
-spend(utc_day(utc_now()) - timedelta(days=(days or 30) - 1), states[0].limit)
-ledger()
-events()
+budget_view.what_is_left(states)
+since = spend_view.period()
+spend_view.figures(since)
+spend_view.where_it_goes(since, states[0].limit)
+left, right = st.columns(2, gap="large")
+with left:
+    spend_view.tokens_and_credits(since)
+with right:
+    spend_view.estimates()
+budget_view.batch_limits()
+ledger_view.ledger()
+budget_view.history()

@@ -5,9 +5,8 @@ import streamlit as st
 from console.review_view import name_field, queue
 from console.signals_view import filters
 
-head = st.columns([8, 2], vertical_alignment="bottom")
-head[0].title("Review")
-with head[1]:
+with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    st.title("Review", width="content")
     name_field()
 with st.expander("Filter and order", icon=":material/filter_list:"):
     signal_filter = filters(in_queue=True)

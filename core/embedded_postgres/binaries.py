@@ -77,6 +77,15 @@ def run_program(name: str, *arguments: str, account: Account | None, cwd: Path, 
     return _run([str(_programs(account, shared_dir) / name), *arguments], account, cwd)
 
 
+def client_program(name: str) -> Path:
+    """One of the programs that work on a server from outside, such as ``pg_dump``, to be run as ourselves.
+
+    Raises:
+        DatabaseUnavailable: the package is not installed.
+    """
+    return _programs(None, Path()) / name
+
+
 def safe_shared_dir(shared_dir: Path) -> Path:
     """``shared_dir``, made if need be and never taken from anybody but root: programs are run from it.
 

@@ -86,7 +86,10 @@ def in_words(chosen: dict[str, Any]) -> str:
 
 def _filter(session: Session, export: Export) -> dict[str, Any]:
     if export.table is not Table.SIGNALS:
-        return {"batch_id": export.batch_id, "article_id": export.article_id}
+        narrowed = {"batch_id": export.batch_id, "article_id": export.article_id}
+        if export.table is Table.LEDGER:
+            narrowed |= export.ledger.model_dump(mode="json", exclude_none=True)
+        return narrowed
     chosen: SignalFilter = export.filter
     names = dict(session.execute(select(Publisher.id, Publisher.name).where(Publisher.id.in_(chosen.publishers))).all())
     return chosen.model_dump(mode="json") | {"publishers": [names.get(id_, f"#{id_}") for id_ in chosen.publishers]}

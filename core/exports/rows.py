@@ -14,6 +14,7 @@ from core.agents.outputs import SignalKind
 from core.database import among
 from core.exports.tables import COLUMNS, Format, Table
 from core.figures import unsupported
+from core.ledger_list import LedgerFilter, conditions
 from core.models import ARTICLE_ORIGIN, Analysis, Article, BatchRecord, Evidence, LedgerEntry, Publisher, Review, Signal, Source, Validation
 from core.signal_filter import Reviewed, SignalFilter, is_blind, joined, matching_signals, signal_order
 
@@ -34,6 +35,8 @@ class Export:
     article_id: int | None = None
     bom: bool = False
     """CSV begins with a byte order mark, by which spreadsheets know UTF-8."""
+    ledger: LedgerFilter = field(default_factory=LedgerFilter)
+    """Narrows the ledger alone."""
 
     @property
     def filter(self) -> SignalFilter:
@@ -199,6 +202,8 @@ def _statement(export: Export) -> Any:
         statement = statement.where(model.batch_id == export.batch_id)
     if export.article_id is not None:
         statement = statement.where(model.article_id == export.article_id)
+    if export.table is Table.LEDGER:
+        statement = statement.where(*conditions(export.ledger))
     return statement
 
 

@@ -6,11 +6,12 @@ article. A row that the database refuses is rejected alone. Call from any thread
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -20,7 +21,7 @@ from sqlalchemy.orm import Session
 from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
 from core.errors import ImportRefused
-from core.importers.parsed_article import ParsedArticle, RejectedRow
+from core.importers.parsed_article import ParsedArticle, RejectedRow, reasons
 from core.models import Article, ArticleCategory, ArticleKey, Category
 from core.offline.analysis import promise
 from core.spreadsheets import harmless
@@ -51,11 +52,7 @@ class ImportReport:
 
     def reasons(self) -> dict[str, int]:
         """How many rows were rejected for each reason, most frequent first."""
-        counts: dict[str, int] = {}
-        for row in self.rejected:
-            reason = row.reason.split(":")[0]
-            counts[reason] = counts.get(reason, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        return reasons(self.rejected)
 
 
 def import_articles(
@@ -93,19 +90,24 @@ def _count_stories(desk: Desk, report: ImportReport) -> None:
     report.stories = desk.transaction(lambda session: groups.stories_among(session, sorted(report.changed)))
 
 
-def write_report(report: ImportReport, folder: Path, now: datetime) -> Path | None:
+def write_report(rejected: Sequence[RejectedRow], folder: Path, now: datetime) -> Path | None:
     """Write the rejected rows to a CSV file in ``folder``; None when there are none."""
-    if not report.rejected:
+    if not rejected:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"import-{now:%Y%m%d-%H%M%S-%f}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
-        writer.writeheader()
-        writer.writerows(
-            {name: harmless(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in report.rejected
-        )
+        write_rejected(rejected, file)
     return path
+
+
+def write_rejected(rejected: Sequence[RejectedRow], file: TextIO) -> None:
+    """Write the rejected rows as CSV; what a spreadsheet would run as a formula is made harmless."""
+    writer = csv.DictWriter(file, [column.name for column in fields(RejectedRow)])
+    writer.writeheader()
+    writer.writerows(
+        {name: harmless(value) if isinstance(value, str) else value for name, value in asdict(row).items()} for row in rejected
+    )
 
 
 def content_hash(title: str, body: str) -> str:

@@ -6,6 +6,7 @@ Pure values: any thread may build, compare and read them.
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -100,6 +101,12 @@ class RejectedRow:
     reason: str
     title: str = ""
     excerpt: str = ""
+
+
+def reasons(rejected: Iterable[RejectedRow]) -> dict[str, int]:
+    """How many rows were rejected for each reason, most frequent first."""
+    counts = Counter(row.reason.split(":")[0] for row in rejected)
+    return dict(counts.most_common())
 
 
 def canonical_url(url: str) -> str | None:

@@ -1,6 +1,7 @@
 """The whole offline analysis of one article, and a quick promise of how much there is in it."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 
 from core.agents.outputs import ContentAnalysis, FoundSignal, Sentiment
@@ -70,15 +71,44 @@ def analyse(title: str, body: str, published_at: datetime | None, publisher: str
     )
 
 
-def promise(title: str, body: str) -> float:
-    """How much an article is likely to yield, 0 to 1, from its first 4,000 characters; cheap enough to rank a whole archive."""
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What the score of how promising an article is rests on. Counts are of its first 4,000 characters."""
+
+    hints: tuple[str, ...]
+    """Words that signals tend to stand beside, in lower case."""
+    figures: int
+    names: int
+    long_enough: bool
+    filler: tuple[str, ...]
+    """Words of price talk and advertising; those of the title weigh twice."""
+    penalty: int
+
+    @property
+    def score(self) -> float:
+        """How much the article is likely to yield, 0 to 1."""
+        value = 0.08 + 0.055 * min(len(self.hints), 10) + 0.008 * min(self.figures, 20) + 0.004 * min(self.names, 40)
+        return round(max(0.0, min(1.0, value + 0.05 * self.long_enough - 0.08 * self.penalty)), 3)
+
+
+def promise_of(title: str, body: str) -> Promise:
+    """What an article promises; cheap enough to rank a whole archive."""
     text = body[:4_000]
-    hints = {match.lower() for match in _PROMISING.findall(text)} | {match.lower() for match in _PROMISING.findall(title)}
-    figures = min(len(_QUICK_AMOUNT.findall(text)), 20)
-    names = min(len(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}", text)), 40)
-    empty = len(_EMPTY.findall(title)) * 2 + min(len(_EMPTY.findall(text)), 4)
-    value = 0.08 + 0.055 * min(len(hints), 10) + 0.008 * figures + 0.004 * names + 0.05 * (len(body) >= 2_000) - 0.08 * empty
-    return round(max(0.0, min(1.0, value)), 3)
+    hints = dict.fromkeys(match.lower() for match in [*_PROMISING.findall(title), *_PROMISING.findall(text)])
+    titled, within = _EMPTY.findall(title), _EMPTY.findall(text)
+    return Promise(
+        hints=tuple(hints),
+        figures=len(_QUICK_AMOUNT.findall(text)),
+        names=len(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}", text)),
+        long_enough=len(body) >= 2_000,
+        filler=tuple(dict.fromkeys(match.lower() for match in [*titled, *within])),
+        penalty=len(titled) * 2 + min(len(within), 4),
+    )
+
+
+def promise(title: str, body: str) -> float:
+    """How much an article is likely to yield, 0 to 1."""
+    return promise_of(title, body).score
 
 
 def _summary(article: Article, body: str) -> str:

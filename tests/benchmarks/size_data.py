@@ -23,7 +23,7 @@ import psycopg
 import typer
 from sqlalchemy import text
 
-from core import launching, rollups
+from core import launching, rollups, spending
 from core.configuration import Configuration, Desk
 from core.settings import Settings
 
@@ -332,8 +332,8 @@ def _finish(connection: psycopg.Connection[Any], desk: Desk, say: Any, began: fl
         with desk.database.session() as session:
             session.execute(text("SET LOCAL session_replication_role = replica"))
             session.execute(text("SET LOCAL work_mem = '256MB'"))
-            for rebuild in rollups.REBUILDS:
-                rebuild(session)
+            rollups.rebuild(session)
+            spending.rebuild(session)
         say(f"roll-ups, {time.monotonic() - began:,.0f} s")
     for table in (
         "publishers",

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.database import Database
 
+expect.set_options(timeout=20_000)  # a machine that runs other tests beside these is slow, not wrong
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -30,12 +31,12 @@ CHROMIUM_OPTIONS = [
 class Console:
     """``signaldesk start`` as a process; ``url`` is where it serves, ``log`` what it printed."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *options: str) -> None:
         self.log: list[str] = []
         self.url = ""
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "console.cli", "start", "--port", "0"],
+            [sys.executable, "-m", "console.cli", "start", "--port", "0", *options],
             cwd=CHECKOUT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -71,8 +72,8 @@ def start_console(console_environment: dict[str, str]) -> Iterator[Any]:
     """``start_console(SIGNALDESK_DAILY_BUDGET="1")`` starts a console; it stops with the test."""
     started: list[Console] = []
 
-    def start(**environment: str) -> Console:
-        started.append(Console(console_environment | environment))
+    def start(*options: str, **environment: str) -> Console:
+        started.append(Console(console_environment | environment, *options))
         return started[-1]
 
     yield start

@@ -35,10 +35,17 @@ def signal_ids(desk: Desk, articles: Any) -> list[int]:
     return ids
 
 
-def open_review(page: Page, url: str) -> None:
+READABLE_MS = 400
+"""Longer than a signal has to stand before a key may decide on it."""
+
+
+def open_review(page: Page, url: str) -> str:
+    """Open the queue and wait until the signal in view could be read; returns that."""
     page.goto(f"{url}/review")
     expect(page.get_by_text("To review")).to_be_visible()
     expect(page.locator(".reader mark").first).to_be_visible()
+    page.wait_for_timeout(READABLE_MS)
+    return signal_in_view(page)
 
 
 def signal_in_view(page: Page) -> str:
@@ -52,7 +59,7 @@ def reviewed(page: Page, number: int) -> None:
 
 def press(page: Page, key: str, after: str) -> str:
     """Press a key, not before the signal could be read, and wait until another is in view; returns that."""
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(READABLE_MS)
     page.keyboard.press(key)
     expect(page.get_by_text(after)).to_have_count(0)
     return signal_in_view(page)
@@ -68,8 +75,7 @@ def test_twenty_by_keyboard_an_undo_a_bulk_decision_a_colleague_and_the_export(
     expect(page.get_by_text("1 page, 1 origin")).to_be_visible()
 
     colleague = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    open_review(colleague, console.url)
-    theirs = signal_in_view(colleague)
+    theirs = open_review(colleague, console.url)
     assert theirs != signal_in_view(page), "two people got the same signal"
 
     seen = [signal_in_view(page)]
@@ -137,9 +143,7 @@ def test_a_held_key_and_a_nervous_finger_decide_one_signal(
     start_console: Any, page: Page, database: Database, signal_ids: list[int]
 ) -> None:
     console = start_console()
-    open_review(page, console.url)
-    first = signal_in_view(page)
-    page.wait_for_timeout(400)
+    first = open_review(page, console.url)
     for _ in range(12):  # as the keyboard repeats it
         page.keyboard.down("a")
         page.wait_for_timeout(60)
@@ -159,9 +163,7 @@ def test_no_letter_of_a_note_is_taken_for_a_key_however_fast_it_is_typed(
     start_console: Any, page: Page, database: Database, signal_ids: list[int]
 ) -> None:
     console = start_console()
-    open_review(page, console.url)
-    first = signal_in_view(page)
-    page.wait_for_timeout(400)
+    first = open_review(page, console.url)
     page.keyboard.type("nask axu why", delay=15)
     expect(page.get_by_placeholder("Note (N)")).to_have_value("ask axu why")
     assert decisions(database) == 0
@@ -178,8 +180,7 @@ def test_undo_survives_a_reload_and_what_cannot_be_undone_any_more(
     start_console: Any, page: Page, database: Database, signal_ids: list[int]
 ) -> None:
     console = start_console()
-    open_review(page, console.url)
-    first = signal_in_view(page)
+    first = open_review(page, console.url)
     second = press(page, "a", first)
     press(page, "x", second)
     with database.session() as session:
@@ -191,7 +192,7 @@ def test_undo_survives_a_reload_and_what_cannot_be_undone_any_more(
     press(page, "a", first)
     page.reload()
     expect(page.locator(".reader mark").first).to_be_visible()
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(READABLE_MS)
     page.keyboard.press("z")
     expect(page.get_by_text(first)).to_be_visible()
     assert decisions(database) == 0
@@ -232,8 +233,7 @@ def test_a_blind_verdict_shows_once_it_is_decided_and_nowhere_before(
 
 def test_a_correction_stands_beside_the_original(start_console: Any, page: Page, database: Database, signal_ids: list[int]) -> None:
     console = start_console()
-    open_review(page, console.url)
-    first = signal_in_view(page)
+    first = open_review(page, console.url)
     page.get_by_role("button", name="Correct").click()
     page.get_by_label("Description").fill("What the miners really did.")
     page.get_by_role("button", name="Save the correction").click()
@@ -247,8 +247,7 @@ def test_a_correction_stands_beside_the_original(start_console: Any, page: Page,
 
 def test_a_signal_is_handed_to_a_colleague(start_console: Any, page: Page, browser: Browser, signal_ids: list[int]) -> None:
     console = start_console()
-    open_review(page, console.url)
-    first = signal_in_view(page)
+    first = open_review(page, console.url)
     page.get_by_role("button", name="Hand over").click()
     page.get_by_role("combobox", name="Colleague").fill("Bea")
     page.get_by_role("combobox", name="Colleague").press("Enter")

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from console.words import WORD_JOINER, ago, duration, exact, money, number, percent, plain
+from console.words import WORD_JOINER, ago, duration, exact, money, number, percent, plain, when
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -37,6 +37,7 @@ def test_money(amount: Decimal | float, words: str) -> None:
     [
         (0, "0"), (7, "7"), (950, "950"), (999, "999"), (1_000, "1.0 k"), (1_234, "1.2 k"), (10_000, "10 k"), (123_456, "123 k"),
         (1_000_000, "1.0 M"), (3_400_000, "3.4 M"), (12_000_000, "12 M"), (2_500_000_000, "2.5 G"), (-1_500, "-1.5 k"),
+        (999.6, "1.0 k"), (9_949, "9.9 k"), (9_999, "10 k"), (999_499, "999 k"), (999_950, "1.0 M"), (999_999_999, "1.0 G"), (-999_950, "-1.0 M"),
     ],
 )  # fmt: skip
 def test_number(value: float, words: str) -> None:
@@ -57,7 +58,7 @@ def test_duration(seconds: float | None, words: str) -> None:
 @pytest.mark.parametrize(
     ("back", "words"),
     [
-        (timedelta(seconds=-30), "just now"), (timedelta(seconds=44), "just now"), (timedelta(seconds=45), "1 min ago"),
+        (timedelta(seconds=-30), "just now"), (timedelta(minutes=-5), "in 5 min"), (timedelta(seconds=44), "just now"), (timedelta(seconds=45), "1 min ago"),
         (timedelta(minutes=5), "5 min ago"), (timedelta(minutes=89), "89 min ago"), (timedelta(minutes=90), "2 h ago"),
         (timedelta(hours=3), "3 h ago"), (timedelta(hours=35), "35 h ago"), (timedelta(hours=36), "2 d ago"),
         (timedelta(days=13), "13 d ago"), (timedelta(days=14), "2026-11-10"), (timedelta(days=400), "2025-10-20"),
@@ -163,3 +164,9 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
 @settings(deadline=None)
 def test_text_of_any_characters_is_shown_as_it_is(text: str) -> None:
     assert shown(text) == " ".join(text.split())
+
+
+def test_a_time_is_relative_and_exact_with_its_zone_under_the_pointer() -> None:
+    shown = when(datetime(2026, 11, 24, 12, 55, tzinfo=timezone(timedelta(hours=2))), NOW)
+    assert shown == '<time datetime="2026-11-24T10:55:00+00:00" title="2026-11-24 10:55 UTC">65 min ago</time>'
+    assert when(None, NOW) == "never"

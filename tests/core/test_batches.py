@@ -574,3 +574,27 @@ def test_two_consoles_that_act_at_once_leave_one_consistent_batch(desk: Desk, ar
     waiting = queued(desk, batch_id)[1][1]
     assert (found.status is BatchStatus.CANCELLED) == ("cancelled" in (first, second)) == (waiting is X)
     assert (found.pause_reason is not None) == (found.status is BatchStatus.PAUSED)
+
+
+def test_batches_are_paged_by_id_and_filtered_by_status(desk: Desk, articles: Any) -> None:
+    made = [launch(desk, [one]) for one in articles(5)]
+    desk.transaction(lambda session: batch_actions.cancel(session, made[1], now=NOW))
+
+    def page(**values: Any) -> batches.Page:
+        return desk.transaction(lambda session: batches.page(session, size=2, **values))
+
+    first = page()
+    assert ([row.id for row in first.rows], first.has_newer, first.has_older) == (made[:2:-1], False, True)
+    second = page(before=made[3])
+    assert ([row.id for row in second.rows], second.has_newer, second.has_older) == ([made[2], made[1]], True, True)
+    last = page(before=made[1])
+    assert ([row.id for row in last.rows], last.has_newer, last.has_older) == ([made[0]], True, False)
+    back = desk.transaction(lambda session: batches.page_before(session, (), made[0], size=2))
+    assert back is not None
+    assert [row.id for row in page(before=back).rows] == [made[2], made[1]]
+    assert desk.transaction(lambda session: batches.page_before(session, (), made[2], size=2)) is None
+    cancelled = page(statuses=[BatchStatus.CANCELLED])
+    assert ([row.id for row in cancelled.rows], cancelled.has_older) == ([made[1]], False)
+    assert [one.id for one in desk.transaction(batches.unended)] == [made[4], made[3], made[2], made[0]]
+    assert desk.transaction(lambda session: batches.neighbours(session, made[0])) == (None, made[1])
+    assert desk.transaction(lambda session: batches.neighbours(session, made[4])) == (made[3], None)

@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from core import batch_actions, budget, launching, records
+from core import batch_actions, budget, launching, limits, records
 from core.budget import BudgetState, Call, CeilingReached, End, LeaseLost, NoRoom, usd
 from core.configuration import Desk
 from core.errors import BudgetExceeded, NotFound
@@ -299,18 +299,25 @@ def test_a_days_limit_is_taken_from_the_settings_when_the_day_begins_and_changed
     with desk.database.session() as session:
         day, month = budget.current_budgets(session, make_settings(daily_budget="9"), NOW)
         assert (day.limit, month.limit) == (D(1), D(100))
-        budget.change_limit(session, day.id, D("3.50"), by="ada")
+        limits.change_limit(session, day.id, D("3.50"), by="ada")
     assert (today(desk).limit, today(desk).reserved) == (D("3.50"), D("0.10"))
     with desk.database.session() as session:
         event = session.scalars(select(BudgetEvent)).one()
         assert (event.kind, event.amount_usd, event.made_by) == (BudgetEventKind.LIMIT, D("3.50"), "ada")
         with pytest.raises(NotFound, match="no budget 999"):
-            budget.change_limit(session, 999, D(1), by="ada")
+            limits.change_limit(session, 999, D(1), by="ada")
+
+
+def test_todays_budget_comes_before_the_months_on_its_later_days_too(desk: Desk, make_settings: Any) -> None:
+    for moment in (NOW, NOW + timedelta(days=1)):
+        with desk.database.session() as session:
+            states = budget.current_budgets(session, make_settings(), moment)
+        assert [state.scope for state in states] == [BudgetScope.DAY, BudgetScope.MONTH]
 
 
 def test_a_limit_lowered_under_what_is_spent_lets_nothing_more_through(desk: Desk) -> None:
     settle(desk, reserve(desk, a_call("1")), "1")
-    desk.transaction(lambda session: budget.change_limit(session, today(desk).id, D("0.50"), by="ada"))
+    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D("0.50"), by="ada"))
     assert today(desk).room == ZERO
     with pytest.raises(NoRoom):
         reserve(desk, a_call("0.00000001"))
@@ -345,7 +352,7 @@ def test_one_expensive_call_raises_every_alert_that_it_passes_once(desk: Desk, m
     settings = make_settings(daily_budget="1")
     settle(desk, reserve(desk, a_call("0.90"), settings=settings), "0.90")
     assert alerts(desk) == [(BudgetScope.DAY, 67), (BudgetScope.DAY, 83)]
-    desk.transaction(lambda session: budget.change_limit(session, today(desk).id, D(2), by="ada"))
+    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D(2), by="ada"))
     settle(desk, reserve(desk, a_call("0.90"), settings=settings), "0.90")
     assert alerts(desk) == [(BudgetScope.DAY, 67), (BudgetScope.DAY, 83)]
 
@@ -597,7 +604,7 @@ class Ledger(RuleBasedStateMachine):
     def change_limit(self, scope: BudgetScope, limit: Decimal) -> None:
         key = next(key for key in self.limits if key[0] is scope)
         (state,) = self.within(lambda session: budget.budget_states(session, [key]))
-        self.within(lambda session: budget.change_limit(session, state.id, limit, by="ada"))
+        self.within(lambda session: limits.change_limit(session, state.id, limit, by="ada"))
         self.limits[key] = limit
         if self.used(key) > limit:
             self.lowered.add(key)

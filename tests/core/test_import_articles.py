@@ -202,7 +202,7 @@ def test_a_row_that_the_database_refuses_is_rejected_alone(desk: Desk) -> None:
 
 def test_the_report_lists_every_rejected_row_with_its_reason(tmp_path: Path) -> None:
     rejected = [RejectedRow("feed.csv", 3, "no date", "A “title”, with a comma", "line\nbreak"), RejectedRow("feed.csv", 7, "no body")]
-    path = write_report(ImportReport(rejected=rejected), tmp_path / "not" / "there" / "yet", NOW)
+    path = write_report(rejected, tmp_path / "not" / "there" / "yet", NOW)
     assert path
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -210,13 +210,13 @@ def test_the_report_lists_every_rejected_row_with_its_reason(tmp_path: Path) -> 
         ("feed.csv", 3, "no date", "A “title”, with a comma", "line\nbreak"),
         ("feed.csv", 7, "no body", "", ""),
     ]
-    assert write_report(ImportReport(new=3), tmp_path / "none", NOW) is None
+    assert write_report([], tmp_path / "none", NOW) is None
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])
 def test_nothing_in_the_report_is_a_formula_to_a_spreadsheet(tmp_path: Path, formula: str) -> None:
-    path = write_report(ImportReport(rejected=[RejectedRow("feed.csv", 1, "no date", formula, formula)]), tmp_path, NOW)
+    path = write_report([RejectedRow("feed.csv", 1, "no date", formula, formula)], tmp_path, NOW)
     assert path
     with path.open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)

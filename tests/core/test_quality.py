@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from core import quality, reviews
+from core import quality, reviews, spending
 from core.agents.outputs import SignalKind, Verdict
 from core.calibration import calibration
 from core.configuration import Desk
@@ -43,9 +43,11 @@ def counts(desk: Desk, **scope: Any) -> tuple[int, int, int]:
 
 
 def spend(desk: Desk, usd: str, status: LedgerStatus = LedgerStatus.SETTLED, **values: Any) -> None:
-    usual = {"kind": LedgerKind.MODEL, "agent": "content_analysis", "provider": "google", "model": "gemini", "day": NOW.date()}
-    entry = usual | {"usd": Decimal(usd), "status": status, "created_at": NOW} | values
+    usual = {"kind": LedgerKind.MODEL, "agent": "content_analysis", "provider": "google", "model": "gemini", "created_at": NOW}
+    entry = usual | {"usd": Decimal(usd), "status": status} | values
+    entry |= {"day": entry["created_at"].date()}
     desk.transaction(lambda session: session.execute(insert(table_of(LedgerEntry)).values(entry)))
+    desk.transaction(spending.rebuild)
 
 
 def test_without_a_decision_there_is_nothing_to_say(desk: Desk, signals: Any) -> None:

@@ -335,7 +335,7 @@ def test_one_article_that_waits_or_is_in_work_can_be_cancelled_and_no_other(desk
 # Lists
 
 
-def test_a_list_shows_what_is_in_work_then_what_failed_then_the_rest_in_order(desk: Desk, batch: Any) -> None:
+def test_a_list_shows_what_is_in_work_then_what_failed_then_the_rest(desk: Desk, batch: Any) -> None:
     batch_id = batch(5)
     for end in (C, F, S):
         (held,) = claim(desk, batch_id)
@@ -343,7 +343,7 @@ def test_a_list_shows_what_is_in_work_then_what_failed_then_the_rest_in_order(de
     claim(desk, batch_id)
     with desk.database.session() as session:
         rows = records.rows(session, batch_id)
-        assert [row.status for row in rows] == [R, F, C, S, P]
+        assert [row.status for row in rows] == [R, F, C, P, S]
         assert [row.status for row in records.rows(session, batch_id, statuses=[F, P])] == [F, P]
         assert records.rows(session, batch_id, offset=1, size=2) == rows[1:3]
         assert records.failures(session, batch_id) == (1, 2)
@@ -357,3 +357,52 @@ def test_a_deleted_articles_record_keeps_its_title(desk: Desk, batch: Any) -> No
         delete_articles(session, [held.article_id])
         (row,) = records.rows(session, batch_id)
     assert (row.article_id, row.title) == (None, held.article_title)
+
+
+def test_a_list_is_narrowed_by_words_and_by_kind_and_paged_across_states(desk: Desk, articles: Any) -> None:
+    ids = [*articles(3, title="Fed holds rates"), *articles(4, title="100% of a_b is up")]
+    batch_id = desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
+    (first, second) = claim(desk, batch_id, most=2)
+    desk.transaction(lambda session: records.fail(session, first.record_id, "timeout", "No answer.", owner="w1", now=NOW))
+    desk.transaction(lambda session: records.complete(session, [second.record_id], owner="w1", now=NOW))
+
+    def titles(**values: Any) -> list[str]:
+        return [row.title for row in desk.transaction(lambda session: records.rows(session, batch_id, **values))]
+
+    def counted(**values: Any) -> int:
+        return desk.transaction(lambda session: records.count(session, batch_id, **values))
+
+    assert titles(words="rates FED") == ["Fed holds rates"] * 3
+    assert titles(words="100% a_b") == ["100% of a_b is up"] * 4
+    assert titles(words="1000 axb") == []
+    assert (counted(words="fed"), counted(words="fed", statuses=[P]), counted(kind="timeout"), counted()) == (3, 1, 1, 7)
+    assert len(titles(kind="timeout")) == 1
+    every = desk.transaction(lambda session: records.rows(session, batch_id))
+    paged = [
+        row
+        for offset in range(0, 8, 2)
+        for row in desk.transaction(lambda session, o=offset: records.rows(session, batch_id, offset=o, size=2))
+    ]
+    assert paged == every
+    assert [row.status for row in every] == [F, C, P, P, P, P, P]
+
+
+def test_a_record_shows_what_its_calls_cost(desk: Desk, batch: Any) -> None:
+    batch_id = batch(2)
+    (held,) = claim(desk, batch_id)
+    with desk.database.session() as session:
+        for usd in ("0.25", "0.5"):
+            session.add(
+                LedgerEntry(
+                    status=LedgerStatus.SETTLED,
+                    kind=LedgerKind.MODEL,
+                    agent="a",
+                    provider="p",
+                    model="m",
+                    batch_id=batch_id,
+                    record_id=held.record_id,
+                    usd=Decimal(usd),
+                    day=NOW.date(),
+                )
+            )
+    assert [row.usd for row in desk.transaction(lambda session: records.rows(session, batch_id))] == [Decimal("0.75"), 0]

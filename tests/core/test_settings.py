@@ -6,9 +6,28 @@ from typing import Any
 
 import pytest
 
-from core.configuration import Configuration, Desk, reset_setting, save_setting, saved_names, setting_rows
+from core.configuration import (
+    Configuration,
+    Desk,
+    put_back,
+    reset_setting,
+    save_setting,
+    save_settings,
+    saved_names,
+    saved_values,
+    setting_rows,
+)
 from core.errors import SettingsError
-from core.settings import DEFAULT_PAID_MODEL, OFFLINE_MODEL, Settings, checked_value, load_settings, on_screen_fields
+from core.settings import (
+    DEFAULT_PAID_MODEL,
+    OFFLINE_MODEL,
+    Settings,
+    checked_value,
+    load_settings,
+    on_screen_fields,
+    read_from,
+    variable,
+)
 
 KEY = "AIza-not-a-real-key"
 
@@ -162,6 +181,53 @@ def test_a_value_outside_its_limits_is_refused_with_the_fields_title(name: str, 
     with pytest.raises(SettingsError) as refused:
         checked_value(name, value)
     assert str(refused.value).startswith(f"{title}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("concurrency", "many", "Articles at a time: must be a whole number from 1 to 256."),
+        ("minimum_confidence", "1.5", "Confidence to validate: must be a number from 0 to 1."),
+        ("research_provider", "oracle", "Research: must be auto, tavily or archive."),
+        ("daily_budget", "much", "Daily budget ($): must be an amount from 0 to 999,999 with at most 6 decimals."),
+        ("failure_most", "-1", "Failures at most: must be a whole number of at least 0, or empty for none."),
+        ("model", "", "Model: must be a text of 1 to 200 characters."),
+    ],
+)
+def test_a_refusal_says_what_the_setting_takes(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        checked_value(name, value)
+    assert str(refused.value) == words
+
+
+def test_an_empty_field_is_none_where_a_setting_may_be_none(desk: Desk) -> None:
+    assert checked_value("failure_most", "") is None
+    with desk.database.session() as session:
+        save_settings(session, desk.environment, {"failure_most": "3", "concurrency": "7"}, by="ada")
+        before = saved_values(session)
+        save_settings(session, desk.environment, {"failure_most": ""}, by="ada")
+        assert desk.settings(session).failure_most is None
+        put_back(session, desk.environment, {"failure_most": before["failure_most"], "concurrency": None}, by="ada")
+        assert saved_values(session) == {"failure_most": 3}
+
+
+def test_of_several_changes_all_are_kept_or_none(desk: Desk) -> None:
+    with pytest.raises(SettingsError), desk.database.session() as session:
+        save_settings(session, desk.environment, {"concurrency": "7", "max_attempts": "many"}, by="ada")
+    with desk.database.session() as session:
+        assert saved_names(session) == set()
+
+
+def test_a_value_from_a_file_is_told_from_one_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("signaldesk_concurrency=5\nGEMINI_API_KEY=AIza-from-file\nSIGNALDESK_MAX_ATTEMPTS=2\n", encoding="utf-8")
+    monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "absent.env", file))
+    set_environment(monkeypatch, SIGNALDESK_MAX_ATTEMPTS="3")
+    rows = {row.name: row for row in setting_rows(load_settings(), set())}
+    assert (rows["concurrency"].source, rows["concurrency"].shown) == ("file", "5")
+    assert (rows["max_attempts"].source, rows["max_attempts"].shown) == ("environment", "3")
+    assert read_from("gemini_api_key") == "file"
+    assert variable("gemini_api_key") == "GOOGLE_API_KEY"
 
 
 @pytest.mark.parametrize("name", ["port", "gemini_api_key", "database_url", "no_such_setting"])

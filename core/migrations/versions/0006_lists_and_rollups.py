@@ -123,7 +123,6 @@ def _indexes() -> None:
     op.create_index("ix_signals_category", "signals", [sa.text("COALESCE(corrected_category, category)"), *by_strength])
     op.create_index("ix_signals_search", "signals", ["search"], postgresql_using="gin")
     op.create_index("ix_reviews_reviewer", "reviews", ["reviewer", "id"])
-    op.create_index("ix_validations_failed", "validations", ["signal_id"], postgresql_where=sa.text("failed"))
     published, promise = ([sa.text(f"{first} DESC"), sa.text("article_id DESC")] for first in ("published_at", "promise"))
     op.create_index("ix_article_list_newest", "article_list", ["cell_id", *published], postgresql_include=["body_chars"])
     op.create_index("ix_article_list_promise", "article_list", ["cell_id", *promise], postgresql_include=["body_chars"])
@@ -136,8 +135,6 @@ def _indexes() -> None:
     op.create_index("ix_signal_categories_category", "signal_categories", ["category"])
     for table in ("publisher_days", "signal_days"):
         op.create_index(f"ix_{table}_unfolded", table, ["id"], postgresql_where=sa.text("NOT folded"))
-    op.drop_index("ix_batch_records_batch_id_status", "batch_records")
-    op.create_index("ix_batch_records_batch_id_status", "batch_records", ["batch_id", "status", "position"])
     op.create_index("ix_batch_records_position", "batch_records", ["batch_id", "position"])
 
 
@@ -205,8 +202,5 @@ def downgrade() -> None:
     for index in ("strongest", "disagreement", "decision", "kind", "verdict", "category"):
         op.drop_index(f"ix_signals_{index}", "signals")
     op.create_index("ix_signals_decision", "signals", ["decision"])
-    op.drop_index("ix_validations_failed", "validations")
     op.drop_index("ix_reviews_reviewer", "reviews")
     op.drop_index("ix_batch_records_position", "batch_records")
-    op.drop_index("ix_batch_records_batch_id_status", "batch_records")
-    op.create_index("ix_batch_records_batch_id_status", "batch_records", ["batch_id", "status"])

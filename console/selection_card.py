@@ -1,0 +1,170 @@
+"""The selection of the Articles page: what it holds, what a run of it would cost, and what else can be done with it."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from console import state
+from console.articles_view import Listed
+from console.components import attempt
+from console.resources import change, read
+from console.words import duration, money, plain
+from core import launching, selection
+from core.article_filter import ArticleFilter, Order
+from core.articles import delete_articles, publishers, set_active
+from core.clock import utc_now
+from core.errors import DeskError, NothingSelected
+from core.launching import Plan
+from core.selection import Selection
+from core.settings import Settings
+
+
+def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings) -> None:
+    """The selection with its cost, and the button that launches it."""
+    chosen = state.selection()
+    _undo_archiving()
+    with st.container(border=True, key="selection"):
+        if chosen.is_empty:
+            st.markdown("**Nothing selected**")
+            st.caption("Tick rows in the table, or select all that match. The cost appears here before anything is spent.")
+            return
+        try:
+            planned = read(lambda session: launching.plan(session, chosen, now))
+        except NothingSelected as error:
+            st.caption(str(error))
+            _others(article_filter, chosen, 0, now)
+            return
+        except DeskError as error:
+            st.warning(str(error))
+            return
+        _what(chosen, planned, listed)
+        if planned.has_repeats and not (chosen.filter and chosen.filter.as_stories):
+            st.toggle(
+                "One article a story", key=state.ONE_PER_STORY, help="The others are skipped. A story of which one is analysed is left out."
+            )
+            st.caption(plain(launching.stories_in_words(planned)))
+        _cost(planned)
+        if st.button(
+            f"Analyze {planned.estimate.articles:,}",
+            type="primary",
+            icon=":material/bolt:",
+            key="analyze",
+            disabled=not planned.runnable,
+            width="stretch",
+        ) and attempt(lambda: _launch(now)):
+            st.rerun()
+        _others(article_filter, chosen, len(planned.runnable) + len(planned.skipped), now)
+
+
+def _what(chosen: Selection, planned: Plan, listed: Listed) -> None:
+    """How many articles, and where they come from if that is not plain to see."""
+    number = len(planned.runnable) + len(planned.skipped)  # what would be skipped is selected, too, and said so below
+    st.markdown(
+        f"**{number:,} {'article' if number == 1 else 'articles'}** {'all that matched the filter' if chosen.filter else 'selected'}"
+    )
+    if chosen.filter:
+        st.caption(plain(filter_in_words(chosen.filter)))
+        return
+    elsewhere = len(set(chosen.ids) - set(listed.ids))
+    if elsewhere:
+        are = "is" if elsewhere == 1 else "are"
+        st.caption(f":material/layers: {elsewhere:,} of them {are} on other pages or outside of this filter.")
+
+
+def filter_in_words(chosen: ArticleFilter) -> str:
+    """Such as "analysis-ready, CoinDesk, from 2026-11-01, without 2 unticked"."""
+    names = {row.id: row.name for row in read(publishers)} if chosen.publishers else {}
+    words = [
+        "analysis-ready" if chosen.ready_only else "",
+        "archived" if chosen.archived else "",
+        chosen.analysed.value if chosen.analysed is not type(chosen.analysed).ANY else "",
+        ", ".join(names.get(one, str(one)) for one in chosen.publishers),
+        f"“{chosen.text}”" if chosen.text else "",
+        f"from {chosen.since}" if chosen.since else "",
+        f"to {chosen.until}" if chosen.until else "",
+        "" if chosen.samples else "no samples",
+        "one a story" if chosen.as_stories else "",
+        chosen.order.value if chosen.order is not Order.NEWEST else "",
+        f"without {len(chosen.excluded):,} unticked" if chosen.excluded else "",
+        f"and {len(chosen.besides):,} ticked besides" if chosen.besides else "",
+    ]
+    return ", ".join(word for word in words if word) or "all articles"
+
+
+def _cost(planned: Plan) -> None:
+    figures = planned.estimate
+    columns = st.columns(2)
+    columns[0].metric(
+        "Likely cost", money(figures.usd), help=f"At most {money(figures.usd_at_most)}: the ceiling per article times the articles."
+    )
+    columns[1].metric("Time", duration(figures.seconds))
+    basis = f"From {figures.measured_calls} recent calls." if figures.measured_calls else "From defaults: no recent calls yet."
+    st.caption(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches. {basis}")
+    if planned.skipped:
+        st.caption(f":material/skip_next: Skipped: {launching.reasons_in_words(planned.skipped)}.")
+
+
+def _others(article_filter: ArticleFilter, chosen: Selection, number: int, now: Settings) -> None:
+    """What can be done with a selection but to analyse it."""
+    row = st.container(horizontal=True, gap="small", key="selection-actions")
+    if state.selected_view(article_filter) is None and number:
+        row.button("Show", icon=":material/checklist:", key="show-selected", on_click=state.show_selected, args=(article_filter,))
+    row.button("Clear", icon=":material/close:", key="clear-selection", on_click=state.clear_selection)
+    if not number:
+        return
+    if article_filter.archived:
+        if row.button("Restore", icon=":material/unarchive:", key="restore") and attempt(partial(_set_active, chosen, now, True)):
+            st.rerun()
+        if row.button("Delete…", icon=":material/delete:", key="delete"):
+            _confirm_deletion(_ids(chosen, now))
+        return
+    with row.popover("Archive", icon=":material/archive:", key="archive"):
+        st.markdown(f"Take **{number:,}** out of work? They are analysed no more and no source of research; what was found in them stays.")
+        if st.button(f"Archive {number:,}", type="primary", key="archive-now") and attempt(partial(_set_active, chosen, now, False)):
+            st.rerun()
+
+
+def _ids(chosen: Selection, now: Settings) -> list[int]:
+    return read(lambda session: selection.resolve(session, chosen, launching.readiness(now)))
+
+
+def _set_active(chosen: Selection, now: Settings, active: bool) -> None:
+    ids = _ids(chosen, now)
+    changed = change(lambda session: set_active(session, ids, active))
+    state.clear_selection()
+    state.keep_archived(() if active else changed)
+    state.flash(f"{len(changed):,} {'restored' if active else 'archived'}.", ":material/unarchive:" if active else ":material/archive:")
+
+
+def _undo_archiving() -> None:
+    ids = state.archived_last()
+    if ids and st.button(f"Undo: {len(ids):,} archived", icon=":material/undo:", key="undo-archive", type="tertiary"):
+        restored = change(lambda session: set_active(session, ids, True))
+        state.keep_archived(())
+        state.flash(f"{len(restored):,} restored.", ":material/unarchive:")
+        st.rerun()
+
+
+@st.dialog("Delete for good", icon=":material/delete:")
+def _confirm_deletion(ids: Sequence[int]) -> None:
+    number = f"{len(ids):,} {'article' if len(ids) == 1 else 'articles'}"
+    st.markdown(f"**{number}** and everything that was found in them: signals, evidence, validations and reviews. This cannot be undone.")
+    st.caption("Runs keep the titles, and the ledger keeps what they cost.")
+    sure = st.checkbox(f"Yes, delete {number}", key="delete-sure")
+    if st.button("Delete", type="primary", disabled=not sure, key="delete-now") and attempt(partial(_delete, ids)):
+        st.rerun()
+
+
+def _delete(ids: Sequence[int]) -> None:
+    number = change(lambda session: delete_articles(session, ids))
+    state.clear_selection()
+    state.flash(f"{number:,} deleted.", ":material/delete:")
+
+
+def _launch(now: Settings) -> None:
+    chosen, key = state.selection(), state.launch_key()
+    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
+    state.clear_selection()
+    state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
+    state.keep_run(batch_id)

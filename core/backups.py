@@ -1,0 +1,114 @@
+"""Backups: the whole database in one file, and back. Postgres's own ``pg_dump`` and ``pg_restore`` do the work.
+
+A backup is taken while the desk is in use, and is one moment of it. Restoring replaces everything, in one transaction, and only
+while nobody works: what was there before is backed up first.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import URL, select
+from sqlalchemy.orm import Session
+
+from core.database import Database, known_revisions
+from core.embedded_postgres.binaries import client_program
+from core.errors import BackupRefused, NotFound, NotPossible
+from core.models import Worker
+from core.records import LEASE
+
+CLEAR = """
+DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('DROP TABLE IF EXISTS public.%I CASCADE', one.tablename);
+  END LOOP;
+  FOR one IN SELECT CAST(oid AS regprocedure) AS routine FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace) LOOP
+    EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', one.routine);
+  END LOOP;
+END $$"""
+REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
+
+
+def back_up(database: Database, file: Path) -> int:
+    """Write a backup, under its name only once it is whole. Returns its size in bytes.
+
+    Raises:
+        BackupRefused: it cannot be written, or the server is of a newer kind than ``pg_dump``.
+    """
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.touch(mode=0o600)  # articles and money are nobody else's business
+    except OSError as error:
+        raise BackupRefused(f"{file} cannot be written: {error.strerror}.") from error
+    try:
+        _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"], database.engine.url)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    return file.stat().st_size
+
+
+def restore(database: Database, file: Path, work_dir: Path) -> None:
+    """Put a backup in place of everything that is there, then bring it to the newest schema. ``work_dir`` takes it unpacked meanwhile.
+
+    Raises:
+        BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk; nothing was changed.
+        DatabaseUnavailable: the server is away.
+    """
+    revision = revision_of(file)
+    if revision not in {name for name, _ in known_revisions()}:
+        raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")
+    with tempfile.TemporaryDirectory(dir=work_dir) as folder:
+        script = Path(folder) / "backup.sql"  # whole before any of it runs: a damaged file shows here
+        _run("pg_restore", ["--no-owner", "--no-privileges", f"--file={script}", str(file)], None, refusal=f"{file} is damaged")
+        steps = ["--single-transaction", "--set=ON_ERROR_STOP=1", f"--command={CLEAR}", f"--file={script}"]
+        _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], database.engine.url)
+    database.engine.dispose()  # connections know types by numbers that are others now
+    database.migrate()
+
+
+def refuse_if_at_work(session: Session, now: datetime) -> None:
+    """Restoring takes the tables away under whoever uses them.
+
+    Raises:
+        NotPossible: a worker's heartbeat is fresh.
+    """
+    alive = session.scalars(select(Worker.host).where(Worker.heartbeat_at > now - LEASE)).all()
+    if alive:
+        raise NotPossible(f"The desk is in use on {', '.join(sorted(set(alive)))}. Stop it (Ctrl+C), then restore.")
+
+
+def revision_of(file: Path) -> str:
+    """The schema's revision in a backup.
+
+    Raises:
+        BackupRefused: the file is no backup of a desk.
+        NotFound: there is no such file.
+    """
+    if not file.is_file():
+        raise NotFound(f"There is no file {file}.")
+    only = ["--data-only", "--table=alembic_version", "--file=-"]
+    listed = _run("pg_restore", [*only, str(file)], None, refusal=f"{file} is no backup of a Signal Desk")
+    found = REVISION.search(listed)
+    if found is None:
+        raise BackupRefused(f"{file} is no backup of a Signal Desk: it has no schema revision.")
+    return found[1]
+
+
+def _run(program: str, arguments: Sequence[str], address: URL | None, *, refusal: str = "") -> str:
+    """Run one of Postgres's programs to its end; its password travels in the environment, where no list of processes shows it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
+    if address is not None:
+        where = {"PGHOST": address.host, "PGPORT": address.port, "PGUSER": address.username, "PGDATABASE": address.database}
+        where |= {"PGPASSWORD": address.password, **{f"PG{name.upper()}": str(value) for name, value in address.query.items()}}
+        environment |= {name: str(value) for name, value in where.items() if value is not None}
+    command = [str(client_program(program)), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+        raise BackupRefused(f"{refusal or program + ' failed'}: {said.removeprefix(program + ': error: ')}")
+    return done.stdout

@@ -1,0 +1,125 @@
+"""The System page in a real browser: settings, publishers, web sources, what goes on now, the log, and no secret in any of it."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import text
+
+from core.database import Database
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+THEMES = ("light", "dark")
+FIRST_ROW, TICK = 50, 86  # pixels in a table's canvas
+
+
+def saved(database: Database) -> dict[str, Any]:
+    with database.session() as session:
+        return dict(session.execute(text("SELECT name, value FROM settings")).all())
+
+
+def priorities(database: Database) -> list[str]:
+    with database.session() as session:
+        return list(session.scalars(text("SELECT name FROM publishers WHERE is_priority ORDER BY name")))
+
+
+def write(page: Page, label: str, value: str) -> None:
+    field = page.get_by_role("textbox", name=label, exact=True)
+    field.fill(value)
+    field.press("Enter")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_setting_is_changed_refused_reset_and_taken_back(start_console: Any, page: Page, database: Database, theme: Any) -> None:
+    page.emulate_media(color_scheme=theme)
+    console = start_console(SIGNALDESK_CLAIM_MINUTES="20")
+    page.goto(f"{console.url}/system?section=Settings")
+
+    write(page, "Articles at a time", "many")
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.get_by_text("Articles at a time: must be a whole number from 1 to 256.")).to_be_visible()
+    assert saved(database) == {}
+
+    write(page, "Articles at a time", "7")
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.get_by_text("saved here; default 16")).to_be_visible()
+    assert saved(database) == {"concurrency": 7}
+
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_text("saved here; default 16")).to_have_count(0)
+    assert saved(database) == {}
+    expect(page.get_by_role("textbox", name="Articles at a time", exact=True)).to_have_value("16")
+
+    page.get_by_role("button", name="Undo: Articles at a time").click()
+    expect(page.get_by_text("saved here; default 16")).to_be_visible()
+    assert saved(database) == {"concurrency": 7}
+
+    write(page, "Failures at most", "3")
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.get_by_text("saved here; default none")).to_be_visible()
+    write(page, "Failures at most", "")
+    page.get_by_role("button", name="Save the change").click()
+    expect(page.get_by_role("button", name="Save the change")).to_have_count(0)
+    expect(page.get_by_role("textbox", name="Failures at most", exact=True)).to_have_value("")
+    assert saved(database) == {"concurrency": 7, "failure_most": None}
+
+    expect(page.get_by_role("textbox", name="Claim (min)", exact=True)).to_be_disabled()
+    expect(page.get_by_text("set by the environment (SIGNALDESK_CLAIM_MINUTES)")).to_be_visible()
+
+
+def test_a_publisher_is_found_and_put_first_and_that_is_taken_back(start_console: Any, page: Page, database: Database) -> None:
+    console = start_console()
+    page.goto(f"{console.url}/system?section=Publishers")
+    write(page, "Find a publisher", "hash")
+    expect(page).to_have_url(re.compile("publisher-name=hash"))
+    expect(page.get_by_text("1 publishers.")).to_be_visible()
+    page.wait_for_timeout(500)  # the canvas is drawn anew
+    page.get_by_test_id("stDataFrame").locator("canvas").first.click(position={"x": TICK, "y": FIRST_ROW}, force=True)
+    undo = page.get_by_role("button", name="Undo: Hashyard")
+    expect(undo).to_be_visible(timeout=20_000)
+    assert priorities(database) == ["Hashyard"]
+    undo.click()
+    expect(undo).to_have_count(0, timeout=20_000)
+    assert priorities(database) == []
+
+
+def test_a_web_source_that_is_no_domain_is_refused_and_a_domain_is_saved(start_console: Any, page: Page, database: Database) -> None:
+    console = start_console()
+    page.goto(f"{console.url}/system?section=Web%20sources")
+    canvas = page.get_by_test_id("stDataFrame").locator("canvas").first
+    expect(canvas).to_be_visible()
+    page.wait_for_timeout(500)
+
+    def name_first_row(domain: str) -> None:
+        canvas.dblclick(position={"x": 120, "y": FIRST_ROW}, force=True)
+        page.keyboard.press("Control+A")
+        page.keyboard.type(domain)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(800)  # the table sends what is typed a while after
+
+    name_first_row("foo")
+    page.get_by_role("button", name="Save the table").click()
+    expect(page.get_by_text("'foo' is no domain. Write it as reuters.com.")).to_be_visible()
+    name_first_row("desk.example")
+    page.get_by_role("button", name="Save the table").click()
+    expect(page.get_by_role("button", name="Save the table")).to_have_count(0, timeout=20_000)
+    with database.session() as session:
+        changed = dict(session.execute(text("SELECT domain, authority FROM domain_authorities")).all())
+    assert changed == {"desk.example": "MEDIUM", "apnews.com": "LOW"}
+
+
+def test_what_goes_on_now_and_no_secret(start_console: Any, page: Page) -> None:
+    console = start_console(GEMINI_API_KEY="AIzaNotARealKeyButLong", SIGNALDESK_ALERT_WEBHOOK_URL="https://hooks.example/T0/hidden-path")
+    page.goto(f"{console.url}/system")
+    expect(page.get_by_text("GEMINI_API_KEY: set", exact=True)).to_be_visible()
+    expect(page.get_by_text("TAVILY_API_KEY: not set", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name="Workers").locator("time").first).to_have_attribute("title", re.compile(r"^\d{4}-.* UTC$"))
+    seen = ""
+    for section in ("Now", "Settings", "Database", "Log"):
+        page.goto(f"{console.url}/system?section={section}")
+        expect(page.get_by_role("heading", level=2).first).to_be_visible()
+        seen += page.content()
+    assert "the console started at" in seen
+    assert "NotARealKey" not in seen
+    assert "hidden-path" not in seen

@@ -1,0 +1,43 @@
+"""``signaldesk backup`` and ``restore`` on an embedded database, as a person types them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def signaldesk(data_dir: Path, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"SIGNALDESK_DATA_DIR": str(data_dir)}
+    command = [sys.executable, "-m", "console.cli", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, input=answer, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_desk_is_backed_up_and_restored_and_what_it_replaced_is_kept(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", tmp_path / "desk.dump"
+    samples = CHECKOUT / "core" / "samples" / "articles.jsonl"
+    own = tmp_path / "own.jsonl"
+    own.write_text(
+        '{"id": "1", "title": "Own", "body": "A miner sold coins.", "publisher": "Wire", "published_on": "2026-11-20T10:00:00Z"}\n'
+    )
+    assert signaldesk(data, "import", str(own)).returncode == 0
+    backed_up = signaldesk(data, "backup", str(file))
+    assert (backed_up.returncode, backed_up.stdout.startswith(str(file))) == (0, True)
+    assert signaldesk(data, "import", str(samples)).returncode == 0
+
+    declined = signaldesk(data, "restore", str(file), answer="n\n")
+    assert declined.returncode == 1
+    assert "61 articles and what was found in them) is replaced" in declined.stderr
+    restored = signaldesk(data, "restore", str(file), "--yes")
+    assert (restored.returncode, restored.stdout.splitlines()[-1]) == (0, f"Restored {file}: 1 article.")
+    (kept,) = (data / "backups").iterdir()
+    assert signaldesk(data, "restore", str(kept), "--yes").stdout.splitlines()[-1].endswith(": 61 articles.")
+
+    refused = signaldesk(data, "restore", str(own), "--yes")
+    assert (refused.returncode, refused.stdout) == (9, "")
+    assert "no backup of a Signal Desk" in refused.stderr
