@@ -5,6 +5,7 @@ import html
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 import streamlit as st
 from pydantic import BaseModel
@@ -23,7 +24,10 @@ from core.settings import OFFLINE_MODEL, Settings
 
 logger = logging.getLogger(__name__)
 
+BACK_BUTTON = (Path(__file__).parent / "back_button.js").read_text(encoding="utf-8")
+
 STYLE = """<style>
+.st-key-unseen{display:none}
 .stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
 .stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
@@ -70,8 +74,9 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def style() -> None:
-    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other."""
+    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
+    st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
 
 
 def sidebar(page: str) -> None:

@@ -87,12 +87,3 @@ def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, 
         .limit(limit)
     )
     return list(rows)
-
-
-def burn_rate(state: BudgetState, now: datetime) -> Decimal:
-    """USD that the day will have cost at its pace so far; what is spent already in the day's first hour."""
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    elapsed = now - start
-    if elapsed < timedelta(hours=1):
-        return state.spent
-    return state.spent * Decimal(timedelta(days=1) / elapsed)
