@@ -5,15 +5,15 @@ from pathlib import Path
 import streamlit as st
 
 from console.components import sidebar, style
-from console.navigation import pages
-from console.state import set_page, show_flash
+from console.navigation import FILTERS, pages
+from console.state import arrive, show_flash
 
 ICON = Path(__file__).resolve().parent / "icon.svg"
 
 st.set_page_config(page_title="Signal Desk", page_icon=str(ICON), layout="wide")
 style()
 page = st.navigation(pages())
-set_page(page.title.lower())
+arrive(page.url_path, FILTERS.get(page.url_path, ()))
 sidebar(page.title)
 show_flash()
 page.run()

@@ -35,7 +35,7 @@ def preview(article_id: int, listed: Listed) -> None:
         return
     with st.container(border=True, key="preview"):
         _moves(article_id, listed)
-        st.markdown("##### " + plain(article.title))
+        st.markdown("## " + plain(article.title))
         facts = [f"**{plain(article.publisher)}**", published(article), f"{len(article.body):,} characters"]
         kinds = [word for word, holds in (("sample", article.is_sample), ("archived", not article.is_active)) if holds]
         st.caption(" · ".join([*facts, *kinds]))

@@ -113,7 +113,7 @@ def batch_limits() -> None:
     budgets = read(limits.open_batch_budgets)
     if not budgets:
         return
-    st.subheader("Limits of open runs")
+    st.header("Limits of open runs")
     for budget in budgets:
         row = st.container(horizontal=True, vertical_alignment="center")
         with row.container(width=320):
@@ -125,7 +125,7 @@ def batch_limits() -> None:
 
 def history() -> None:
     """Alerts, top-ups and changes of limits, newest first; a change that still stands can be undone."""
-    st.subheader("Alerts and changes of limits")
+    st.header("Alerts and changes of limits")
     chosen = st.segmented_control(
         "Show", list(KINDS), default="Everything", required=True, key="changes", bind="query-params", label_visibility="collapsed"
     )
@@ -146,11 +146,10 @@ def history() -> None:
 
 def _outlooks(session: Session, states: list[BudgetState], now: datetime) -> tuple[Outlook, Outlook]:
     day, month = states
-    slots = spending.usd_by_slot(session, since=forecast.pace_since(now))
     days = spending.usage_by_day(session, since=now.date() - timedelta(days=PACE_DAYS))
     by_day = {one: used.usd for one, used in days}
     return (
-        forecast.outlook_of_day(day.limit, day.spent, now, slots),
+        spending.outlook_today(session, day, now),
         forecast.outlook_of_month(month.limit, month.spent, now, by_day, spending.first_day(session)),
     )
 

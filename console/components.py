@@ -5,6 +5,7 @@ import html
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
@@ -28,7 +29,10 @@ R = TypeVar("R")
 PLACE = "at"
 """The part of the address that says which page of a list is in view."""
 
+BACK_BUTTON = (Path(__file__).parent / "back_button.js").read_text(encoding="utf-8")
+
 STYLE = """<style>
+.st-key-unseen{display:none}
 .stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
 .stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
@@ -75,8 +79,9 @@ def attempt(action: Callable[[], object]) -> bool:
 
 
 def style() -> None:
-    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other."""
+    """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
+    st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
 
 
 def sidebar(page: str) -> None:
@@ -177,7 +182,7 @@ def way(page: str, label: str, *, icon: str | None = None, query: Mapping[str, s
     led. A view's filters are read from the address (``state.from_address``) rather than bound to it, or the button could not set them.
     """
     query = query or {}
-    if state.page_shown() != page:
+    if (state.page_shown() or "overview") != page:
         st.page_link(to(page), label=label, icon=icon, query_params=query)
     elif st.button(label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}"):
         st.query_params.from_dict(query)

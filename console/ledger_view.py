@@ -27,7 +27,7 @@ _BEFORE, _AFTER = "older-than", "newer-than"
 def ledger() -> None:
     """Every call and attempt, newest first."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader("Ledger", anchor="ledger")
+        st.header("Ledger", anchor="ledger")
     chosen = _filters()
     before, after = (number_in(st.query_params.get(name, "")) for name in (_BEFORE, _AFTER))
     lines, count = read(lambda session: _page_and_count(session, chosen, before, after))

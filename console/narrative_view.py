@@ -27,7 +27,7 @@ def narrative(view: View) -> None:
     frequent = read(lambda session: themes.frequent_categories(session, view.window, without_samples=not view.samples))
     categories = [category for category, _ in frequent]
     head = st.container(horizontal=True, vertical_alignment="bottom")
-    head.subheader("Narrative of a theme", width="content")
+    head.header("Narrative of a theme", width="content")
     chosen = head.selectbox(
         "Theme",
         categories,

@@ -8,6 +8,22 @@ import streamlit as st
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
+_OF_SIGNALS = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "invented")
+FILTERS: dict[str, tuple[str, ...]] = {
+    "": ("window", "examples", "theme"),
+    "articles": ("q", "since", "until", "order", "archived", "samples", "ready", "stories", "priority"),
+    "runs": ("compared",),
+    "review": _OF_SIGNALS,
+    "signals": _OF_SIGNALS,
+    "quality": ("days", "reviewer", "bulk", "by"),
+    "budget": ("within", "per", "changes", "line-status", "line-agent", "line-model", "line-run", "line-day"),
+    "system": ("section", "level", "publisher-name"),
+}
+"""By address: the widgets of each page that are bound to it. Streamlit keeps what they show while another page is open."""
+EVERYTHING = {"view": "all"}
+"""What the address of a link carries that leads to a page without any filter (``state.arrive``)."""
+
+
 def pages() -> list[Any]:
     """All pages in the order of the work; the article reader is reached from lists."""
     return [

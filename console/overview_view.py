@@ -11,18 +11,20 @@ from sqlalchemy.orm import Session
 from console import overview_charts
 from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import attempt, empty
-from console.navigation import to
+from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.resources import open_desk, read, settings
 from console.state import blind_share
 from console.words import duration, exact, money, number, plain
-from core import headlines, reports
+from core import headlines, reports, spending
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
+from core.forecast import Outlook
 from core.launching import readiness
 from core.paging import Count
 from core.reports import Today
 from core.samples import load_samples
+from core.settings import Settings
 from core.signal_filter import SignalFilter
 from core.signals import SignalRow
 from core.windows import Window, window_of
@@ -62,8 +64,8 @@ class View:
         return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=blind_share())
 
     def address(self, **more: str) -> dict[str, str]:
-        """The same signals on the Signals page, whatever decision was filtered on there before: a session keeps what is bound."""
-        return {"published": self.window.address, "review": "any", "invented": str(self.samples).lower(), **more}
+        """The same signals on the Signals page."""
+        return {"published": self.window.address, **({} if self.samples else {"invented": "false"}), **more}
 
 
 # --- today at a glance -----------------------------------------------------------------------------------------------
@@ -95,28 +97,39 @@ def glance(today: Today) -> None:
     @st.fragment(run_every=REFRESH_SECONDS if today.running + today.waiting else None)
     def show() -> None:
         newest = known.pop() if known else read(lambda session: reports.today(session, readiness(now)))
-        _cards(newest, read(lambda session: current_budgets(session, now, utc_now())[0]))
+        _cards(newest, *read(partial(_spent_today, now=now)))
 
     show()
 
 
-def _cards(today: Today, budget: BudgetState) -> None:
-    forecast = reports.burn_rate(budget, utc_now())
-    over = " :orange[over the limit]" if forecast > budget.limit else ""
+def _spent_today(session: Session, now: Settings) -> tuple[BudgetState, Outlook]:
+    moment = utc_now()
+    budget = current_budgets(session, now, moment)[0]
+    return budget, spending.outlook_today(session, budget, moment)
+
+
+def _cards(today: Today, budget: BudgetState, outlook: Outlook) -> None:
     with st.container(key="glance"):
-        _card("Ready to analyse", "articles", "bolt", _figure(today.ready), f"of {_figure(today.articles)} articles", {"ready": "true"})
+        _card("Ready to analyse", "articles", "bolt", _figure(today.ready), f"of {_figure(today.articles)} articles")
         running = f"{_figure(today.waiting)} waiting" if today.waiting else "nothing waits" if not today.running else "none waiting"
         _card("Running now", "runs", "play_circle", _figure(today.running), running)
         _card("To review", "review", "fact_check", _figure(today.to_review), "signals wait for a decision")
         _card("Accepted", "signals", "thumb_up", _figure(today.accepted), "signals for the newsletter", {"review": "accepted"})
-        words = f"of {money(budget.limit)}; about {money(forecast)} by midnight UTC{over}"
-        _card("Spent today", "budget", "payments", money(budget.spent), words)
+        _card("Spent today", "budget", "payments", money(budget.spent), f"of {money(budget.limit)}{_forecast(budget, outlook)}")
+
+
+def _forecast(budget: BudgetState, outlook: Outlook) -> str:
+    """What today comes to at its pace, as the Budget page says at length; nothing while there is no pace to tell."""
+    if outlook.at_end is None or not outlook.rate:
+        return ""
+    over = " :orange[over the limit]" if outlook.at_end > budget.limit else ""
+    return f"; about {money(outlook.at_end)} by midnight UTC{over}"
 
 
 def _card(title: str, page: str, icon: str, value: str, words: str, address: dict[str, str] | None = None) -> None:
     """A number with its name, all of which leads to ``page``."""
     with st.container(border=True, key=f"card-{page}"):
-        st.page_link(to(page), label=title, icon=f":material/{icon}:", query_params=address)
+        st.page_link(to(page), label=title, icon=f":material/{icon}:", query_params=address or EVERYTHING)
         st.metric(title, value, label_visibility="collapsed")
         st.caption(words)
 
@@ -157,7 +170,7 @@ def choose_days() -> View:
 def trend(view: View) -> bool:
     """Signals by day and kind against the days before; whether there are any in the desk's days at all."""
     rows = read(partial(_signals_by_day, view=view))
-    st.subheader("Signals by day")
+    st.header("Signals by day")
     number_of, words = overview_charts.trend_in_words(rows, view.window)
     if not any(view.window.first <= day <= view.window.last for day, _, _ in rows):
         empty("No signal was found in articles of these days. Analyse some, or look at more days.", "articles", "Go to Articles")
@@ -182,9 +195,7 @@ def _signals_by_day(session: Session, view: View) -> list[tuple]:
 
 def strongest(view: View) -> None:
     """The strongest signals of the window, each leading to its article."""
-    st.subheader(
-        "Strongest signals", help="Undecided or accepted: validated ones first, then by confidence. Contradicted ones are left out."
-    )
+    st.header("Strongest signals", help="Undecided or accepted: validated ones first, then by confidence. Contradicted ones are left out.")
     rows = read(lambda session: headlines.strongest(session, view.signals(), STRONGEST))
     if not rows:
         st.caption("None that is undecided or accepted in these days.")
@@ -214,7 +225,7 @@ def signal_line(row: SignalRow, place: int | None = None) -> None:
 
 def stories(view: View) -> None:
     """The stories of the window that several publishers tell."""
-    st.subheader("Stories that several publishers share")
+    st.header("Stories that several publishers share")
     now = readiness(settings())
     rows = read(lambda session: headlines.shared_stories(session, view.window, now, size=STORIES, without_samples=not view.samples))
     if not rows:
@@ -247,7 +258,7 @@ def _span(span: timedelta) -> str:
 
 def publishers() -> None:
     """Publishers by the signals found in their articles, of all days."""
-    st.subheader("Publishers", help="Of all days.")
+    st.header("Publishers", help="Of all days.")
     rows = read(reports.publishers_by_signals)
     if not rows:
         st.caption("Appears with the first signals.")

@@ -124,7 +124,7 @@ def headline(all_: Acceptance, agreements: tuple[Agreement, Agreement], given: C
 
 def acceptance(scope: Scope) -> None:
     """Acceptance by one dimension, as bars with intervals and as a table."""
-    st.subheader("Acceptance")
+    st.header("Acceptance")
     dimension = st.segmented_control(
         "By", list(Dimension), default=Dimension.KIND, required=True, key="by", bind="query-params", format_func=lambda one: one.value
     )
@@ -156,7 +156,7 @@ def acceptance(scope: Scope) -> None:
 
 def calibration(given: Calibration, after: Calibration) -> None:
     """The reliability diagram and the Brier scores."""
-    st.subheader("Calibration of confidence")
+    st.header("Calibration of confidence")
     decided = given.outcomes.whole
     if decided < FEW:
         with st.container(border=True):
@@ -189,7 +189,7 @@ def calibration(given: Calibration, after: Calibration) -> None:
 
 def agreement(agreements: tuple[Agreement, Agreement]) -> None:
     """Verdict against decision, blind and in sight."""
-    st.subheader("Verdict and analyst")
+    st.header("Verdict and analyst")
     for title, one in zip(("Blind: the verdict was hidden until the decision", "In sight of the verdict"), agreements, strict=True):
         st.markdown(f"**{title}**")
         if not one.table:
@@ -213,7 +213,7 @@ def agreement(agreements: tuple[Agreement, Agreement]) -> None:
 
 def cost(costs: list[Cost], total: Cost, scope: Scope) -> None:
     """What an accepted signal costs, by model."""
-    st.subheader("Cost per accepted signal")
+    st.header("Cost per accepted signal")
     rows = [*costs, total] if len(costs) > 1 else costs
     if rows:
         st.dataframe(

@@ -35,7 +35,7 @@ def comparison_page(batch_id: int, against: int | None) -> None:
     with row:
         way("runs", "All runs", icon=":material/list:")
         way("runs", f"Run #{batch_id}", icon=":material/chevron_left:", query={"batch": str(batch_id)}, key="back")
-    st.subheader(f"Run #{batch_id} against {'another' if against is None else f'#{against}'}")
+    st.header(f"Run #{batch_id} against {'another' if against is None else f'#{against}'}")
     _choice(batch_id, against)
     if against is None:
         _run_again(progress)
@@ -84,7 +84,7 @@ def _made_of(progress: Progress) -> str:
 
 def _run_again(progress: Progress) -> None:
     """The articles of a run, launched anew with the settings as they are, or with another model; first what it would cost."""
-    st.subheader("Run the same articles again")
+    st.header("Run the same articles again")
     now = settings()
     columns = st.columns([3, 5], vertical_alignment="bottom")
     model = columns[0].text_input(

@@ -72,7 +72,7 @@ def _head(progress: Progress) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
-        st.markdown(f"### Run #{progress.id}", width="content")
+        st.markdown(f"## Run #{progress.id}", width="content")
         badge(progress.status)
     row.caption(
         f"{model_name(progress.model)} · {progress.research} · by {plain(progress.launched_by)} · {ago(progress.created_at, now)}",
@@ -101,7 +101,7 @@ def _head(progress: Progress) -> None:
             with box:
                 way("runs", "See them", icon=":material/list:", query={"batch": batch, "record": status.value})
     if progress.spent_usd:
-        spent.page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"batch": batch})
+        spent.page_link(to("budget"), label="Its calls", icon=":material/payments:", query_params={"line-run": batch})
 
 
 def _figure(row: st.delta_generator.DeltaGenerator, name: str, value: str, note: str) -> st.delta_generator.DeltaGenerator:

@@ -109,7 +109,7 @@ def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int | None
 @st.fragment
 def where_it_goes(since: date, daily_limit: Decimal) -> None:
     """Spending told apart by one dimension: a chart by day and a table with shares."""
-    st.subheader("Where the money goes")
+    st.header("Where the money goes")
     dimension = st.segmented_control(
         "By", list(Dimension), default=Dimension.MODEL, required=True, key="per", bind="query-params", format_func=lambda one: one.value
     )
@@ -165,7 +165,7 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
 
 def tokens_and_credits(since: date) -> None:
     """Tokens by kind and search credits, by day."""
-    st.subheader("Tokens and credits")
+    st.header("Tokens and credits")
     days = read(partial(spending.usage_by_day, since=since))
     used = read(partial(spending.usage, since=since))
     if not used.tokens and not used.search_credits:
@@ -200,7 +200,7 @@ def tokens_and_credits(since: date) -> None:
 
 def estimates() -> None:
     """The last runs: what they were estimated to cost at launch, and what they did cost."""
-    st.subheader("Estimates and what runs cost")
+    st.header("Estimates and what runs cost")
     runs = read(spending.comparisons)
     if not runs:
         with st.container(border=True):

@@ -33,6 +33,7 @@ _GENERATION = "table_generation"
 _VIEW = "selected_view"
 _ARCHIVED = "archived_last"
 _UNDO = "before-last"
+_PAGE = "page_in_view"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
@@ -189,14 +190,9 @@ def dismissed_import() -> datetime | None:
     return st.session_state.get(_IMPORT)
 
 
-def set_page(page: str) -> None:
-    """Note which page is shown, by the name of its script."""
-    st.session_state[_PAGE] = page
-
-
-def page_shown() -> str | None:
-    """The page that is shown, by the name of its script."""
-    return st.session_state.get(_PAGE)
+def page_shown() -> str:
+    """The address of the page that is shown; empty for the Overview."""
+    return str(st.session_state.get(_PAGE, ""))
 
 
 def clear_widgets(*keys: str) -> None:
@@ -248,6 +244,19 @@ def swap(one: str, other: str) -> None:
 def forget(widget: str) -> None:
     """Have a widget start from its default again."""
     st.session_state.pop(widget, None)
+
+
+def arrive(page: str, filters: Iterable[str]) -> None:
+    """Have a link that says what to show of ``page`` show just that, whatever was chosen there before.
+
+    Of the page's ``filters`` those that the link does not carry start from their defaults. One that carries nothing, such as the
+    navigation's, leads back to the page as it was left.
+    """
+    before, st.session_state[_PAGE] = st.session_state.get(_PAGE), page
+    if before is not None and before != page and st.query_params:
+        for widget in filters:
+            if widget not in st.query_params:
+                forget(widget)
 
 
 def keep_undo(what: str, before: Any) -> None:

@@ -1,8 +1,7 @@
 """Reports: the figures behind the Overview. Reads only."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 from core.agents.outputs import SignalKind
 from core.article_filter import ArticleFilter, Readiness
 from core.articles import counts as count_all
-from core.budget import BudgetState
 from core.models import (
     BatchRecord,
     BatchSession,
@@ -86,12 +84,3 @@ def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, 
         .limit(limit)
     )
     return [(name, signals, taken) for name, signals, taken in rows]
-
-
-def burn_rate(state: BudgetState, now: datetime) -> Decimal:
-    """USD that the day will have cost at its pace so far; what is spent already in the day's first hour."""
-    start = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    elapsed = now - start
-    if elapsed < timedelta(hours=1):
-        return state.spent
-    return state.spent * Decimal(timedelta(days=1) / elapsed)

@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, literal, select, text, true, union, union_all
 from sqlalchemy.orm import Session
 
+from core.budget import BudgetState
 from core.database import SPENDING_LOCK
-from core.forecast import Comparison
+from core.forecast import Comparison, Outlook, outlook_of_day, pace_since
 from core.models import (
     Article,
     BatchRecord,
@@ -201,6 +202,11 @@ def usd_by_slot(session: Session, *, since: datetime) -> dict[datetime, Decimal]
     """USD by the ten minutes in which calls ended."""
     rows = _both(SpendSlot, ("slot", "usd"), SpendSlot.slot >= since, SpendDelta.slot >= since)
     return dict(session.execute(select(rows.c.slot, func.sum(rows.c.usd)).group_by(rows.c.slot)).all())
+
+
+def outlook_today(session: Session, budget: BudgetState, now: datetime) -> Outlook:
+    """How today goes on. ``budget`` is that of the day."""
+    return outlook_of_day(budget.limit, budget.spent, now, usd_by_slot(session, since=pace_since(now)))
 
 
 def first_day(session: Session) -> date | None:

@@ -1,6 +1,7 @@
-"""axe-core on every page: with data and empty, light and dark, on a desk and in a hand."""
+"""axe-core on every page: with data in both themes; empty, and on a phone, in one."""
 
 import tomllib
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.browser.screenshots import PAGES, settled
 CONFIG = tomllib.loads((CHECKOUT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SIZES = ((1440, 900), (390, 844))
+DESK, PHONE = (1440, 900), (390, 844)
 THEMES = ("light", "dark")
 BACKGROUNDS = {theme: CONFIG["theme"][theme]["backgroundColor"] for theme in THEMES}
 IS_IN = """background => {
@@ -23,6 +24,7 @@ IS_IN = """background => {
 }"""
 SYSTEM = {f"system {section}": f"/system?section={section}" for section in ("Settings", "Publishers", "Web sources", "Database", "Log")}
 ALSO = {"article, none chosen": "/article", "article, not there": "/article?id=999999"} | SYSTEM
+Findings = dict[str, list[str]]
 STREAMLITS_OWN: dict[str, tuple[str, ...]] = {}
 """Findings in Streamlit's own markup that no page can change: rule -> what the finding's HTML begins with, each with its reason."""
 
@@ -38,29 +40,37 @@ def serious(page: Page) -> list[str]:
     return found
 
 
-def check(browser: Browser, url: str) -> dict[str, list[str]]:
+def skipped_levels(page: Page) -> list[str]:
+    """Headings that are more than one level below the one before them, and whatever else than one heading of level 1 there is."""
+    levels = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all("all => all.map(one => [Number(one.tagName[1]), one.innerText])")
+    skipped = [words for (before, _), (level, words) in pairwise(levels) if level > before + 1]
+    return skipped + ([] if [level for level, _ in levels].count(1) == 1 else [f"not one heading of level 1: {levels}"])
+
+
+def check(browser: Browser, url: str, paths: dict[str, str], size: tuple[int, int], themes: tuple[str, ...] = ("light",)) -> Findings:
     findings = {}
-    for width, height in SIZES:
-        context = browser.new_context(viewport={"width": width, "height": height})
-        page = context.new_page()
-        for name, path in (PAGES | ALSO).items():
-            page.emulate_media(color_scheme="light")
-            page.goto(f"{url}{path}")
-            settled(page)
-            for theme in THEMES:
-                page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page = context.new_page()
+    for name, path in paths.items():
+        for theme in themes:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            if theme == themes[0]:
+                page.goto(f"{url}{path}")
+                settled(page)
+            page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+            if theme != themes[0]:
                 page.wait_for_timeout(350)  # colours fade over
-                if found := serious(page):
-                    findings[f"{name}, {theme}, {width}"] = found
-        context.close()
+            if found := serious(page) + skipped_levels(page):
+                findings[f"{name}, {theme}, {size[0]}"] = found
+    context.close()
     return findings
 
 
 def test_with_data(start_console: Any, browser: Browser, database: Any, make_settings: Any) -> None:
     fill(make_settings())
-    assert check(browser, start_console().url) == {}
+    url = start_console().url
+    assert check(browser, url, PAGES | ALSO, DESK, THEMES) | check(browser, url, PAGES, PHONE) == {}
 
 
 def test_empty(start_console: Any, browser: Browser) -> None:
-    assert check(browser, start_console("--no-samples").url) == {}
+    assert check(browser, start_console("--no-samples").url, PAGES, DESK) == {}

@@ -74,7 +74,9 @@ def test_every_number_leads_to_what_it_counts(start_console: Any, page: Page, si
         card.get_by_test_id("stMetricValue").click(force=True)  # the link lies over the whole card
         expect(page).to_have_url(re.compile(address))
         expect(page.get_by_text(there, exact=True).first).to_be_visible()
-        open_overview(page, console.url, "?window=7")
+        page.go_back()
+        expect(page.get_by_role("radio", name="7", exact=True)).to_be_checked()
+        expect(page).to_have_url(f"{console.url}/?window=7")
     page.get_by_role("link", name="4 signals").click()
     expect(page).to_have_url(re.compile(r"/signals\?published=\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"))
     expect(page.get_by_text("4 signals")).to_be_visible()
