@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
-from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_short_text
+from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
@@ -254,6 +254,7 @@ def _selection(
     if ids:
         return Selection.of_ids(ids, one_per_story=one_per_story)
     require_short_text("--text", text)
+    require_days_in_order(since, until)
     article_filter = ArticleFilter(
         ready_only=True,
         publishers=publisher_ids(desk, names or ()),

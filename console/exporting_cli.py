@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from console.options import MOST_ID, Publishers, Since, Until, publisher_ids, require_short_text
+from console.options import MOST_ID, Publishers, Since, Until, publisher_ids, require_days_in_order, require_short_text
 from console.printing import notes
 from core import batches, exports
 from core.agents.outputs import SignalKind, Verdict
@@ -30,8 +30,21 @@ def _table(name: str) -> Table:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(Table)}.") from error
 
 
+def _format_of(output: Path | None) -> Format:
+    """The format that a file's ending names; CSV for standard output.
+
+    Raises:
+        SettingsError: the ending names none.
+    """
+    if output is None or str(output) == "-":
+        return Format.CSV
+    if (found := SUFFIXES.get(output.suffix.lower())) is None:
+        raise SettingsError(f"The ending of {output.name} names no format: end it in {', '.join(SUFFIXES)}, or give one with --format.")
+    return found
+
+
 def export(
-    table: Annotated[Table, typer.Argument(parser=_table, metavar=f"[{'|'.join(Table)}]", help="What to export.")] = Table.SIGNALS,
+    table: Annotated[Table, typer.Argument(parser=_table, metavar="|".join(Table), help="What to export.")] = Table.SIGNALS,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; standard output without it.")] = None,
     format_: Annotated[
         Format | None, typer.Option("--format", "-f", help="Without it, by the ending of the file, else CSV. A briefing is HTML.")
@@ -53,7 +66,8 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Export signals, analyses, records or the ledger, with a manifest beside the file."""
-    chosen = format_ or (Format.JSONL if as_json else SUFFIXES.get(output.suffix.lower()) if output else None) or Format.CSV
+    require_days_in_order(since, until)
+    chosen = format_ or (Format.JSONL if as_json else _format_of(output))
     require_short_text("--text", text)
     for name in category or ():
         require_short_text("--category", name)

@@ -33,6 +33,16 @@ def publisher_ids(desk: Desk, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(known[articles.publisher_key(name)] for name in names)
 
 
+def require_days_in_order(since: datetime | None, until: datetime | None) -> None:
+    """Refuse a time that ends before it begins, in which nothing could be found.
+
+    Raises:
+        SettingsError: ``--since`` is after ``--until``.
+    """
+    if since and until and since > until:
+        raise SettingsError(f"--since {since:%Y-%m-%d} is after --until {until:%Y-%m-%d}.")
+
+
 def require_short_text(option: str, value: str) -> None:
     """Refuse what the database could not take.
 

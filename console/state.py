@@ -33,7 +33,6 @@ _GENERATION = "table_generation"
 _VIEW = "selected_view"
 _ARCHIVED = "archived_last"
 _UNDO = "before-last"
-_PAGE = "page_in_view"
 ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 

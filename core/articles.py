@@ -180,9 +180,12 @@ def get_articles(session: Session, ids: Sequence[int]) -> dict[int, ArticleText]
 def set_active(session: Session, ids: Sequence[int], active: bool) -> list[int]:
     """Archive articles, or take them into work again; returns the ids of those that this changed, which is what undoes it.
 
-    An archived article is analysed no more and is no source of research; what was found in it stays.
+    An archived article is analysed no more and is no source of research; what was found in it stays. Importing it again does not
+    restore it.
     """
-    changed = update(Article).where(among(Article.id, ids), Article.is_active.is_not(active)).values(is_active=active)
+    archived_at = None if active else func.now()
+    changed = update(Article).where(among(Article.id, ids), Article.is_active.is_not(active))
+    changed = changed.values(is_active=active, archived_at=archived_at)
     return list(session.scalars(changed.returning(Article.id)).all())
 
 

@@ -1,4 +1,4 @@
-"""Batch sessions as they are now: progress counted from the records and the ledger. Reads only."""
+"""Batch sessions as they are now: progress counted from the records, spending from the ledger's roll-up. Reads only."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session, aliased
 
 from core.errors import NotFound
 from core.models import BatchRecord, BatchSession, BatchStatus, Budget, BudgetScope, LedgerEntry, RecordStatus, Signal, Validation
+from core.spending import usd_by_batch
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A batch now, counted from its records and the ledger."""
+    """A batch now."""
 
     id: int
     status: BatchStatus
@@ -125,11 +126,7 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
     found = list(session.scalars(batches))
     ids = [batch.id for batch in found]
     counts = _record_counts(session, ids)
-    spent = dict(
-        session.execute(
-            select(LedgerEntry.batch_id, func.sum(LedgerEntry.usd)).where(LedgerEntry.batch_id.in_(ids)).group_by(LedgerEntry.batch_id)
-        ).all()
-    )
+    spent = usd_by_batch(session, ids)
     reserved = dict(
         session.execute(
             select(LedgerEntry.batch_id, func.sum(LedgerEntry.reserved_usd))
@@ -158,7 +155,7 @@ def _progress_of(session: Session, batches: Select[BatchSession]) -> list[Progre
             pause_kind=batch.pause_kind,
             counts={status: counts.get(batch.id, {}).get(status, 0) for status in RecordStatus},
             estimated_usd=Decimal(batch.estimate["usd"]),
-            spent_usd=spent.get(batch.id) or Decimal(0),
+            spent_usd=spent.get(batch.id, Decimal(0)),
             reserved_usd=reserved.get(batch.id) or Decimal(0),
             limit_usd=limits.get(str(batch.id)),
             pause_budget_id=batch.pause_budget_id,

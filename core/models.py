@@ -227,6 +227,8 @@ class Article(Base):
     content_hash: Mapped[str] = mapped_column(String(64))
     """Of title and body: says whether the text that was analysed is still this one."""
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    archived_at: Mapped[Moment | None]
+    """When an analyst archived it; null where the source says that it is inactive, and where it is active."""
     is_sample: Mapped[bool] = mapped_column(server_default=text("false"))
     promise: Mapped[float] = mapped_column(server_default=text("0"))
     """The offline rules' own score, 0..1, of how promising the article is."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Double, Row, bindparam, func, select, text
+from sqlalchemy import DateTime, Interval, Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from core.errors import NotFound
@@ -106,29 +106,31 @@ def buckets(
     )
 
 
-# Grouped by where a thing began and where it ended: a row a thing, and few groups. Moments are held within the time shown, so that what
-# was entered a moment before the batch's own start counts from there.
+# Grouped by where a thing began and where it ended: few groups of many things. Moments are held within the time shown, so that what was
+# entered a moment before the batch's own start counts from there. In whole microseconds from end to end, which is several times faster
+# than in seconds.
+def _held(moment: str) -> str:
+    return f"least(greatest({moment}, :start), :until)"
+
+
 _FLOWS = text(
-    """
-WITH things AS (
-    SELECT 'article' AS what, status, 0.0 AS usd, date_part('epoch', started_at) - :start AS began,
-           CASE WHEN status <> 'PROCESSING' THEN date_part('epoch', finished_at) - :start END AS left_off
-    FROM batch_records
-    WHERE batch_id = :batch AND status IN ('PROCESSING', 'COMPLETED', 'FAILED') AND started_at IS NOT NULL
-    UNION ALL
-    SELECT 'call', '', usd, date_part('epoch', created_at) - :start, date_part('epoch', settled_at) - :start
-    FROM ledger_entries WHERE batch_id = :batch
-), held AS (
-    SELECT what, status, usd, CASE WHEN began < 0 THEN 0 WHEN began > :duration THEN :duration ELSE began END AS began,
-           CASE WHEN left_off < 0 THEN 0 WHEN left_off > :duration THEN :duration ELSE left_off END AS left_off
-    FROM things
-)
-SELECT what, status, least(floor(began / :width), :last)::int AS first,
-       CASE WHEN left_off IS NOT NULL THEN least(floor(left_off / :width), :last)::int END AS final,  -- least() passes over a null
-       count(*) AS number, sum(began) AS began, sum(left_off) AS left_off, sum(usd) AS usd
-FROM held GROUP BY what, status, first, final
-"""
-).bindparams(bindparam("start", type_=Double()), bindparam("duration", type_=Double()))
+    f"""
+SELECT what, status, date_bin(:step, began, :start) AS first, date_bin(:step, left_off, :start) AS final,
+       count(*) AS number, sum(began - :start) AS began, sum(left_off - :start) AS left_off, 0 AS usd
+FROM (SELECT 'article' AS what, status, {_held("started_at")} AS began,
+             CASE WHEN status <> 'PROCESSING' AND finished_at IS NOT NULL THEN {_held("finished_at")} END AS left_off
+      FROM batch_records
+      WHERE batch_id = :batch AND status IN ('PROCESSING', 'COMPLETED', 'FAILED') AND started_at IS NOT NULL) AS articles
+GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT what, status, date_bin(:step, began, :start), date_bin(:step, left_off, :start),
+       count(*), sum(began - :start), sum(left_off - :start), sum(usd)
+FROM (SELECT 'call' AS what, '' AS status, usd, {_held("created_at")} AS began,
+             CASE WHEN settled_at IS NOT NULL THEN {_held("settled_at")} END AS left_off
+      FROM ledger_entries WHERE batch_id = :batch) AS calls
+GROUP BY 1, 2, 3, 4
+"""  # noqa: S608
+).bindparams(*(bindparam(name, type_=DateTime(timezone=True)) for name in ("start", "until")), bindparam("step", type_=Interval()))
 
 
 def history(session: Session, batch_id: int, *, now: datetime) -> History | None:
@@ -147,8 +149,8 @@ def history(session: Session, batch_id: int, *, now: datetime) -> History | None
     until = max(now if batch.status in BatchStatus.claimable() else _rest(session, batch_id, batch.finished_at, now), batch.started_at)
     duration = (until - batch.started_at).total_seconds()
     width, number = division(duration)
-    given = {"batch": batch_id, "start": batch.started_at.timestamp(), "duration": duration, "width": width, "last": number - 1}
-    rows = session.execute(_FLOWS, given).all()
+    given = {"batch": batch_id, "start": batch.started_at, "until": until, "step": timedelta(seconds=width)}
+    rows = [_Group(row, batch.started_at, width, number - 1) for row in session.execute(_FLOWS, given)]
     completed, failed, usd = Counter[int](), Counter[int](), defaultdict[int, Decimal](Decimal)
     for row in rows:
         if row.final is not None:
@@ -159,7 +161,20 @@ def history(session: Session, batch_id: int, *, now: datetime) -> History | None
     return buckets(batch.started_at, until, articles, calls, completed, failed, usd)
 
 
-def _flows(rows: Iterable[Row[Any]], width: int) -> dict[int, Flow]:
+class _Group:
+    """A row of ``_FLOWS`` with its buckets' numbers, and its sums in seconds since ``start``."""
+
+    def __init__(self, row: Row[Any], start: datetime, width: int, last: int) -> None:
+        def bucket(at: datetime) -> int:
+            return min(int((at - start).total_seconds()) // width, last)  # the last moment of all begins a bucket that is not there
+
+        self.what, self.status, self.number, self.usd = row.what, row.status, row.number, row.usd
+        self.first, self.began = bucket(row.first), row.began.total_seconds()
+        self.final = None if row.final is None else bucket(row.final)
+        self.left_off = 0.0 if row.left_off is None else row.left_off.total_seconds()
+
+
+def _flows(rows: Iterable[_Group], width: int) -> dict[int, Flow]:
     flows: dict[int, Flow] = {}
     for row in rows:
         flow = flows.get(row.first, Flow())

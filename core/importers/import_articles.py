@@ -181,7 +181,8 @@ class _Chunk:
             if article.content_hash != stored[article_id][1] and len(article.body) >= stored[article_id][2] * SHORTENED
         }
         for article_id, article in changed.items():
-            self.session.execute(update(Article).where(Article.id == article_id).values(updated_at=func.now(), **_columns(article)))
+            values = _columns(article) | {"is_active": Article.archived_at.is_(None) if article.active else False, "updated_at": func.now()}
+            self.session.execute(update(Article).where(Article.id == article_id).values(values))
         self._categorise(changed)
         return list(changed)
 

@@ -158,6 +158,8 @@ def test_a_live_run_changes_in_place_and_stops_asking_once_it_rests(start_consol
     expect(page.get_by_text("elsewhere:7")).to_be_visible()
     expect(page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg")).to_have_count(2)
     expect(page.get_by_text(f"0 of {ARTICLES} articles · 0%")).to_be_visible()
+    for kind, number in (("stMetricValue", 6), ("stDataFrame", 2)):
+        expect(page.get_by_test_id(kind)).to_have_count(number)
     page.evaluate("where => document.querySelectorAll(where).forEach(element => { element.dataset.kept = 'yes' })", KEPT)
     marked = page.locator("[data-kept]").count()
     assert marked >= 6 + 2 + 2 + 1  # figures, tables, charts and the progress

@@ -240,6 +240,8 @@ def test_an_export_has_the_filters_and_formats_of_the_screen(inside: Any, desk: 
         assert "beside it" in inside("export", "-o", name).err
         assert (tmp_path / name).read_bytes().startswith(start)
         assert json.loads((tmp_path / f"{name}.manifest.json").read_text(encoding="utf-8"))["file"] == name
+    inside("export", "--format", "csv", "-o", "a.txt")
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "a.csv").read_bytes()
     assert next(csv.reader(io.StringIO(inside("export", "costs").out, newline=""))) == list(COLUMNS[Table.LEDGER])
 
 
@@ -361,6 +363,15 @@ REFUSALS: dict[str, Refusal] = {
     "text too long": (2, ("estimate", "--text", "x" * 201), {}, "--text takes at most 200 characters"),
     "text that is no UTF-8": (2, ("estimate", "--text", "\udcff"), {}, "--text is not valid UTF-8"),
     "key too long": (2, ("analyze", "--key", "x" * 201), {}, "at most 200 characters"),
+    "days in the wrong order, exported": (
+        2,
+        ("export", "--since", "2026-11-03", "--until", "2026-11-02"),
+        {},
+        "--since 2026-11-03 is after --until 2026-11-02",
+    ),
+    "days in the wrong order, analysed": (2, ("estimate", "--since", "2026-11-03", "--until", "2026-11-02"), {}, "is after --until"),
+    "an ending that names no format": (2, ("export", "-o", "s.txt"), {}, r"s\.txt names no format: end it in \.csv, \.jsonl, \.ndjson, "),
+    "no ending": (2, ("export", "-o", "signals"), {}, "or give one with --format"),
     "unwritable export": (2, ("export", "-o", "no/such/folder/x.csv"), {}, "x.csv cannot be written: No such file"),
     "Parquet without a file": (2, ("export", "--format", "parquet"), {}, "Parquet is written to a file"),
     "a briefing of records": (2, ("export", "records", "--format", "briefing", "-o", "b.html"), {}, "A briefing is made of signals"),
@@ -431,6 +442,7 @@ def test_help_of_every_command_says_what_it_does_and_exits_0() -> None:
             shown = runner.invoke(app, [name, flag])
             assert shown.exit_code == 0, shown.output
             assert f"{name} [OPTIONS]" in shown.output
+            assert not re.search(r"\[\[|\{\{", shown.output), shown.output
 
 
 @pytest.mark.slow

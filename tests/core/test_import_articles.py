@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from core.articles import publishers
+from core.articles import publishers, set_active
 from core.configuration import Desk
 from core.importers.import_articles import CHUNK, ImportReport, content_hash, import_articles, write_report
 from core.importers.parsed_article import ParsedArticle, RejectedRow
@@ -95,6 +95,24 @@ def test_a_change_of_any_field_is_an_update_once(desk: Desk, change: dict[str, A
     assert categories(desk) == sorted(changed.categories)
     with desk.database.session() as session:
         assert session.scalar(text("SELECT updated_at > imported_at FROM articles"))
+
+
+def test_what_an_analyst_archived_stays_archived_until_an_analyst_restores_it(desk: Desk) -> None:
+    given: dict[str, Any] = {"url": "https://hashyard.example/same", "published_at": NOW}
+    take(desk, an_article(**given))
+    (article_id,) = column(desk, "id")
+    desk.transaction(lambda session: set_active(session, [article_id], False))
+    assert take(desk, an_article(**given, subtitle="Corrected.")) == (0, 1, 0, 0)
+    assert column(desk, "is_active") == [False]
+    desk.transaction(lambda session: set_active(session, [article_id], True))
+    assert take(desk, an_article(**given, subtitle="Corrected again.")) == (0, 1, 0, 0)
+    assert column(desk, "is_active") == [True]
+
+    # What only its source calls inactive is active again as soon as the source says so.
+    take(desk, an_article(**given, active=False))
+    assert column(desk, "is_active") == [False]
+    take(desk, an_article(**given, active=True))
+    assert column(desk, "is_active") == [True]
 
 
 def test_only_a_changed_text_makes_an_article_ready_again(desk: Desk) -> None:
