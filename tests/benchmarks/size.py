@@ -33,10 +33,13 @@ from console import resources
 from core.agents.outputs import SignalKind, Verdict
 from core.article_filter import Analysed, Order
 from core.configuration import Desk
+from core.models import BatchStatus, LedgerStatus
 from core.quality import Dimension
 from core.settings import CHECKOUT, Settings
 from core.signal_filter import Reviewed, SignalOrder
+from core.spending import Dimension as Spending
 from tests.benchmarks.clicks import a_console
+from tests.benchmarks.size_data import PUBLISHERS as publishers
 from tests.benchmarks.size_data import fill
 from tests.browser.conftest import CHROMIUM_OPTIONS
 
@@ -49,21 +52,22 @@ WORDS = ("bitcoin", "halving", "greenhouse", "miner etf", "wallet 4711", "xyzzy"
 PUBLISHERS: tuple[list[int], ...] = ([1], [30], [2, 31, 39], [])
 ON_OFF = (False, True)
 CHANGES: dict[str, dict[str, Sequence[Any]]] = {
-    "overview": {},
+    "overview": {"window": (7, 90, 30), "theme": ("mining", "bitcoin", "greenhouse", None), "examples": ON_OFF},
     "articles": {
         "q": WORDS,
-        "publisher": PUBLISHERS,
+        "publisher-choice": tuple([publishers[id_ - 1] for id_ in ids] for ids in PUBLISHERS),
         "since": (date(2024, 3, 1), date(2026, 11, 1), None),
         "until": (date(2024, 3, 31), None),
         "ready": ON_OFF,
         "priority": ON_OFF,
         "samples": ON_OFF,
         "stories": (True, False),
-        "analysed": (Analysed.YES, Analysed.NO, Analysed.ANY),
+        "analysed-choice": tuple(one.value for one in (Analysed.YES, Analysed.NO, Analysed.ANY)),
+        "archived": (True, False),
         "order": tuple(Order),
     },
     "article": {},
-    "runs": {},
+    "runs": {"run-status-choice": ([BatchStatus.PAUSED], [BatchStatus.COMPLETED], [])},
     "review": {
         "find": WORDS,
         "kind": ([SignalKind.EDGE_INDICATOR], [SignalKind.WEAK_SIGNAL, SignalKind.NARRATIVE_GAP], []),
@@ -84,7 +88,14 @@ CHANGES: dict[str, dict[str, Sequence[Any]]] = {
         "sort": tuple(SignalOrder),
     },
     "quality": {"days": (7, 90, 0), "reviewer": ("ada", None), "bulk": ON_OFF, "by": tuple(Dimension)},
-    "budget": {"days": (7, 90, 30)},
+    "budget": {
+        "within": (7, 90, 365, 30),
+        "per": tuple(Spending),
+        "line-model": ("offline", None),
+        "line-agent": ("signal_validation", None),
+        "line-status": (LedgerStatus.UNKNOWN, None),
+        "line-run": ("7", ""),
+    },
     "system": {},
 }
 """What is chosen in the filters of each page, by the key of the widget: one after the other, then as it was before."""
