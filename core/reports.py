@@ -1,14 +1,12 @@
 """Reports: the figures behind the Overview. Reads only."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind
-from core.budget import BudgetState
 from core.models import (
     Article,
     BatchRecord,
