@@ -65,7 +65,7 @@ def test_every_number_leads_to_what_it_counts(start_console: Any, page: Page, si
         ("Ready to analyse", "2", r"/articles", "2 articles"),
         ("Running now", "0", r"/runs", "Runs"),
         ("To review", "3", r"/review", "To review"),
-        ("Accepted", "1", r"/signals\?review=accepted", "1 signals"),
+        ("Accepted", "1", r"/signals\?review=accepted", "1 signal"),
         ("Spent today", "$0.00", r"/budget", "Budget"),
     )
     for name, number, address, there in ways:
