@@ -24,7 +24,7 @@ PAGER_WIDTH = 440
 """Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 OPEN = "open"
 """The name in the address of the article that is previewed."""
-TABLE_WIDTH, TICKS, NAME_WIDTH = 766, 33, 125
+TABLE_WIDTH, TICKS, NAME_WIDTH = 770, 33, 135
 """Pixels: the table on a screen of 1440, its column of ticks, and one of publishers."""
 
 

@@ -25,7 +25,7 @@ PAGER_WIDTH = 440
 """Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
 """The names of the filter in the address."""
-TABLE_WIDTH, KIND_WIDTH = 670, 146
+TABLE_WIDTH, KIND_WIDTH = 674, 146
 """Pixels: the table on a screen of 1440, and its column of kinds."""
 
 
