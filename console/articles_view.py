@@ -25,8 +25,8 @@ PAGER_WIDTH = 440
 """Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 OPEN = "open"
 """The name in the address of the article that is previewed."""
-TABLE_WIDTH, TICKS = 716, 33
-"""Pixels: the table on a screen of 1440, and its column of ticks."""
+TABLE_WIDTH, TICKS, NAME_WIDTH = 770, 33, 135
+"""Pixels: the table on a screen of 1440, its column of ticks, and one of publishers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +160,17 @@ def _marks(row: ArticleRow) -> list[str]:
 
 
 def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
-    last = {"first": [row.first_publisher for row in rows]} if listed.as_stories else {"length": [row.body_chars for row in rows]}
+    publisher = {"publisher": [row.publisher for row in rows]}
+    if listed.as_stories:
+        beside, last = {"first": [row.first_publisher for row in rows]}, publisher
+    else:
+        beside, last = publisher, {"length": [row.body_chars for row in rows]}
     return pd.DataFrame(
         {
             "title": [row.title for row in rows],
             "marks": [_marks(row) for row in rows],
             "promise": [row.promise for row in rows],
-            "publisher": [row.publisher for row in rows],
+            **beside,
             "published": [row.published_at.replace(tzinfo=None) for row in rows],
             **last,
         }
@@ -174,11 +178,11 @@ def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
 
 
 def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any]:
-    """The columns, wide enough for what they hold; the title takes what is left of a table of ``TABLE_WIDTH`` pixels."""
+    """The columns, wide enough for what they hold; the title takes what is left of ``TABLE_WIDTH`` pixels. The last column comes after."""
     stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
     names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
-    state_width, last_width = width_of(map(_marks, rows)), 95 if listed.as_stories else 60
-    rest = TICKS + state_width + 72 + 95 + 84 + last_width
+    state_width = width_of(map(_marks, rows))
+    rest = TICKS + state_width + 72 + NAME_WIDTH + 84
     return {
         "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),
         "marks": st.column_config.MultiselectColumn(
@@ -196,8 +200,8 @@ def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any
             width=72,
             help="The offline rules' own score of how much an article is likely to yield; the preview says what it rests on.",
         ),
-        "publisher": st.column_config.TextColumn("Publisher", width=95),
+        "publisher": st.column_config.TextColumn("Publisher", width=NAME_WIDTH),
         "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=84, help="UTC; the preview has the time"),
-        "first": st.column_config.TextColumn("First", width=last_width, help="Whose article of the story was published first"),
-        "length": st.column_config.NumberColumn("Length", format="localized", width=last_width, help="Characters of the body"),
+        "first": st.column_config.TextColumn("First", width=NAME_WIDTH, help="Whose article of the story was published first"),
+        "length": st.column_config.NumberColumn("Length", format="localized", width=60, help="Characters of the body"),
     }

@@ -25,8 +25,8 @@ PAGER_WIDTH = 440
 """Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
 """The names of the filter in the address."""
-TABLE_WIDTH = 630
-"""Pixels: the table on a screen of 1440."""
+TABLE_WIDTH, KIND_WIDTH = 674, 146
+"""Pixels: the table on a screen of 1440, and its column of kinds."""
 
 
 def filters(*, in_queue: bool = False) -> SignalFilter:
@@ -116,12 +116,12 @@ def table(signal_filter: SignalFilter) -> int | None:
         row_height=30,
         column_config={
             "confidence": st.column_config.ProgressColumn("Conf.", min_value=0, max_value=1, format="%.2f", width=60),
-            "description": st.column_config.TextColumn("Signal", width=max(TABLE_WIDTH - 33 - 60 - state_width - 125, 210)),
+            "description": st.column_config.TextColumn("Signal", width=max(TABLE_WIDTH - 33 - 60 - state_width - KIND_WIDTH, 210)),
             "state": st.column_config.MultiselectColumn(
                 "Verdict, review", options=list(SIGNAL_MARKS), color=list(SIGNAL_MARKS.values()), width=state_width
             ),
             "kind": st.column_config.MultiselectColumn(
-                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=125
+                "Kind", options=list(KIND_NAMES.values()), color=[f"{KIND_COLOURS[kind]}40" for kind in KIND_NAMES], width=KIND_WIDTH
             ),
             "category": st.column_config.TextColumn("Category", width=90),
             "publisher": st.column_config.TextColumn("Publisher", width=110),

@@ -18,7 +18,7 @@ from core.settings import Settings
 @st.fragment
 def worklist(article_filter: ArticleFilter, now: Settings) -> None:
     """The articles beside what is done with those that are ticked; a tick runs this alone, not the page around it."""
-    left, right = st.columns([2, 1])
+    left, right = st.columns([5, 2])
     with left:
         listed = table(article_filter, now)
     with right:

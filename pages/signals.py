@@ -10,7 +10,7 @@ from console.signals_view import filters, signal_with_article, table
 
 st.title("Signals")
 signal_filter = filters()
-left, right = st.columns([7, 5])
+left, right = st.columns([5, 3])
 with left:
     chosen = table(signal_filter)
 with right:

@@ -76,7 +76,7 @@ def test_a_selection_survives_paging_and_filters_and_can_be_listed(start_console
     expect(page.get_by_text("Only what is selected")).to_be_visible()
     page.get_by_role("button", name="Back to the list").click()
     expect(page.get_by_text("Only what is selected")).to_have_count(0)
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     expect(page.get_by_text("Nothing selected")).to_be_visible()
 
 
