@@ -52,7 +52,7 @@ WORDS = ("bitcoin", "halving", "greenhouse", "miner etf", "wallet 4711", "xyzzy"
 PUBLISHERS: tuple[list[int], ...] = ([1], [30], [2, 31, 39], [])
 ON_OFF = (False, True)
 CHANGES: dict[str, dict[str, Sequence[Any]]] = {
-    "overview": {"window": (7, 90, 30), "theme": ("mining", "bitcoin", "greenhouse", None), "examples": ON_OFF},
+    "overview": {"window": (7, 90, 30), "theme": ("mining", "flows", None), "examples": ON_OFF},
     "articles": {
         "q": WORDS,
         "publisher-choice": tuple([publishers[id_ - 1] for id_ in ids] for ids in PUBLISHERS),

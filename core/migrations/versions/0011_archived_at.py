@@ -1,13 +1,13 @@
 """When an analyst archived an article: importing it again does not take it out of the archive
 
-Revision: 0012
+Revision: 0011
 Follows: 0010
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
+revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
