@@ -37,6 +37,7 @@ STYLE = """<style>
 .stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
 [data-testid^=stBaseButton-primary]{color:light-dark(#fff,#131416)!important}
+a:focus-visible{outline:2px solid currentColor!important;outline-offset:1px}
 .facts{margin:0;font-size:.875rem;opacity:.8}
 time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows{overflow-x:auto;font-size:.9rem}

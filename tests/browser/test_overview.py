@@ -16,6 +16,7 @@ from core.configuration import Desk
 from core.database import Database
 from core.models import Decision
 from core.prices import price_span
+from tests.browser.screenshots import settled
 from tests.core.answered import a_signal, keep, validated
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -74,6 +75,7 @@ def test_every_number_leads_to_what_it_counts(start_console: Any, page: Page, si
         card.get_by_test_id("stMetricValue").click(force=True)  # the link lies over the whole card
         expect(page).to_have_url(re.compile(address))
         expect(page.get_by_text(there, exact=True).first).to_be_visible()
+        settled(page)
         page.go_back()
         expect(page.get_by_role("radio", name="7", exact=True)).to_be_checked()
         expect(page).to_have_url(f"{console.url}/?window=7")
