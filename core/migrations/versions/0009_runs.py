@@ -25,13 +25,11 @@ def upgrade() -> None:
         ["batch_id", "created_at"],
         postgresql_include=["settled_at", "status", "usd", "reserved_usd"],
     )
-    op.drop_index("ix_ledger_entries_batch_id", "ledger_entries")
     op.create_index("ix_validations_failed", "validations", ["signal_id"], postgresql_where=sa.text("failed"))
 
 
 def downgrade() -> None:
     op.drop_index("ix_validations_failed", "validations")
-    op.create_index("ix_ledger_entries_batch_id", "ledger_entries", ["batch_id"])
     op.drop_index("ix_ledger_entries_run", "ledger_entries")
     op.create_index("ix_batch_records_batch_id_status", "batch_records", ["batch_id", "status"])
     op.drop_index("ix_batch_records_place", "batch_records")
