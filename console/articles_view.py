@@ -160,6 +160,8 @@ def _marks(row: ArticleRow) -> list[str]:
 
 
 def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
+    beside: dict[str, list[Any]]
+    last: dict[str, list[Any]]
     publisher = {"publisher": [row.publisher for row in rows]}
     if listed.as_stories:
         beside, last = {"first": [row.first_publisher for row in rows]}, publisher
