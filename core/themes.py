@@ -20,7 +20,7 @@ from core.importers.clean_text import clean_characters
 from core.models import Analysis, Article, Signal
 from core.paging import Count
 from core.selection import Selection, resolve
-from core.signal_filter import CATEGORY, SignalFilter, SignalOrder, joined
+from core.signal_filter import CATEGORY, SignalFilter, SignalOrder
 from core.signals import first_ids
 from core.windows import Window
 
@@ -28,6 +28,7 @@ MOST = 5_000
 """Of a theme's signals, and of the articles that mention it, the newest so many are counted."""
 MAX_CHARS = 100
 DAY: Any = func.timezone("UTC", Article.published_at).cast(Date)
+DAY_OF_SIGNAL: Any = func.timezone("UTC", Signal.published_at).cast(Date)
 """The UTC day of an article."""
 
 
@@ -181,7 +182,7 @@ def narrative(
     kinds = _counted(session, Signal.kind, func.count(), ids)
     moods = _counted(session, Analysis.sentiment, func.count(Signal.article_id.distinct()), ids)
     if theme.category:
-        mentions = _counted(session, Article.publisher_id, func.count(Signal.article_id.distinct()), ids)
+        mentions = _counted(session, Signal.publisher_id, func.count(Signal.article_id.distinct()), ids)
         full = len(ids) >= MOST
     else:
         mentioning = _mentioning(theme.words, window, without_samples=without_samples)
@@ -203,7 +204,10 @@ def narrative(
 
 def _counted(session: Session, by: Any, number: Any, ids: Sequence[int]) -> list[tuple[date, Any, int]]:
     """These signals by the day of their article and one thing more."""
-    rows = session.execute(joined(select(DAY, by, number)).where(among(Signal.id, ids)).group_by(DAY, by))
+    counted = select(DAY_OF_SIGNAL, by, number).select_from(Signal).where(among(Signal.id, ids)).group_by(DAY_OF_SIGNAL, by)
+    if by is Analysis.sentiment:
+        counted = counted.join(Analysis, Analysis.id == Signal.analysis_id)
+    rows = session.execute(counted)
     return [(row[0], row[1], row[2]) for row in rows]
 
 
