@@ -5,7 +5,7 @@ import time
 from decimal import Decimal
 
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core import batch_actions, batches, launching, reviews
 from core.budget import current_budgets
@@ -28,12 +28,14 @@ REVIEWED = 25
 PATIENCE_SECONDS = 120
 
 
-def fill(settings: Settings) -> None:
-    """Fill the empty database that ``settings`` lead to."""
+def fill(settings: Settings) -> int:
+    """Fill the empty database that ``settings`` lead to. Returns the article with most signals."""
     database = Database.open(settings)
     try:
         with LoopbackProviders(seed=3, latency={"gemini": 0.1, "tavily": 0.05}) as providers:
             _fill(database, settings, providers)
+        with database.session() as session:
+            return session.scalars(select(Signal.article_id).group_by(Signal.article_id).order_by(func.count().desc())).first() or 0
     finally:
         database.close()
 

@@ -26,7 +26,7 @@ from tests.browser.filled import fill
 PAGES = {
     "overview": "/",
     "articles": "/articles",
-    "article": "/article?id=1",
+    "article": "/article?id={article}",
     "runs": "/runs?batch=2",
     "review": "/review",
     "signals": "/signals",
@@ -54,10 +54,11 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)  # as root, the embedded database runs under another user
         typer.echo("Filling a desk …", err=True)
-        fill(Settings(_env_file=None, data_dir=Path(name)))
+        article = fill(Settings(_env_file=None, data_dir=Path(name)))
         console = Console(_environment(name))
         try:
-            for path in _pictures(console.url, folder, only or list(PAGES), look or list(LOOKS)):
+            pages = {page: PAGES[page].format(article=article) for page in only or PAGES}
+            for path in _pictures(console.url, folder, pages, look or list(LOOKS)):
                 typer.echo(f"{path}  {path.stat().st_size / 1024:.0f} KB")
         finally:
             console.stop()
@@ -70,7 +71,7 @@ def _environment(data_dir: str) -> dict[str, str]:
     return own | {"SIGNALDESK_DATA_DIR": data_dir}
 
 
-def _pictures(url: str, folder: Path, pages: list[str], looks: list[str]) -> Iterator[Path]:
+def _pictures(url: str, folder: Path, pages: dict[str, str], looks: list[str]) -> Iterator[Path]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         sys.exit("Chromium is not installed (apt-get install chromium).")
@@ -78,8 +79,8 @@ def _pictures(url: str, folder: Path, pages: list[str], looks: list[str]) -> Ite
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
         for look in looks:
             page = _opened(browser, look)
-            for name in pages:
-                page.goto(f"{url}{PAGES[name]}")
+            for name, address in pages.items():
+                page.goto(f"{url}{address}")
                 settled(page)
                 picture = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide")))
                 path = folder / f"{name}-{look}.webp"
