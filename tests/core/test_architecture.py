@@ -212,7 +212,7 @@ def test_files_are_short_enough_to_be_read() -> None:
 
 
 def test_nothing_but_packages_and_project_files_stands_at_the_top() -> None:
-    allowed = {"console", "core", "pages", "tests", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "render.yaml"}
+    allowed = {"console", "core", "pages", "tests", "pyproject.toml", "requirements.txt", "README.md", "LICENSE", "docs", "render.yaml"}
     found = {
         path.name for path in CHECKOUT.iterdir() if not path.name.startswith(".") and not path.name.endswith((".egg-info", "__pycache__"))
     }
