@@ -82,7 +82,8 @@ def attempt(action: Callable[[], object]) -> bool:
 def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
-    st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
+    with st.sidebar:
+        st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
 
 
 def sidebar(page: str) -> None:

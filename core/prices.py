@@ -20,7 +20,7 @@ from core.errors import ImportRefused
 from core.importers.clean_text import clean_characters
 from core.importers.dates import parse_date
 from core.importers.parsed_article import RejectedRow, reasons
-from core.importers.source_bytes import SourceStream, text_lines
+from core.importers.source_bytes import MAX_LINE, SourceStream, text_lines
 from core.models import Price
 
 MAX_BYTES = 32 << 20
@@ -183,6 +183,7 @@ def _columns(source: str, header: str) -> tuple[str, int, int]:
 def _fields(line: str, delimiter: str) -> list[str]:
     """The fields of one line; none where it is no CSV. A line is a record: prices hold no line breaks."""
     try:
+        csv.field_size_limit(MAX_LINE)  # of the process: without it, what was read before decides
         return next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
     except csv.Error:
         return []
