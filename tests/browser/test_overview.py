@@ -67,18 +67,23 @@ def test_every_number_leads_to_what_it_counts(start_console: Any, page: Page, si
         ("Running now", "0", r"/runs", "Runs"),
         ("To review", "3", r"/review", "To review"),
         ("Accepted", "1", r"/signals\?review=accepted", "1 signal"),
-        ("Spent today", "$0.00", r"/budget", "Budget"),
+        ("Spent today", "$0.00", r"/budget", "Left today"),
     )
     for name, number, address, there in ways:
         card = page.locator("[class*=st-key-card-]").filter(has_text=name)
         expect(card.get_by_test_id("stMetricValue")).to_have_text(number)
         card.get_by_test_id("stMetricValue").click(force=True)  # the link lies over the whole card
         expect(page).to_have_url(re.compile(address))
+        title = address.strip("/").partition("\\")[0].capitalize()  # the sidebar has the name of each page, too
+        expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
         expect(page.get_by_text(there, exact=True).first).to_be_visible()
         settled(page)
+        if name == "Spent today":
+            continue
         page.go_back()
         expect(page.get_by_role("radio", name="7", exact=True)).to_be_checked()
         expect(page).to_have_url(f"{console.url}/?window=7")
+    open_overview(page, console.url, "?window=7")
     page.get_by_role("link", name="4 signals").click()
     expect(page).to_have_url(re.compile(r"/signals\?published=\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d"))
     expect(page.get_by_text("4 signals")).to_be_visible()
