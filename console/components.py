@@ -140,11 +140,6 @@ def kind_label(kind: SignalKind) -> str:
     return f':color[{KIND_ICONS[kind]}]{{foreground="{KIND_COLOURS[kind]}"}} {KIND_NAMES[kind]}'
 
 
-def kind_badge(kind: SignalKind) -> None:
-    """A kind of signal in its colour."""
-    st.markdown(f':color[{KIND_ICONS[kind]} {KIND_NAMES[kind]}]{{background="{KIND_COLOURS[kind]}38"}}', width="content")
-
-
 def facts(*parts: str | datetime | None) -> None:
     """One line of small print, such as publisher, time and length; a time is relative, and exact under the pointer. Empty parts are
     left out. Texts are shown as they are, so they may be hostile."""

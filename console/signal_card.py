@@ -7,7 +7,7 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, kind_label, way
+from console.components import attempt, badge, badge_text, kind_label, way
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
 from console.resources import change, read, settings
@@ -24,7 +24,6 @@ from core.validations import SourceRow, ValidationRow
 from core.verdicts import RULE
 
 CONTEXT_CHARS = 220
-STANCE_MARKS = {Stance.SUPPORTS: ":green[▲ supports]", Stance.CONTRADICTS: ":red[▼ contradicts]", Stance.NEUTRAL: ":gray[● neutral]"}
 HIDDEN = "Hidden until you decide: some signals are reviewed blind, to see how far verdicts and analysts agree by themselves."
 DECISIONS: tuple[tuple[str, Decision, str, Any, str], ...] = (
     ("Accept", Decision.ACCEPTED, ":material/thumb_up:", "primary", "A"),
@@ -129,7 +128,7 @@ def origins_in_words(validation: ValidationRow) -> str:
 
 def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
-        st.markdown(f"{STANCE_MARKS[source.stance]} · **{plain(source.title)}**")
+        st.markdown(f"{badge_text(source.stance)} · **{plain(source.title)}**")
         facts = [plain(source.publisher)]
         if source.published_at:
             facts += [exact(source.published_at), _timing(source, article)]
