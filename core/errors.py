@@ -58,3 +58,9 @@ class BackupRefused(DeskError):
     """A backup cannot be written, or a file cannot be restored."""
 
     exit_code = 9
+
+
+class NotAllowed(DeskError):
+    """Who acts has not the permission that the action needs."""
+
+    exit_code = 10

@@ -14,6 +14,7 @@ ORDER = (
     # what everything stands on
     "errors",
     "clock",
+    "access",
     "spreadsheets",
     "settings",
     "agents.outputs",
