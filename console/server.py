@@ -1,4 +1,4 @@
-"""One process serves it all: the console's pages and, on the same port, ``/health``."""
+"""One process serves it all: the console's pages and, on the same port, the HTTP API."""
 
 import contextlib
 import logging
@@ -13,13 +13,11 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
+from console.api import make_api, routes_to
 from console.components import show_error
 from console.log_tail import keep_tail
-from console.resources import close_desk, open_desk
+from console.resources import close_desk, open_desk, wake
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -54,21 +52,10 @@ def _group_into_stories(desk: Desk, ending: threading.Event) -> None:
         logger.warning("articles are grouped into stories at the next start or import: %s", error)
 
 
-async def health(_: Request) -> JSONResponse:
-    """200 while the database answers and takes what is written, 503 with the reason when it does not."""
-    desk = open_desk()
-    try:
-        articles, _samples = await anyio.to_thread.run_sync(lambda: desk.transaction(counts))
-        if desk.trouble is not None:
-            raise desk.trouble
-    except DatabaseUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
-    return JSONResponse({"status": "ok", "articles": articles})
-
-
 def make_app() -> Any:
     """The ASGI application."""
-    return st.App("console/app.py", lifespan=lifespan, routes=[Route("/health", health)], on_script_error=show_error)
+    api = make_api(open_desk, wake=wake)
+    return st.App("console/app.py", lifespan=lifespan, routes=routes_to(api), on_script_error=show_error)
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:

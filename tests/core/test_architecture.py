@@ -30,6 +30,7 @@ ORDER = (
     "text_search",
     # import -> articles
     "articles",
+    "catalogue",
     "stories",
     "offline",
     "importers",
@@ -56,6 +57,7 @@ ORDER = (
     "records",
     "backups",
     "run_history",
+    "batch_figures",
     "in_work",
     # -> content analysis -> evidence check
     "figures",
@@ -92,6 +94,7 @@ ORDER = (
     "themes",
     "reports",
     "health",
+    "overall",
     "exports",
 )
 """The stages of ``core`` in the order of the walk in DESIGN.md. A stage imports only from stages before it; a package is one stage."""
