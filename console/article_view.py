@@ -53,7 +53,7 @@ def head(article: ArticleText) -> None:
 
 
 def _set_active(article_id: int, active: bool) -> None:
-    change(lambda session: set_active(session, [article_id], active))
+    change(lambda session: set_active(session, [article_id], active, by=state.actor()))
     state.flash("Restored." if active else "Archived.", ":material/unarchive:" if active else ":material/archive:")
     st.rerun()
 
@@ -79,7 +79,7 @@ def analyze(article: ArticleText, runs: Sequence[ArticleRun]) -> None:
 
 def _launch(chosen: Selection) -> None:
     now = settings()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now()))
+    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.actor(), now=utc_now()))
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)
 

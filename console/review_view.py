@@ -60,7 +60,7 @@ class Situation:
 def claimant() -> Claimant:
     """Who sits here. The settings are read once for all that a key does."""
     now = settings()
-    return Claimant(holder(), state.user(now), timedelta(minutes=now.claim_minutes))
+    return Claimant(holder(), state.actor(now), timedelta(minutes=now.claim_minutes))
 
 
 @st.fragment
@@ -248,7 +248,7 @@ def _then(action: Callable[[], None]) -> None:
 
 def _decided(signal: SignalDetail, decision: Decision, note: str | None, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.reviewer, share=share)))
+    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.by, share=share)))
     if signal.is_blind and signal.verdict:
         state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
     desk.at, desk.note_wanted = desk.at + 1, 0
@@ -265,7 +265,7 @@ def _move(step: int, signal: SignalDetail, me: Claimant) -> None:
 def _keep_note(signal_id: int, me: Claimant) -> None:
     """A note that was written and not yet sent with a decision is kept by itself."""
     if note := state.written(f"review-note-{signal_id}"):
-        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.reviewer))
+        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.by))
         state.review_desk().acts.append((signal_id, act))
         state.forget(f"review-note-{signal_id}")
 
@@ -277,7 +277,7 @@ def _undone(me: Claimant) -> None:
     if newest is None:
         raise NotPossible("There is nothing of yours to undo.")
     signal_id, act_id = newest
-    change(lambda session: reviews.undo(session, signal_id, by=me.reviewer, act_id=act_id))
+    change(lambda session: reviews.undo(session, signal_id, by=me.by, act_id=act_id))
     desk.note_wanted = 0
     desk.show(signal_id)
 
@@ -289,7 +289,7 @@ def _handed(signal: SignalDetail, to: str, me: Claimant) -> None:
 
 
 def _taken_back(me: Claimant) -> None:
-    number = change(lambda session: review_queue.take_back(session, me.reviewer))
+    number = change(lambda session: review_queue.take_back(session, by=me.by))
     state.flash(f"{number} taken back.", ":material/undo:")
 
 
@@ -297,7 +297,7 @@ def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
     st.text_input(
         "Reviewing as",
-        state.user(),
+        state.actor().name,
         max_chars=100,
         key=state.NAME_FIELD,
         on_change=state.rename,

@@ -13,6 +13,7 @@ from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
 from console.resources import change, read, settings
 from console.words import exact, percent, plain
 from core import batch_actions, reviews, validations
+from core.access import Actor
 from core.agents.outputs import Stance, Timeframe
 from core.articles import ArticleText
 from core.evidence import Text
@@ -102,7 +103,9 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
         )
     st.markdown(plain(newest.reason))
     if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}"):
-        again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
+        again = attempt(
+            lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id, by=state.actor()))
+        )
         if again:
             st.rerun()
     for place, source in enumerate(newest.sources):
@@ -197,17 +200,17 @@ def _decide(signal: SignalDetail) -> None:
         clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
         if clicked:
             now = settings()
-            if attempt(partial(decide, signal.id, decision, note, by=state.user(now), share=now.blind_share)):
+            if attempt(partial(decide, signal.id, decision, note, by=state.actor(now), share=now.blind_share)):
                 st.rerun()
     with row:
         correction_form(signal)
     if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
-        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.user()))
+        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.actor()))
     ):
         st.rerun()
 
 
-def decide(signal_id: int, decision: Decision, note: str | None, *, by: str, share: float) -> int:
+def decide(signal_id: int, decision: Decision, note: str | None, *, by: Actor, share: float) -> int:
     """Decide as ``by``; returns the act's id. ``share`` as in ``reviews.decide``."""
     return change(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
 
@@ -224,7 +227,7 @@ def correction_form(signal: SignalDetail) -> None:
         )
         if st.form_submit_button("Save the correction", type="primary"):
             correction = Correction(category, description, timeframe)
-            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.user()))):
+            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.actor()))):
                 st.rerun()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.access import local
 from core.configuration import (
     Configuration,
     Desk,
@@ -28,6 +29,7 @@ from core.settings import (
     read_from,
     variable,
 )
+from tests.actors import ANN
 
 KEY = "AIza-not-a-real-key"
 
@@ -203,17 +205,17 @@ def test_a_refusal_says_what_the_setting_takes(name: str, value: str, words: str
 def test_an_empty_field_is_none_where_a_setting_may_be_none(desk: Desk) -> None:
     assert checked_value("failure_most", "") is None
     with desk.database.session() as session:
-        save_settings(session, desk.environment, {"failure_most": "3", "concurrency": "7"}, by="ada")
+        save_settings(session, desk.environment, {"failure_most": "3", "concurrency": "7"}, by=local("ada"))
         before = saved_values(session)
-        save_settings(session, desk.environment, {"failure_most": ""}, by="ada")
+        save_settings(session, desk.environment, {"failure_most": ""}, by=local("ada"))
         assert desk.settings(session).failure_most is None
-        put_back(session, desk.environment, {"failure_most": before["failure_most"], "concurrency": None}, by="ada")
+        put_back(session, desk.environment, {"failure_most": before["failure_most"], "concurrency": None}, by=local("ada"))
         assert saved_values(session) == {"failure_most": 3}
 
 
 def test_of_several_changes_all_are_kept_or_none(desk: Desk) -> None:
     with pytest.raises(SettingsError), desk.database.session() as session:
-        save_settings(session, desk.environment, {"concurrency": "7", "max_attempts": "many"}, by="ada")
+        save_settings(session, desk.environment, {"concurrency": "7", "max_attempts": "many"}, by=local("ada"))
     with desk.database.session() as session:
         assert saved_names(session) == set()
 
@@ -250,16 +252,16 @@ def test_every_on_screen_setting_has_a_title_a_help_text_and_a_default_that_fits
 
 def test_a_setting_saved_on_screen_is_read_back_as_it_was_meant(desk: Desk) -> None:
     with desk.database.session() as session:
-        save_setting(session, desk.environment, "daily_budget", "2.75", by="ada")
-        save_setting(session, desk.environment, "daily_budget", Decimal("3.10"), by="ada")
-        save_setting(session, desk.environment, "minimum_confidence", 0.4, by="ada")
+        save_setting(session, desk.environment, "daily_budget", "2.75", by=local("ada"))
+        save_setting(session, desk.environment, "daily_budget", Decimal("3.10"), by=local("ada"))
+        save_setting(session, desk.environment, "minimum_confidence", 0.4, by=local("ada"))
     with desk.database.session() as session:
         settings = desk.settings(session)
         assert saved_names(session) == {"daily_budget", "minimum_confidence"}
     assert settings.daily_budget == Decimal("3.10")
     assert settings.minimum_confidence == 0.4
     with desk.database.session() as session:
-        reset_setting(session, "daily_budget")
+        reset_setting(session, "daily_budget", by=ANN)
     with desk.database.session() as session:
         assert desk.settings(session).daily_budget == Decimal(5)
 
@@ -268,14 +270,14 @@ def test_a_setting_fixed_by_the_environment_cannot_be_saved(desk: Desk, make_set
     fixed = make_settings(daily_budget="2")
     with desk.database.session() as session:
         with pytest.raises(SettingsError, match="set by the environment"):
-            save_setting(session, fixed, "daily_budget", "9", by="ada")
+            save_setting(session, fixed, "daily_budget", "9", by=local("ada"))
         assert saved_names(session) == set()
 
 
 def test_a_refused_value_is_not_saved(desk: Desk) -> None:
     with desk.database.session() as session:
         with pytest.raises(SettingsError):
-            save_setting(session, desk.environment, "concurrency", 0, by="ada")
+            save_setting(session, desk.environment, "concurrency", 0, by=local("ada"))
         assert saved_names(session) == set()
 
 
