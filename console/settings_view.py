@@ -137,4 +137,6 @@ def _outside(value: object, now: Settings, name: str) -> str:
         return "set, not shown" if value else "not set"
     if name.endswith("_url") and value:  # may carry a name and a password
         return str(value).split("@")[-1] if "@" in str(value) else str(value)
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or "not set"
     return "not set" if value in (None, {}) else str(value)

@@ -114,6 +114,11 @@ def test_a_saved_value_that_does_not_fit_is_passed_over(saved: dict[str, Any]) -
         ("TAVILY_BASE_URL", "ftp://example", "TAVILY_BASE_URL: .*must begin with http"),
         ("SIGNALDESK_MODEL_PRICES", '{"x:y": {"input": -1, "output": 1}}', "SIGNALDESK_MODEL_PRICES"),
         ("SIGNALDESK_MODEL_PRICES", '{"x:y": {"input": 1, "output": -1}}', "SIGNALDESK_MODEL_PRICES"),
+        ("SIGNALDESK_API_TOKEN", "hunter2", "SIGNALDESK_API_TOKEN: .*at least 32 characters"),
+        ("SIGNALDESK_COOKIE_SECRET", "hunter2", "SIGNALDESK_COOKIE_SECRET: .*at least 32 characters"),
+        ("SIGNALDESK_PUBLIC_URL", "https://anna:hunter2@desk.example", "SIGNALDESK_PUBLIC_URL: .*scheme and host"),
+        ("SIGNALDESK_OIDC_METADATA_URL", "ftp://login.example", "SIGNALDESK_OIDC_METADATA_URL: .*must begin with http"),
+        ("SIGNALDESK_ADMINS", "anna@desk.example;anna", "SIGNALDESK_ADMINS: .*e-mail addresses"),
     ],
 )
 def test_a_malformed_variable_is_named_and_its_value_is_not_shown(
@@ -319,3 +324,34 @@ def test_a_configuration_is_read_back_from_its_json(make_settings: Any) -> None:
     configuration = Configuration.of(make_settings(model="google:gemini-2.5-pro", searches_per_article=2))
     assert Configuration.from_json(configuration.as_json()) == configuration
     assert len(configuration.hash) == 16
+
+
+SIGN_IN = {
+    "SIGNALDESK_OIDC_CLIENT_ID": "desk",
+    "SIGNALDESK_OIDC_CLIENT_SECRET": "not-a-real-secret",
+    "SIGNALDESK_OIDC_METADATA_URL": "https://login.example/.well-known/openid-configuration",
+    "SIGNALDESK_PUBLIC_URL": "https://Desk.Example/",
+    "SIGNALDESK_COOKIE_SECRET": "not-a-real-cookie-secret-but-long",
+}
+
+
+def test_people_sign_in_when_all_of_sign_in_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().signs_in
+    set_environment(monkeypatch, **SIGN_IN, SIGNALDESK_ADMINS="Anna@desk.example, ,bert@desk.example")
+    settings = load_settings()
+    assert settings.signs_in
+    assert settings.public_url == "https://desk.example"
+    assert settings.admins == {"anna@desk.example", "bert@desk.example"}
+    assert not [secret for secret in ("not-a-real-secret", "not-a-real-cookie") if secret in repr(settings)]
+
+
+@pytest.mark.parametrize("left_out", SIGN_IN)
+@pytest.mark.parametrize("alone", [True, False])
+def test_sign_in_set_in_part_is_refused_with_what_is_missing(monkeypatch: pytest.MonkeyPatch, left_out: str, alone: bool) -> None:
+    there = {name: value for name, value in SIGN_IN.items() if (name == left_out) is alone}
+    set_environment(monkeypatch, **there)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    missing = str(refused.value).split(" set, ")[1]
+    assert [name for name in SIGN_IN if name in missing] == [name for name in SIGN_IN if name not in there]
+    assert not [value for value in there.values() if value in str(refused.value)]
