@@ -18,12 +18,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from console.components import show_error
-from console.log_tail import keep_tail
+from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
+from core.logs import is_structured
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings
 from core.stories.groups import group_ungrouped
@@ -80,17 +81,18 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     """
     host, port = host or settings.host, settings.port if port is None else port
     listener = _listen(host, port)
+    take_over_streamlit()
     keep_tail(settings)
-    typer.echo("Signal Desk: opening the database …", err=True)
+    _announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now())
-        typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
+        _announce(f"{report.new} sample articles loaded.")
     shown = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     config = uvicorn.Config(
-        make_app(), log_config=None, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
+        make_app(), log_config=None, log_level=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
@@ -98,6 +100,14 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
+
+
+def _announce(words: str) -> None:
+    """Tell whoever waits for the start; in the form of the log where that is for machines."""
+    if is_structured():
+        logger.info("%s", words)
+    else:
+        typer.echo(f"Signal Desk: {words}", err=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     port: int = Field(8501, ge=0, le=65_535)
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
 
+    # What it says while it runs
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto is JSON where standard error is no terminal, else text.")
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
+    )
+
     # Providers
     gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
     gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
