@@ -21,13 +21,14 @@ from starlette.routing import Route
 from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
-from console.log_tail import keep_tail
+from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
+from core.logs import is_structured
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
@@ -93,18 +94,19 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     place, port = resolve(host or settings.host), settings.port if port is None else port
     refuse_in_the_open(place, settings, has_tokens=partial(_has_tokens, settings))
     listener = _listen(place, port)
+    take_over_streamlit()
     keep_tail(settings)
-    typer.echo("Signal Desk: opening the database …", err=True)
+    _announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now())
-        typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
+        _announce(f"{report.new} sample articles loaded.")
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     config = uvicorn.Config(
         make_app(settings),
         log_config=None,
-        log_level="warning",
+        log_level=None,
         access_log=False,
         ws="websockets-sansio",
         timeout_graceful_shutdown=5,
@@ -122,6 +124,14 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
 def _has_tokens(_settings: Settings) -> bool:
     """Whether an API token was made that is not revoked."""
     return False
+
+
+def _announce(words: str) -> None:
+    """Tell whoever waits for the start; in the form of the log where that is for machines."""
+    if is_structured():
+        logger.info("%s", words)
+    else:
+        typer.echo(f"Signal Desk: {words}", err=True)
 
 
 def _listen(place: Place, port: int) -> socket.socket:
