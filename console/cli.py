@@ -4,12 +4,11 @@ Results go to standard output (``--json`` for scripts), progress and refusals to
 exit code says its kind (README, "Exit codes").
 """
 
-import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -25,7 +24,7 @@ from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_i
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
-from core import batch_actions, batches, launching, records, reports
+from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.budget import current_budgets
@@ -48,6 +47,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _set_up_logs(context: typer.Context) -> None:
+    """Find, check and review weak signals in Bitcoin news."""
+    with suppress(SettingsError):  # the command says so, if it needs them
+        logs.set_up(load_settings(), service=context.invoked_subcommand in SERVICES)
+
+
+SERVICES = frozenset({"start", "worker", "beat"})
+"""Commands that run until they are stopped, and say what they do."""
 
 SOME_FAILED = 10
 PAUSED = 11
@@ -336,7 +346,6 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point: a refusal is one line on standard error and its own exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         app()
     except DeskError as error:

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from console import state
+from console import scripts, state
 from console.colours import BADGES
 from console.components import attempt, badge, empty
 from console.navigation import to
@@ -28,7 +27,6 @@ from core.signal_filter import Reviewed, SignalFilter
 from core.signals import SignalDetail, count_signals, get_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
-NOTE = "Note (N)"
 SHOWN_REVIEWED = 30
 # On a phone the words come first, and the buttons stay under the thumb; keys are for those who have some.
 PHONE = """<style>@media(max-width:640px){
@@ -40,9 +38,6 @@ PHONE = """<style>@media(max-width:640px){
 :is(.st-key-review-decisions,.st-key-review-moves) kbd{display:none}
 .st-key-review-keys,.st-key-review-decisions>:last-child{display:none}
 }</style>"""
-# Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
-KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
-TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ def claimant() -> Claimant:
 def queue(signal_filter: SignalFilter) -> None:
     """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
     state.show_flash()
-    st.html(f"<script>{KEYS_SCRIPT}</script>", unsafe_allow_javascript=True)
+    scripts.run(scripts.REVIEW_KEYS)  # Streamlit cannot tell a key that is held
     st.html(PHONE)
     me, desk = claimant(), state.review_desk()
     if desk.chosen != signal_filter:
@@ -122,7 +117,7 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             note = st.text_input(
                 "Note",
                 key=f"review-note-{signal.id}",
-                placeholder=NOTE,
+                placeholder=scripts.NOTE,
                 label_visibility="collapsed",
                 max_chars=1_000,
             )
@@ -151,7 +146,7 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             correction_form(signal)
             _hand_over(signal, me)
         if desk.note_wanted:
-            st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
+            scripts.run(scripts.TO_NOTE, again=desk.note_wanted)  # Streamlit has no way to move the cursor
         with st.container(key="review-evidence"):
             signal_evidence(signal, article)
         with st.container(key="review-validation"):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, badge_text, kind_label, way
+from console.components import attempt, badge, badge_text, facts, kind_label, way
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
 from console.resources import change, read, settings
@@ -77,8 +77,8 @@ def signal_evidence(signal: SignalDetail, article: ArticleText, *, linked: bool 
     if linked:
         query = {"id": str(article.id), "signal": str(signal.id)}
         st.page_link(to("article"), label=plain(article.title), icon=":material/menu_book:", query_params=query)
-    sample = " · **an invented sample article**" if article.is_sample else ""
-    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}{sample}")
+    sample = "an invented sample article" if article.is_sample else None
+    facts(article.publisher, article.published_at, signal.model, signal.prompt_version, sample)
 
 
 def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
@@ -132,22 +132,21 @@ def origins_in_words(validation: ValidationRow) -> str:
 def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
         st.markdown(f"{badge_text(source.stance)} · **{plain(source.title)}**")
-        facts = [plain(source.publisher)]
-        if source.published_at:
-            facts += [exact(source.published_at), _timing(source, article)]
-        facts.append(f"authority {source.authority.value.lower()}")
-        if source.is_own:
-            facts.append("**the article's own publisher: does not count**")
-        elif source.origin == ARTICLE_ORIGIN:
-            facts.append("**copies the article: does not count**")
-        elif source.origin:
-            facts.append(f"origin {source.origin}")
-        st.caption(" · ".join(facts))
+        timing = _timing(source, article) if source.published_at else None
+        facts(source.publisher, source.published_at, timing, f"authority {source.authority.value.lower()}", _origin(source))
         st.markdown(f"> {plain(source.quote)}")
         if source.article_id is not None:
             way("article", "In the archive", icon=":material/inventory_2:", query={"id": str(source.article_id)}, key=key)
         else:
             st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _origin(source: SourceRow) -> str | None:
+    if source.is_own:
+        return "the article's own publisher: does not count"
+    if source.origin == ARTICLE_ORIGIN:
+        return "copies the article: does not count"
+    return f"origin {source.origin}" if source.origin else None
 
 
 def _timing(source: SourceRow, article: ArticleText) -> str:

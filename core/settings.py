@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     allowed_hosts: Names = Field(frozenset(), description="More host names that requests may name, beside that of public_url.")
     max_body_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="Largest body of a request, uploads of files aside.")
 
+    # What it says while it runs
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto is JSON where standard error is no terminal, else text.")
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
+    )
+
     # Providers
     gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
     gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")

@@ -17,6 +17,7 @@ ORDER = (
     "access",
     "spreadsheets",
     "settings",
+    "logs",
     "agents.outputs",
     "agents.prompts",
     "models",
