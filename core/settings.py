@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=0, le=65_535)
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
     # Who gets in
     oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")
