@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,16 +18,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
+from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk
+from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
 from core.logs import is_structured
 from core.samples import load_samples
-from core.settings import CHECKOUT, Settings
+from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
 
 logger = logging.getLogger(__name__)
@@ -67,20 +71,29 @@ async def health(_: Request) -> JSONResponse:
     return JSONResponse({"status": "ok", "articles": articles})
 
 
-def make_app() -> Any:
-    """The ASGI application."""
-    return st.App("console/app.py", lifespan=lifespan, routes=[Route("/health", health)], on_script_error=show_error)
+def make_app(settings: Settings | None = None) -> Any:
+    """The ASGI application, for a working directory that is the checkout.
+
+    Raises:
+        SettingsError: the packages that sign-in needs are not installed.
+    """
+    now = settings or load_settings()
+    routes = [Route("/health", health)]
+    app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
+    upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
+    return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:
     """Start everything and serve until interrupted.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is taken, or it would listen beyond this machine without sign-in and API tokens.
         DatabaseUnavailable: the database cannot be started or reached.
     """
-    host, port = host or settings.host, settings.port if port is None else port
-    listener = _listen(host, port)
+    place, port = resolve(host or settings.host), settings.port if port is None else port
+    refuse_in_the_open(place, settings, has_tokens=partial(_has_tokens, settings))
+    listener = _listen(place, port)
     take_over_streamlit()
     keep_tail(settings)
     _announce("opening the database …")
@@ -88,11 +101,17 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now())
         _announce(f"{report.new} sample articles loaded.")
-    shown = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listener.getsockname()[1]}"
+    address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     config = uvicorn.Config(
-        make_app(), log_config=None, log_level=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
+        make_app(settings),
+        log_config=None,
+        log_level=None,
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,  # whoever connects could write them
+        server_header=False,
     )
     server = uvicorn.Server(config)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
@@ -100,6 +119,11 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
+
+
+def _has_tokens(_settings: Settings) -> bool:
+    """Whether an API token was made that is not revoked."""
+    return False
 
 
 def _announce(words: str) -> None:
@@ -110,17 +134,15 @@ def _announce(words: str) -> None:
         typer.echo(f"Signal Desk: {words}", err=True)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(place: Place, port: int) -> socket.socket:
     """Take the port before anything else is started, so that a taken one is said at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's 40 ms delay on
+    listener = socket.socket(place.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's 40 ms delay on
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        listener.bind((place.address, port))
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise SettingsError(
-            f"Signal Desk cannot listen on {host}:{port}: {error.strerror}. Stop what uses the port, or start with --port 0 for a free one."
-        ) from error
+        remedy = "Stop what uses the port, or start with --port 0 for a free one."
+        raise SettingsError(f"Signal Desk cannot listen on {place.host}:{port}: {error.strerror}. {remedy}") from error
     return listener

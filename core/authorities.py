@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.errors import NotPossible
 from core.models import Authority, DomainAuthority
 
@@ -29,12 +30,13 @@ def authorities(session: Session) -> dict[str, Authority]:
     return dict(sorted((DEFAULTS | dict(rows.all())).items()))
 
 
-def replace_authorities(session: Session, wanted: Mapping[str, Authority]) -> None:
+def replace_authorities(session: Session, wanted: Mapping[str, Authority], *, by: Actor) -> None:
     """Make the table say this. A domain may be given as it is pasted, with scheme, ``www.`` and path; a default left out counts as low.
 
     Raises:
         NotPossible: one of them is no domain; nothing is changed.
     """
+    by.require(Permission.SETTINGS)
     named = {domain_of(name): authority for name, authority in wanted.items()}
     changed = dict.fromkeys(DEFAULTS.keys() - named.keys(), Authority.LOW) | {
         domain: authority for domain, authority in named.items() if DEFAULTS.get(domain) is not authority

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import URL, select
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.database import Database, known_revisions
 from core.embedded_postgres.binaries import client_program
 from core.errors import BackupRefused, NotFound, NotPossible
@@ -33,12 +34,13 @@ END $$"""
 REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
 
 
-def back_up(database: Database, file: Path) -> int:
+def back_up(database: Database, file: Path, *, by: Actor) -> int:
     """Write a backup, under its name only once it is whole. Returns its size in bytes.
 
     Raises:
         BackupRefused: it cannot be written, or the server is of a newer kind than ``pg_dump``.
     """
+    by.require(Permission.ACCESS)
     part = file.with_name(f"{file.name}.part")
     try:
         part.touch(mode=0o600)  # articles and money are nobody else's business
@@ -52,13 +54,14 @@ def back_up(database: Database, file: Path) -> int:
     return file.stat().st_size
 
 
-def restore(database: Database, file: Path, work_dir: Path) -> None:
+def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> None:
     """Put a backup in place of everything that is there, then bring it to the newest schema. ``work_dir`` takes it unpacked meanwhile.
 
     Raises:
         BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk; nothing was changed.
         DatabaseUnavailable: the server is away.
     """
+    by.require(Permission.ACCESS)
     revision = revision_of(file)
     if revision not in {name for name, _ in known_revisions()}:
         raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")

@@ -237,7 +237,7 @@ class BatchRun:
 
         def pause(session: Session) -> None:
             try:
-                batch_actions.pause(session, self.batch_id, reason, kind=kind)
+                batch_actions.pause_for_cause(session, self.batch_id, reason, kind=kind)
                 logger.warning("the batch pauses (%s): %s", kind, reason)
             except DeskError as error:
                 logger.info("not paused: %s", error)

@@ -28,6 +28,7 @@ from tenacity import (
 )
 
 from core import tracing
+from core.access import Actor, Permission
 from core.agents.prompts import prompt_version
 from core.database import Database
 from core.errors import DatabaseUnavailable, SettingsError
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MONEY_SETTINGS = frozenset({"daily_budget", "monthly_budget", "cost_ceiling_per_article", "tavily_usd_per_credit"})
+"""Settings that say how much may be spent: they take the permission for money as well."""
 PATIENCE_SECONDS = 120.0
 """How long work in flight waits for a database that went away."""
 
@@ -206,18 +209,21 @@ def saved_names(session: Session) -> set[str]:
     return set(session.scalars(select(SavedSetting.name)))
 
 
-def save_setting(session: Session, environment: Settings, name: str, value: Any, *, by: str) -> None:
+def save_setting(session: Session, environment: Settings, name: str, value: Any, *, by: Actor) -> None:
     """Keep a value chosen on screen.
 
     Raises:
         SettingsError: the value does not fit, or the environment fixes this setting.
     """
+    by.require(Permission.SETTINGS)
+    if name in MONEY_SETTINGS:
+        by.require(Permission.MONEY)
     if name in environment.fixed_by_environment:
         raise SettingsError(f"'{name}' is set by the environment; change it there.")
     checked = checked_value(name, value)
     stored = str(checked) if isinstance(checked, Decimal) else checked
-    statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by)
-    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by}))
+    statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by.name)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by.name}))
 
 
 def saved_values(session: Session) -> dict[str, Any]:
@@ -225,21 +231,26 @@ def saved_values(session: Session) -> dict[str, Any]:
     return dict(session.execute(select(SavedSetting.name, SavedSetting.value)).all())
 
 
-def save_settings(session: Session, environment: Settings, values: Mapping[str, Any], *, by: str) -> None:
+def save_settings(session: Session, environment: Settings, values: Mapping[str, Any], *, by: Actor) -> None:
     """Keep several values at once, or none of them. Raises as ``save_setting``."""
+    by.require(Permission.SETTINGS)
     for name, value in values.items():
         save_setting(session, environment, name, value, by=by)
 
 
-def put_back(session: Session, environment: Settings, saved: Mapping[str, Any], *, by: str) -> None:
+def put_back(session: Session, environment: Settings, saved: Mapping[str, Any], *, by: Actor) -> None:
     """Have settings as they stood: a name with what was saved for it, or with None where nothing was."""
+    by.require(Permission.SETTINGS)
     for name, value in saved.items():
         if value is None:
-            reset_setting(session, name)
+            reset_setting(session, name, by=by)
         else:
             save_setting(session, environment, name, value, by=by)
 
 
-def reset_setting(session: Session, name: str) -> None:
+def reset_setting(session: Session, name: str, *, by: Actor) -> None:
     """Go back to the default."""
+    by.require(Permission.SETTINGS)
+    if name in MONEY_SETTINGS:
+        by.require(Permission.MONEY)
     session.execute(delete(SavedSetting).where(SavedSetting.name == name))

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import kept_answers
+from core.access import Actor, Permission
 from core.budget import settle_forgotten, settle_orphans
 from core.database import among
 from core.errors import NotPossible
@@ -266,12 +267,13 @@ def _spent(session: Session, record_ids: Sequence[int]) -> dict[int, Decimal]:
     return {record_id: usd for record_id, usd in session.execute(of_record.group_by(LedgerEntry.record_id)) if record_id is not None}
 
 
-def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:
+def cancel_one(session: Session, record_id: int, *, by: Actor, now: datetime) -> None:
     """Take one article out of its batch: one that waits, or one in work, which stops with the call it is in.
 
     Raises:
         NotPossible: it is not waiting any more.
     """
+    by.require(Permission.RUN)
     taken = session.execute(
         update(BatchRecord)
         .where(BatchRecord.id == record_id, BatchRecord.status.in_(RecordStatus.open()))

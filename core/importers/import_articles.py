@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
 from core.errors import ImportRefused
@@ -60,6 +61,7 @@ def import_articles(
     source: str,
     rows: Iterable[ParsedArticle | RejectedRow],
     *,
+    by: Actor,
     report: ImportReport | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ImportReport:
@@ -69,6 +71,7 @@ def import_articles(
         DatabaseUnavailable: the database is away; the chunks before it are kept, and importing again continues.
         ImportRefused: the source turns out to be unreadable.
     """
+    by.require(Permission.ARTICLES)
     report = report or ImportReport()
     groups.group_ungrouped(desk)
     numbered = enumerate(rows, start=1)
