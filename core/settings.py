@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
     )
 
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Traces of batches are sent to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318.",
+    )
+    trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
+
     # Providers
     gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
     gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
@@ -171,7 +178,7 @@ class Settings(BaseSettings):
             raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
         return f"{parts.scheme}://{parts.netloc.lower()}"
 
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url")
+    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
     @classmethod
     def _http_only(cls, value: str | None) -> str | None:
         if value is None:

@@ -18,6 +18,7 @@ ORDER = (
     "spreadsheets",
     "settings",
     "logs",
+    "tracing",
     "agents.outputs",
     "agents.prompts",
     "models",
