@@ -54,6 +54,8 @@ ORDER = (
     "batch_actions",
     "kept_answers",
     "records",
+    "chunks",
+    "supervisor",
     "backups",
     "run_history",
     "in_work",
