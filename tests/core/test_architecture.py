@@ -82,6 +82,12 @@ ORDER = (
     "pipeline",
     "batch_run",
     "orchestrator",
+    "broker",
+    "celery_app",
+    "dispatching",
+    "chunk_runs",
+    "celery_worker",
+    "executors",
     "remedies",
     # -> review -> export
     "reviews",
