@@ -55,6 +55,13 @@ class BatchStatus(StrEnum):
         return frozenset({cls.INITIATED, cls.PROCESSING, cls.PAUSED})
 
 
+class WorkerKind(StrEnum):
+    POOL = "pool"  # runs batches in threads of its own
+    CONSOLE = "console"  # looks after batches that Celery's workers run
+    CELERY = "celery"  # runs tasks of Celery
+    BEAT = "beat"  # runs the schedule
+
+
 class RecordStatus(StrEnum):
     PENDING = "PENDING"  # waits to be claimed
     PROCESSING = "PROCESSING"  # claimed under a lease
@@ -145,6 +152,7 @@ class Base(DeclarativeBase):
         Role: _enum(Role),
         BatchStatus: _enum(BatchStatus),
         RecordStatus: _enum(RecordStatus),
+        WorkerKind: _enum(WorkerKind),
         LedgerStatus: _enum(LedgerStatus),
         LedgerKind: _enum(LedgerKind),
         EvidenceMatch: _enum(EvidenceMatch),
@@ -360,6 +368,7 @@ class BatchRecord(Base):
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
         Index("ix_batch_records_place", "batch_id", "status", "position"),
         Index("ix_batch_records_position", "batch_id", "position"),
+        Index("ix_batch_records_sent", "batch_id", "sent_at", postgresql_where=text("status = 'PENDING' AND sent_at IS NOT NULL")),
     )
 
     id: Mapped[Key]
@@ -372,6 +381,8 @@ class BatchRecord(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[Moment | None]
+    sent_at: Mapped[Moment | None]
+    """When a task of Celery was sent that covers it; null when none does (``core.chunks``)."""
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
     error_kind: Mapped[str | None] = mapped_column(String(40))
@@ -932,8 +943,53 @@ class Worker(Base):
     owner: Mapped[str] = mapped_column(String(200), primary_key=True)
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int]
+    kind: Mapped[WorkerKind] = mapped_column(server_default=WorkerKind.POOL.value)
+    name: Mapped[str] = mapped_column(String(100), server_default=text("''"))
+    """As it was started with; empty where it was given none."""
+    slots: Mapped[int | None]
+    """Tasks that it runs at once; null for what runs none."""
+    tasks: Mapped[int] = mapped_column(server_default=text("0"))
+    """Tasks that it ran at its last heartbeat."""
     started_at: Mapped[Created]
     heartbeat_at: Mapped[Created]
+
+
+class ScheduledJob(Base):
+    """Something that the desk does by itself at its times (``core.schedule``). ``running_owner`` is set while it runs."""
+
+    __tablename__ = "schedule"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    enabled: Mapped[bool]
+    every_seconds: Mapped[int]
+    next_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[Moment | None]
+    """When a person asked for it now; null once it began."""
+    options: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    running_owner: Mapped[str | None] = mapped_column(String(200))
+    running_until: Mapped[Moment | None]
+    """With it: when it is taken for dead unless that is renewed."""
+    started_at: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last run did, or why it failed."""
+
+
+class Feed(Base):
+    """A feed that the schedule fetches."""
+
+    __tablename__ = "feeds"
+
+    id: Mapped[Key]
+    address: Mapped[str] = mapped_column(unique=True)
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    added_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+    fetched_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last fetch brought, or why it failed."""
 
 
 # --- what follows from the tables --------------------------------------------------------------------------------------------
