@@ -12,7 +12,7 @@ from console import scripts, state
 from console.colours import BADGES
 from console.components import attempt, badge, empty
 from console.navigation import to
-from console.resources import change, holder, read, settings
+from console.resources import change, holder, open_desk, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
 from console.signals_view import here_with, signal_with_article
 from console.words import number, plain
@@ -290,6 +290,8 @@ def _taken_back(me: Claimant) -> None:
 
 def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
+    if open_desk().environment.signs_in:
+        return
     st.text_input(
         "Reviewing as",
         state.actor().name,

@@ -24,6 +24,7 @@ from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
+from core import tokens
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -121,9 +122,10 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     server.run(sockets=[listener])
 
 
-def _has_tokens(_settings: Settings) -> bool:
-    """Whether an API token was made that is not revoked."""
-    return False
+def _has_tokens(settings: Settings) -> bool:
+    """Whether an API token was made that is in force."""
+    with Desk.open(settings) as desk:
+        return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
 
 
 def _announce(words: str) -> None:

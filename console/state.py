@@ -13,7 +13,8 @@ from typing import Any
 import streamlit as st
 from streamlit.elements.arrow import DataframeStateInput
 
-from console.resources import settings
+from console import person
+from console.resources import open_desk, settings
 from core.access import Actor, local
 from core.article_filter import ArticleFilter
 from core.selection import Selection
@@ -39,7 +40,16 @@ ONE_PER_STORY = "one-per-story"
 
 
 def actor(now: Settings | None = None) -> Actor:
-    """Who acts in this browser session. ``now`` are the settings, where they were read already."""
+    """Who acts in this browser session: who is signed in, with the role they have at this moment; without sign-in whoever sits there.
+    ``now`` are the settings, where they were read already.
+
+    Raises:
+        NotAllowed: people sign in here, and nobody who has a role did.
+    """
+    desk = open_desk()
+    if desk.environment.signs_in:
+        somebody = person.signed_in()
+        return desk.transaction(lambda session: person.actor_of(somebody, session, desk.environment))
     return local(st.session_state.get(_NAME) or (now or settings()).user)
 
 
