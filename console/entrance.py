@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from console import person
+from console import guard, person
+from console.binding import is_loopback
 from console.components import STYLE, show_error
 from console.navigation import pages
 from console.person import Person
@@ -20,11 +21,14 @@ from core.access import Actor
 from core.errors import DeskError, NotAllowed
 
 WIDTH = 420
+ROOM = "<style>.st-key-entrance{padding-top:10vh}</style>"
 
 
 def admitted() -> Actor | None:
     """Who may go on to the desk; None on a desk without sign-in, where everybody may. Whoever may not stays at a page that says why."""
     desk = open_desk()
+    if not guard.stands() and (desk.environment.signs_in or not is_loopback(str(st.get_option("server.address")))):
+        _stay(lambda: st.error("This desk is started with `signaldesk start`, which guards it.", icon=":material/error:"))
     if not desk.environment.signs_in:
         return None
     somebody = person.signed_in()
@@ -51,16 +55,16 @@ def who_works_here(actor: Actor | None) -> None:
 
 
 def _stay(draw: Callable[[], object]) -> NoReturn:
-    st.html(STYLE)
+    st.html(STYLE + ROOM)
     st.navigation(pages(), position="hidden")  # so that every page's address is known, and nothing is said of pages not found
-    with st.container(horizontal_alignment="center"), st.container(width=WIDTH):
+    with st.container(horizontal_alignment="center", key="entrance"), st.container(width=WIDTH):
         st.title(":material/radar: Signal Desk")
         draw()
     st.stop()
 
 
 def _sign_in(public_url: str) -> None:
-    st.caption(f"of {plain(urlsplit(public_url).netloc)}")
+    st.caption(f"at {plain(urlsplit(public_url).netloc)}")
     if message := OUTCOMES.get(st.query_params.get(OUTCOME, "")):
         st.error(message, icon=":material/error:")
     st.write("Sign in to work here. Your e-mail address decides what you may do.")
@@ -71,7 +75,9 @@ def _sign_in(public_url: str) -> None:
 def _without_role(somebody: Person, why: str) -> None:
     st.write(f"You are signed in as **{plain(somebody.name)}** ({plain(somebody.email) or 'no e-mail address'}).")
     st.warning(plain(why), icon=":material/person_off:")
-    _sign_out()
+    with st.container(horizontal=True):
+        _sign_out()
+        st.button("Try again", icon=":material/refresh:")
 
 
 def _sign_out() -> None:

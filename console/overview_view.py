@@ -14,9 +14,10 @@ from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.resources import open_desk, read, settings
-from console.state import blind_share
+from console.state import actor, blind_share
 from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
+from core.access import Permission
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
 from core.forecast import Outlook
@@ -79,9 +80,14 @@ def no_articles() -> None:
     )
     if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples"):
         with st.spinner("Loading the sample articles…"):
-            loaded = attempt(lambda: load_samples(open_desk(), utc_now()))
+            loaded = attempt(_load_samples)
         if loaded:
             st.rerun()
+
+
+def _load_samples() -> None:
+    actor().require(Permission.ARTICLES)
+    load_samples(open_desk(), utc_now())
 
 
 def glance(today: Today) -> None:

@@ -102,8 +102,7 @@ def change(work: Callable[[Session], T]) -> T:
 
 def settings() -> Settings:
     """The settings in force now."""
-    desk = open_desk()
-    return desk.transaction(desk.settings)
+    return read(open_desk().settings)
 
 
 def _let_go(name: str) -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from streamlit import config
 
 from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
@@ -79,6 +80,7 @@ def make_app(settings: Settings | None = None) -> Any:
         SettingsError: the packages that sign-in needs are not installed.
     """
     now = settings or load_settings()
+    config.set_option("server.allowedHosts", [])  # meant for Streamlit's own command; here the guard knows better
     routes = [Route("/health", health)]
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
@@ -104,7 +106,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         _announce(f"{report.new} sample articles loaded.")
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
-    config = uvicorn.Config(
+    serving = uvicorn.Config(
         make_app(settings),
         log_config=None,
         log_level=None,
@@ -114,7 +116,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         proxy_headers=False,  # whoever connects could write them
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(serving)
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
     for ending in (signal.SIGINT, signal.SIGTERM):
