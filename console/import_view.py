@@ -13,7 +13,7 @@ from console.import_jobs import FETCH_HOURS, ImportJob, ImportJobs
 from console.permits import permit
 from console.resources import imports, settings
 from console.words import duration, plain
-from core.access import Permission
+from core.access import Actor, Permission
 from core.clock import utc_now
 from core.importers.import_articles import ImportReport, write_rejected
 
@@ -85,18 +85,19 @@ def import_strip() -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS if job.is_running else None)
     def show() -> None:
+        by = state.actor()
         if state.dismissed_import() == job.started:
             return
         with st.container(border=True, key="import-strip"):
             if job.is_running:
-                _running(job)
+                _running(job, by)
             else:
                 _ended(job)
 
     show()
 
 
-def _running(job: ImportJob) -> None:
+def _running(job: ImportJob, by: Actor) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f":material/progress_activity: **Importing {plain(job.source)}**")
@@ -105,6 +106,7 @@ def _running(job: ImportJob) -> None:
     row.caption(f"{job.rows:,} rows · {_counts(job.report)} · {elapsed}{left}")
     use = permit(Permission.ARTICLES, disabled=job.is_stopping)
     if row.button("Stopping…" if job.is_stopping else "Stop", key="import-stop", icon=":material/stop:", **use):
+        by.require(Permission.ARTICLES)
         job.stop()
         st.rerun(scope="fragment")
     if share is not None:

@@ -8,14 +8,14 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from console import overview_charts, state
+from console import overview_charts
 from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.permits import permit
 from console.resources import open_desk, read, settings
-from console.state import blind_share
+from console.state import actor, blind_share
 from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
 from core.access import Permission
@@ -82,7 +82,7 @@ def no_articles() -> None:
     use = permit(Permission.ARTICLES)
     if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples", **use):
         with st.spinner("Loading the sample articles…"):
-            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=state.actor()))
+            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=actor()))
         if loaded:
             st.rerun()
 

@@ -296,7 +296,7 @@ def _taken_back(me: Claimant) -> None:
 
 def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
-    if open_desk().environment.signs_in:  # then it is who signed in
+    if open_desk().environment.signs_in:
         return
     st.text_input(
         "Reviewing as",

@@ -14,11 +14,10 @@ import streamlit as st
 from sqlalchemy.orm import Session
 from streamlit.elements.arrow import DataframeStateInput
 
-from console.resources import change, open_desk, read, settings
+from console import person
+from console.resources import change, open_desk, settings
 from core.access import Actor, local
 from core.article_filter import ArticleFilter
-from core.errors import NotAllowed
-from core.people import actor_of
 from core.selection import Selection
 from core.signal_filter import SignalFilter
 
@@ -44,12 +43,12 @@ ONE_PER_STORY = "one-per-story"
 
 
 def actor() -> Actor:
-    """Who acts in this browser session, with what they may do at this moment.
+    """Who acts in this browser session: who is signed in, with the role they have at this moment; without sign-in whoever sits there.
 
     Raises:
-        NotAllowed: nobody is signed in, or who is has no role.
+        NotAllowed: people sign in here, and nobody who has a role did.
     """
-    return read(_actor)
+    return open_desk().transaction(_actor)
 
 
 def act(work: Callable[[Session, Actor], T]) -> T:
@@ -64,24 +63,12 @@ def act(work: Callable[[Session, Actor], T]) -> T:
 
 def _actor(session: Session) -> Actor:
     environment = open_desk().environment
-    if not environment.signs_in:
-        return local(st.session_state.get(_NAME) or environment.user)
-    email = signed_in_as()
-    if email is None:
-        raise NotAllowed("Nobody is signed in. Sign in to go on.")
-    if (found := actor_of(session, email, environment)) is None:
-        raise NotAllowed(f"{email} has no role at this desk. Ask an admin for one.")
-    return found
+    if environment.signs_in:
+        return person.actor_of(person.signed_in(), session, environment)
+    return local(st.session_state.get(_NAME) or environment.user)
 
 
-def signed_in_as() -> str | None:
-    """The e-mail address of who is signed in; None for nobody, and for an address that the provider says it has not verified."""
-    if not st.user.get("is_logged_in") or st.user.get("email_verified") is False:
-        return None
-    return str(st.user.get("email") or "") or None
-
-
-def arrive_as(who: Actor) -> None:
+def arrive_as(who: Actor | None) -> None:
     """Remember what the page that is drawn may offer; whatever is done asks again (``actor``)."""
     st.session_state[_ACTOR] = who
 
