@@ -95,9 +95,14 @@ def _fenced(work: Callable[[Session], T]) -> Callable[[Session], T]:
 def change(work: Callable[[Session], T]) -> T:
     """As ``read``, and have the orchestrator look for work at once."""
     result = open_desk().transaction(_fenced(work))
+    wake()
+    return result
+
+
+def wake() -> None:
+    """Have the orchestrator look for work at once."""
     if _orchestrator is not None:
         _orchestrator.wake()
-    return result
 
 
 def settings() -> Settings:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import batch_actions, causes, records
+from core import batch_actions, causes, records, tracing
 from core.agents.providers import open_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
@@ -24,7 +24,6 @@ from core.configuration import Configuration, Desk
 from core.errors import DatabaseUnavailable, DeskError, NotFound, SettingsError
 from core.failures import Action, CallFailed, FailureKind
 from core.group_commit import GroupCommit
-from core.logs import about
 from core.metering import Account, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
@@ -72,7 +71,7 @@ class BatchRun:
 
     async def run(self) -> None:
         """Run until the batch has ended or may not go on here."""
-        with about(batch_id=self.batch_id):
+        with tracing.span("batch", batch_id=self.batch_id):
             await self._run()
 
     async def _run(self) -> None:
@@ -177,7 +176,7 @@ class BatchRun:
     async def _hold(self, claim: Claim, pipeline: Pipeline) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
         meter = Meter(pipeline.account, claim.record_id, claim.article_id or NO_ARTICLE)
-        with about(record_id=claim.record_id, article_id=meter.article_id):
+        with tracing.span("article", record_id=claim.record_id, article_id=meter.article_id):
             try:
                 await self._run_and_end(claim, pipeline, meter)
             except DatabaseUnavailable as error:
@@ -213,12 +212,14 @@ class BatchRun:
                 await self._pause(error.failure.message, error.failure.kind.value)
             else:
                 logger.warning("the article failed (%s): %s", error.failure.kind.value, error.failure.message)
+                tracing.failed(error.failure.kind.value)
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
                 await self._stop_if_too_many_failed(pipeline.account.settings)
         except DatabaseUnavailable:
             raise
         except Exception as error:
             logger.exception("the article failed")
+            tracing.failed(FailureKind.INTERNAL.value)
             words = str(error) if isinstance(error, DeskError) else f"{type(error).__name__}: {error}"
             await self._end(records.fail, claim, FailureKind.INTERNAL.value, words[:500])
 

@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=0, le=65_535)
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
     # Who gets in
     oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")
@@ -85,6 +86,13 @@ class Settings(BaseSettings):
     log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
         "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
     )
+
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Traces of batches are sent to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318.",
+    )
+    trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
 
     # Providers
     gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
@@ -170,7 +178,7 @@ class Settings(BaseSettings):
             raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
         return f"{parts.scheme}://{parts.netloc.lower()}"
 
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url")
+    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
     @classmethod
     def _http_only(cls, value: str | None) -> str | None:
         if value is None:

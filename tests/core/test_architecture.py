@@ -18,6 +18,7 @@ ORDER = (
     "spreadsheets",
     "settings",
     "logs",
+    "tracing",
     "agents.outputs",
     "agents.prompts",
     "models",
@@ -34,6 +35,7 @@ ORDER = (
     "text_search",
     # import -> articles
     "articles",
+    "catalogue",
     "stories",
     "offline",
     "importers",
@@ -60,6 +62,7 @@ ORDER = (
     "records",
     "backups",
     "run_history",
+    "batch_figures",
     "in_work",
     # -> content analysis -> evidence check
     "figures",
@@ -96,6 +99,7 @@ ORDER = (
     "themes",
     "reports",
     "health",
+    "overall",
     "exports",
 )
 """The stages of ``core`` in the order of the walk in DESIGN.md. A stage imports only from stages before it; a package is one stage."""
