@@ -13,6 +13,7 @@ from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
+from console.permits import permit
 from console.resources import open_desk, read, settings
 from console.state import actor, blind_share
 from console.words import ago, duration, exact, money, number, plain
@@ -78,16 +79,12 @@ def no_articles() -> None:
         "**There are no articles yet.** Import your own with `signaldesk import FILE` (CoinDesk JSON, CSV, JSONL, RSS, Atom) or"
         " `signaldesk fetch`, or begin with the invented ones that come with the desk."
     )
-    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples"):
+    use = permit(Permission.ARTICLES)
+    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples", **use):
         with st.spinner("Loading the sample articles…"):
-            loaded = attempt(_load_samples)
+            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=actor()))
         if loaded:
             st.rerun()
-
-
-def _load_samples() -> None:
-    actor().require(Permission.ARTICLES)
-    load_samples(open_desk(), utc_now())
 
 
 def glance(today: Today) -> None:

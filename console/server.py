@@ -24,6 +24,7 @@ from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core import tokens
+from core.access import ITSELF
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -88,7 +89,7 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     _announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
-        report = load_samples(desk, utc_now())
+        report = load_samples(desk, utc_now(), by=ITSELF)
         _announce(f"{report.new} sample articles loaded.")
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
