@@ -68,7 +68,7 @@ def make_app(settings: Settings | None = None) -> Any:
     """
     now = settings or load_settings()
     config.set_option("server.allowedHosts", [])  # meant for Streamlit's own command; here the guard knows better
-    routes = routes_to(make_api(open_desk, wake=wake))
+    routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
     return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
@@ -104,10 +104,12 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         server_header=False,
     )
     server = uvicorn.Server(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops in order, then raises the signal again: having stopped is no failure. One that comes before uvicorn listens to
+        # signals is not lost.
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 
