@@ -23,6 +23,7 @@ from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
+from console.settings_command import show_settings
 from console.words import money
 from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
@@ -245,6 +246,7 @@ app.command()(export)
 app.command()(backup)
 app.command()(restore)
 app.command()(prices)
+app.command("settings")(show_settings)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
