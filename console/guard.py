@@ -78,7 +78,7 @@ def content_security_policy() -> str:
     return "; ".join(
         (
             "default-src 'self'",
-            f"script-src 'self' {hashes}",
+            f"script-src 'self' 'wasm-unsafe-eval' {hashes}",  # WebAssembly: Streamlit's protocol buffers compute with it
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self' data:",

@@ -1,4 +1,4 @@
-"""One process serves it all: the console's pages and, on the same port, ``/health``."""
+"""One process serves it all: the console's pages and, on the same port, the HTTP API."""
 
 import contextlib
 import logging
@@ -14,15 +14,13 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
+from console.api import make_api, routes_to
 from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
-from console.resources import close_desk, open_desk
+from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core.articles import counts
 from core.clock import utc_now
@@ -59,18 +57,6 @@ def _group_into_stories(desk: Desk, ending: threading.Event) -> None:
         logger.warning("articles are grouped into stories at the next start or import: %s", error)
 
 
-async def health(_: Request) -> JSONResponse:
-    """200 while the database answers and takes what is written, 503 with the reason when it does not."""
-    desk = open_desk()
-    try:
-        articles, _samples = await anyio.to_thread.run_sync(lambda: desk.transaction(counts))
-        if desk.trouble is not None:
-            raise desk.trouble
-    except DatabaseUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
-    return JSONResponse({"status": "ok", "articles": articles})
-
-
 def make_app(settings: Settings | None = None) -> Any:
     """The ASGI application, for a working directory that is the checkout.
 
@@ -78,7 +64,7 @@ def make_app(settings: Settings | None = None) -> Any:
         SettingsError: the packages that sign-in needs are not installed.
     """
     now = settings or load_settings()
-    routes = [Route("/health", health)]
+    routes = routes_to(make_api(open_desk, wake=wake))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
     return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import URL, select
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.access import Actor, Permission
 from core.database import Database, known_revisions
 from core.embedded_postgres.binaries import client_program
@@ -51,7 +52,10 @@ def back_up(database: Database, file: Path, *, by: Actor) -> int:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return file.stat().st_size
+    size = file.stat().st_size
+    with database.session() as session:
+        audit.record(session, by, audit.Action.BACK_UP, ("file", file.name), after={"bytes": size})
+    return size
 
 
 def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> None:
@@ -72,6 +76,8 @@ def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> Non
         _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], database.engine.url)
     database.engine.dispose()  # connections know types by numbers that are others now
     database.migrate()
+    with database.session() as session:  # in what is there now: the log of before went with everything else, into its own backup
+        audit.record(session, by, audit.Action.RESTORE_BACKUP, ("file", file.name), after={"revision": revision})
 
 
 def refuse_if_at_work(session: Session, now: datetime) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
+from core import audit
 from core.access import Actor, Permission
+from core.audit import Action
 from core.batches import progress, research_failed
 from core.budget import NoRoom, usd
 from core.causes import BUDGET, Cause
@@ -39,7 +41,7 @@ def pause(session: Session, batch_id: int, reason: str | None = None, *, by: Act
         NotPossible: it has already ended.
     """
     by.require(Permission.RUN)
-    _pause(session, batch_id, reason or f"Paused by {by.name}.", None)
+    _audited_pause(session, batch_id, reason or f"Paused by {by.name}.", by, Action.PAUSE)
 
 
 def pause_for_cause(session: Session, batch_id: int, reason: str, *, kind: str) -> None:
@@ -51,11 +53,21 @@ def pause_for_cause(session: Session, batch_id: int, reason: str, *, kind: str) 
     _pause(session, batch_id, reason, kind)
 
 
-def _pause(session: Session, batch_id: int, reason: str, kind: str | None) -> None:
+def _audited_pause(session: Session, batch_id: int, reason: str, by: Actor, action: Action) -> None:
+    before = _pause(session, batch_id, reason, None)
+    if before is not BatchStatus.PAUSED or action is Action.STOP:
+        audit.record(
+            session, by, action, ("run", batch_id), before={"status": before}, after={"status": BatchStatus.PAUSED, "reason": reason}
+        )
+
+
+def _pause(session: Session, batch_id: int, reason: str, kind: str | None) -> BatchStatus:
+    """Returns what the batch was before."""
     status = lock(session, batch_id)
     if status is not BatchStatus.PAUSED:
         _refuse_unless(status, BatchStatus.claimable(), f"Batch {batch_id} can't be paused")
         _become(session, batch_id, BatchStatus.PAUSED, pause_reason=reason, pause_kind=kind)
+    return status
 
 
 def pause_for_budget(session: Session, batch_id: int, refusal: NoRoom) -> None:
@@ -85,7 +97,7 @@ def pause_now(session: Session, batch_id: int, reason: str | None = None, *, by:
         NotFound, NotPossible: as ``pause``.
     """
     by.require(Permission.RUN)
-    _pause(session, batch_id, reason or f"Stopped at once by {by.name}.", None)
+    _audited_pause(session, batch_id, reason or f"Stopped at once by {by.name}.", by, Action.STOP)
     session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(interrupt=True))
 
 
@@ -101,6 +113,7 @@ def resume(session: Session, batch_id: int, *, by: Actor) -> None:
     if status not in BatchStatus.claimable():
         _refuse_unless(status, {BatchStatus.PAUSED}, f"Batch {batch_id} can't be resumed")
         _become(session, batch_id, BatchStatus.PROCESSING, **_NOT_PAUSED)
+        audit.record(session, by, Action.RESUME, ("run", batch_id), before={"status": status}, after={"status": BatchStatus.PROCESSING})
 
 
 def cancel(session: Session, batch_id: int, *, by: Actor, now: datetime) -> None:
@@ -115,6 +128,7 @@ def cancel(session: Session, batch_id: int, *, by: Actor, now: datetime) -> None
     if status is not BatchStatus.CANCELLED:
         _refuse_unless(status, BatchStatus.open(), f"Batch {batch_id} can't be cancelled")
         _become(session, batch_id, BatchStatus.CANCELLED, finished_at=now, **_NOT_PAUSED)
+        audit.record(session, by, Action.CANCEL, ("run", batch_id), before={"status": status}, after={"status": BatchStatus.CANCELLED})
     session.execute(
         update(BatchRecord)
         .where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING)
@@ -146,6 +160,7 @@ def retry_failed(session: Session, batch_id: int, cause: Cause | None = None, *,
         .returning(BatchRecord.id)
     ).all()
     _become(session, batch_id, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED)
+    audit.record(session, by, Action.RETRY, ("run", batch_id), after={"articles": len(retried), "cause": cause.kind if cause else None})
     return len(retried)
 
 
@@ -164,6 +179,7 @@ def take_out(session: Session, batch_id: int, cause: Cause, *, by: Actor, now: d
         .values(status=RecordStatus.CANCELLED, finished_at=func.coalesce(BatchRecord.finished_at, now))
         .returning(BatchRecord.id)
     ).all()
+    audit.record(session, by, Action.TAKE_OUT, ("run", batch_id), after={"articles": len(taken), "cause": cause.kind})
     return len(taken)
 
 
@@ -218,6 +234,7 @@ def retry_research(session: Session, batch_id: int, article_id: int | None = Non
     if not queued:
         raise NotPossible("No research of it failed.")
     reopen(session, batch_id)
+    audit.record(session, by, Action.RESEARCH, ("run", batch_id), after={"articles": len(queued)})
     return len(queued)
 
 
@@ -256,6 +273,8 @@ def requeue(session: Session, record_id: int, *, by: Actor) -> None:
         )
     )
     reopen(session, batch_id)
+    facts = {"run": batch_id, "article": found.article_id}
+    audit.record(session, by, Action.QUEUE, ("record", record_id), before={"status": found.status}, after=facts)
 
 
 def reopen(session: Session, batch_id: int) -> None:

@@ -27,7 +27,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from core import tracing
+from core import audit, tracing
 from core.access import Actor, Permission
 from core.agents.prompts import prompt_version
 from core.database import Database
@@ -222,8 +222,10 @@ def save_setting(session: Session, environment: Settings, name: str, value: Any,
         raise SettingsError(f"'{name}' is set by the environment; change it there.")
     checked = checked_value(name, value)
     stored = str(checked) if isinstance(checked, Decimal) else checked
+    before = _saved(session, name)
     statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by.name)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by.name}))
+    audit.record(session, by, audit.Action.SAVE_SETTING, ("setting", name), before=before, after={"value": stored})
 
 
 def saved_values(session: Session) -> dict[str, Any]:
@@ -253,4 +255,12 @@ def reset_setting(session: Session, name: str, *, by: Actor) -> None:
     by.require(Permission.SETTINGS)
     if name in MONEY_SETTINGS:
         by.require(Permission.MONEY)
-    session.execute(delete(SavedSetting).where(SavedSetting.name == name))
+    if (before := _saved(session, name)) is not None:
+        session.execute(delete(SavedSetting).where(SavedSetting.name == name))
+        audit.record(session, by, audit.Action.RESET_SETTING, ("setting", name), before=before)
+
+
+def _saved(session: Session, name: str) -> dict[str, Any] | None:
+    """What is saved for a setting, held until the transaction ends; None where nothing is."""
+    found = session.execute(select(SavedSetting.value).where(SavedSetting.name == name).with_for_update()).first()
+    return None if found is None else {"value": found.value}

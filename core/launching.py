@@ -13,6 +13,7 @@ from sqlalchemy import case, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.access import Actor, Permission
 from core.article_filter import Readiness, is_analysed, is_in_flight, story_has
 from core.budget import create_batch_budget, current_budgets, refuse_if_over, usd
@@ -131,6 +132,9 @@ def launch(
         create_batch_budget(session, batch.id, budget)
         session.flush()
     _add_records(session, batch.id, planned)
+    facts = {"articles": len(planned.runnable), "skipped": len(planned.skipped), "model": configuration.model}
+    facts |= {"estimate_usd": planned.estimate.usd, "limit_usd": budget}
+    audit.record(session, by, audit.Action.LAUNCH, ("run", batch.id), after=facts)
     return batch.id
 
 

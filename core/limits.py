@@ -10,6 +10,7 @@ from decimal import Decimal
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.access import Actor, Permission
 from core.budget import ALERT_THRESHOLDS, ZERO, BudgetState, budget_states, usd
 from core.errors import NotFound, NotPossible
@@ -149,9 +150,11 @@ def open_batch_budgets(session: Session) -> list[BudgetState]:
 
 def _change(session: Session, budget_id: int, kind: BudgetEventKind, amount: Decimal, by: Actor, undoes: int | None = None) -> int:
     """The one place where a limit changes, by somebody."""
-    before = session.scalar(select(Budget.limit_usd).where(Budget.id == budget_id).with_for_update())
-    if before is None:
+    held = select(Budget.scope, Budget.key, Budget.limit_usd).where(Budget.id == budget_id)
+    budget = session.execute(held.with_for_update()).first()
+    if budget is None:
         raise NotFound(f"There is no budget {budget_id}.")
+    before: Decimal = budget.limit_usd
     limit = before + amount if kind is BudgetEventKind.TOP_UP else amount
     if not ZERO <= limit <= MOST:
         raise NotPossible(f"A limit is between {usd(ZERO)} and {usd(MOST)}; {usd(limit)} is not.")
@@ -159,4 +162,9 @@ def _change(session: Session, budget_id: int, kind: BudgetEventKind, amount: Dec
     event = BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, before_usd=before, undoes=undoes, made_by=by.name)
     session.add(event)
     session.flush()
+    action = _ACTIONS[kind] if undoes is None else audit.Action.UNDO_LIMIT
+    audit.record(session, by, action, ("budget", f"{budget.scope.value} {budget.key}"), before={"limit": before}, after={"limit": limit})
     return event.id
+
+
+_ACTIONS = {BudgetEventKind.TOP_UP: audit.Action.TOP_UP, BudgetEventKind.LIMIT: audit.Action.CHANGE_LIMIT}

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.access import Actor, Permission
 from core.configuration import Desk
 from core.errors import ImportRefused
@@ -139,6 +140,8 @@ def import_prices(desk: Desk, source: str, data: bytes | Path | BinaryIO, *, by:
             new, updated = _keep(session, [by_day[day] for day in days[start : start + CHUNK]])
             report.new += new
             report.updated += updated
+        facts = {"new": report.new, "updated": report.updated, "first": report.first, "last": report.last}
+        audit.record(session, by, audit.Action.PRICES, ("file", source), after=facts)
     report.unchanged = len(days) - report.new - report.updated
     return report
 

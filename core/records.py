@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import kept_answers
+from core import audit, kept_answers
 from core.access import Actor, Permission
 from core.budget import settle_forgotten, settle_orphans
 from core.database import among
@@ -278,11 +278,13 @@ def cancel_one(session: Session, record_id: int, *, by: Actor, now: datetime) ->
         update(BatchRecord)
         .where(BatchRecord.id == record_id, BatchRecord.status.in_(RecordStatus.open()))
         .values(status=RecordStatus.CANCELLED, finished_at=now, lease_owner=None, lease_expires_at=None)
-        .returning(BatchRecord.id)
-    )
-    if taken.first() is None:
+        .returning(BatchRecord.batch_id, BatchRecord.article_id)
+    ).first()
+    if taken is None:
         status = session.scalar(select(BatchRecord.status).where(BatchRecord.id == record_id))
         raise NotPossible(f"The article can't be cancelled: it is {status.value if status else 'gone'}.")
+    facts = {"run": taken.batch_id, "article": taken.article_id}
+    audit.record(session, by, audit.Action.TAKE_OUT, ("record", record_id), after=facts)
 
 
 def _cancel_in_cancelled_batches(session: Session, batch_ids: set[int], now: datetime) -> None:

@@ -14,8 +14,10 @@ from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, func, inser
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
+from core import audit
 from core.access import Actor, Permission
 from core.agents.outputs import Timeframe, Verdict
+from core.audit import Action
 from core.database import among
 from core.errors import NotFound, NotPossible
 from core.models import Decision, Review, ReviewAct, ReviewClaim, Signal, table_of
@@ -204,7 +206,7 @@ def decide_all(
         )
     if not rows:
         raise NotPossible("No signal matches.")
-    bulk = str(uuid.uuid4())
+    bulk, number = str(uuid.uuid4()), len(rows)
     same = {"act": ReviewAct.DECISION, "decision": decision, "note": _said(note), "bulk": bulk, "reviewer": by.name}
     acts = [{"signal_id": id_, "verdict": verdict, "blind": blind, **same} for id_, verdict, blind in rows]
     session.execute(insert(table_of(Review)), acts)
@@ -217,7 +219,14 @@ def decide_all(
     )
     claims = table_of(ReviewClaim)
     session.execute(claims.delete().where(claims.c.signal_id.in_(select(made.c.signal_id).where(made.c.bulk == bulk))))
-    return bulk, len(rows)
+    said = {
+        "decision": decision,
+        "number": number,
+        "note": _said(note),
+        "filter": signal_filter.model_dump(mode="json", exclude_defaults=True),
+    }
+    audit.record(session, by, Action.DECIDE_ALL, ("bulk", bulk), before={"decided": asked.decided}, after=said)
+    return bulk, number
 
 
 def undo_all(session: Session, bulk: str, *, by: Actor) -> tuple[int, int]:
@@ -236,6 +245,7 @@ def undo_all(session: Session, bulk: str, *, by: Actor) -> tuple[int, int]:
         table = table_of(Signal)
         restored: dict[str, Any] = {"decision": bindparam("now"), "review_id": bindparam("act")}
         session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(restored), repeated)
+        audit.record(session, by, Action.UNDO_ALL, ("bulk", bulk), after={"taken back": len(undone), "left": len(made) - len(undone)})
     return len(undone), len(made) - len(undone)
 
 
@@ -303,13 +313,31 @@ def _lock(session: Session, signal_id: int, blind_share: float = 0) -> tuple[Ver
 
 def _append(session: Session, signal_id: int, by: Actor, **columns: Any) -> int:
     """Add an act, and bring the signal's own row to what its acts come to."""
-    act_id = session.scalars(insert(table_of(Review)).values(signal_id=signal_id, reviewer=by.name, **columns).returning(Review.id)).one()
-    stands = standing(acts_of(session, signal_id))
+    review = {"signal_id": signal_id, "reviewer": by.name, **columns}
+    act_id = session.scalars(insert(table_of(Review)).values(review).returning(Review.id)).one()
+    acts = acts_of(session, signal_id)
+    stands = standing(acts)
     values = {"decision": stands.decision, "review_id": stands.decided_by, **_columns(stands.correction)}
     session.execute(update(table_of(Signal)).where(Signal.id == signal_id).values(values))
     if columns["act"] is ReviewAct.DECISION:
         session.execute(table_of(ReviewClaim).delete().where(ReviewClaim.signal_id == signal_id))
+    said = {name: value for name, value in columns.items() if name != "act" and value is not None}
+    audit.record(session, by, _ACTIONS[columns["act"]], ("signal", signal_id), before=_stood(before(acts, len(acts) - 1)), after=said)
     return act_id
+
+
+_ACTIONS = {
+    ReviewAct.DECISION: Action.DECIDE,
+    ReviewAct.CORRECTION: Action.CORRECT,
+    ReviewAct.NOTE: Action.NOTE,
+    ReviewAct.UNDO: Action.UNDO,
+}
+
+
+def _stood(standing: Standing) -> dict[str, Any] | None:
+    """What an act found standing, for the audit log."""
+    values = {"decision": standing.decision, **_columns(standing.correction)}
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _columns(correction: Correction) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
     port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
     # Who gets in
     oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")

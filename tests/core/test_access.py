@@ -52,6 +52,8 @@ NEEDS = {
     "limits.change_limit": {MONEY},
     "limits.top_up": {MONEY},
     "limits.undo": {MONEY},
+    "people.remove": {ACCESS},
+    "people.set_role": {ACCESS},
     "prices.import_prices": {ARTICLES},
     "records.cancel_one": {RUN},
     "remedies.raise_ceiling_and_retry": {SETTINGS, RUN},
@@ -67,6 +69,8 @@ NEEDS = {
     "reviews.decide_all": {REVIEW},
     "reviews.undo": {REVIEW},
     "reviews.undo_all": {REVIEW},
+    "tokens.create": {ACCESS},
+    "tokens.revoke": {ACCESS},
 }
 """What each function of core that somebody calls needs, before it looks at anything that it was given."""
 
@@ -102,7 +106,9 @@ def said_by(function: Callable[..., Any]) -> str | None:
     return next((one.name for one in taken if one.name == "by" or one.annotation in (Actor, Claimant)), None)
 
 
-ACTING = {name: function for name, function in functions() if said_by(function)}
+ONLY_RECORDS = {"audit.record"}
+"""Called by the others, once they have asked."""
+ACTING = {name: function for name, function in functions() if said_by(function) and name not in ONLY_RECORDS}
 
 
 def call(function: Callable[..., Any], actor: Actor) -> object:

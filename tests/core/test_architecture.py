@@ -25,14 +25,18 @@ ORDER = (
     "models",
     "embedded_postgres",
     "database",
+    "paging",
+    "audit",
+    "people",
+    "tokens",
     "pricing",
     "configuration",
     "group_commit",
     "rollups",
-    "paging",
     "text_search",
     # import -> articles
     "articles",
+    "catalogue",
     "stories",
     "offline",
     "importers",
@@ -59,6 +63,7 @@ ORDER = (
     "records",
     "backups",
     "run_history",
+    "batch_figures",
     "in_work",
     # -> content analysis -> evidence check
     "figures",
@@ -95,6 +100,7 @@ ORDER = (
     "themes",
     "reports",
     "health",
+    "overall",
     "exports",
 )
 """The stages of ``core`` in the order of the walk in DESIGN.md. A stage imports only from stages before it; a package is one stage."""
