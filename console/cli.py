@@ -24,6 +24,7 @@ from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_i
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.settings_command import show_settings
+from console.smoke import smoke
 from console.words import money
 from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
@@ -247,6 +248,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(prices)
 app.command("settings")(show_settings)
+app.command()(smoke)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

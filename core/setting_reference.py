@@ -44,7 +44,7 @@ AFTER = """\
 
 | variable | read by |
 |---|---|
-| `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, … | the OpenTelemetry SDK, where traces are sent ([list][otel]) |
+| `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER`, … | the OpenTelemetry SDK ([list][otel]), for traces |
 | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, … | pydantic-ai, for a model of that provider |
 | `HTTPS_PROXY`, `NO_PROXY` | the clients of the providers |
 | `NO_COLOR` | the command line |
