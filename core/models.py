@@ -327,6 +327,8 @@ class BatchSession(Base):
 
     id: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    """Set with a key by whoever says what was asked for under it: SHA-256 of the request."""
     status: Mapped[BatchStatus] = mapped_column(server_default=BatchStatus.INITIATED.value)
     launched_by: Mapped[str] = mapped_column(String(100))
     configuration: Mapped[Json]
