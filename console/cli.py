@@ -23,6 +23,8 @@ from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
+from console.settings_command import show_settings
+from console.smoke import smoke
 from console.words import money
 from console.worker_cli import worker
 from core import batch_actions, batches, launching, logs, records, reports
@@ -247,6 +249,8 @@ app.command()(backup)
 app.command()(restore)
 app.command()(prices)
 app.command()(worker)
+app.command("settings")(show_settings)
+app.command()(smoke)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

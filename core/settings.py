@@ -73,10 +73,14 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"),
+        description="postgresql://user:password@host:5432/name, instead of the embedded Postgres; SSL options in it work, and poolers.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
-    host: str = "127.0.0.1"
-    port: int = Field(8501, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
+    port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
     api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
@@ -110,12 +114,22 @@ class Settings(BaseSettings):
     batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
 
     # Providers
-    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
-    gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
-    tavily_api_key: SecretStr | None = Field(None, validation_alias="TAVILY_API_KEY")
-    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL")
-    coindesk_api_key: SecretStr | None = Field(None, validation_alias="COINDESK_API_KEY")
-    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL")
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        description="Analyses with Gemini instead of the offline rules, where the model is auto.",
+    )
+    gemini_base_url: str | None = Field(
+        None, validation_alias="GOOGLE_GEMINI_BASE_URL", description="Another address for Gemini; none is the provider's own."
+    )
+    tavily_api_key: SecretStr | None = Field(
+        None, validation_alias="TAVILY_API_KEY", description="Searches the web as well as the archive, where research is auto."
+    )
+    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL", description="Tavily's address.")
+    coindesk_api_key: SecretStr | None = Field(
+        None, validation_alias="COINDESK_API_KEY", description="Fetches news from the CoinDesk Data API."
+    )
+    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL", description="CoinDesk's address.")
     allow_private_feeds: bool = Field(False, description="Let feeds be fetched from loopback and private networks.")
 
     # What an analysis is made with: together these are its configuration
@@ -330,23 +344,24 @@ def _may_be_none(name: str) -> bool:
 
 def variable(name: str) -> str:
     """The environment variable that sets a field: of several the one that is set, else the first."""
-    aliases = _variables(name)
+    aliases = variables(name)
     return next((alias for alias in aliases if os.environ.get(alias)), aliases[0])
 
 
 def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
-    if any(os.environ.get(alias) for alias in _variables(name)):
+    if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
     files = Settings.model_config.get("env_file") or ()
     for file in files if isinstance(files, tuple) else (files,):
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
-        if any(written.get(alias) for alias in _variables(name)):
+        if any(written.get(alias) for alias in variables(name)):
             return "file"
     return "environment"
 
 
-def _variables(name: str) -> tuple[str, ...]:
+def variables(name: str) -> tuple[str, ...]:
+    """Every environment variable that sets a field."""
     alias = Settings.model_fields[name].validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(str(choice) for choice in alias.choices)

@@ -17,6 +17,7 @@ ORDER = (
     "access",
     "spreadsheets",
     "settings",
+    "setting_reference",
     "logs",
     "tracing",
     "agents.outputs",
