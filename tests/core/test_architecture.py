@@ -77,6 +77,7 @@ ORDER = (
     "verdicts",
     "settled",
     "validations",
+    "moving",
     "pipeline",
     "batch_run",
     "orchestrator",
