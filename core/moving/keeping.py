@@ -148,7 +148,7 @@ class Keeper:
         kept = keep_analyses(session, new, batch_id, configuration)
         pages = _archive(session, [signal for one in fresh for signal in one.earlier.signals])
         findings: list[Finding] = []
-        for one, (analysis_id, signals) in zip(fresh, kept, strict=True):
+        for one, (_, signals) in zip(fresh, kept, strict=True):
             grounding = grounded[one.article_id]
             verdicts = {id(signal.found): signal.verdict for signal in one.earlier.signals}
             for found, signal in zip(grounding.signals, signals, strict=True):
