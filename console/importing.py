@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.moving_cli import move_in
 from console.printing import notes, print_json
+from core.access import Actor
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import ImportRefused, NotFound, SettingsError
@@ -20,7 +21,7 @@ from core.moving.move import MoveReport
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 
-def import_one(desk: Desk, source: str, report: MoveReport, *, quiet: bool) -> None:
+def import_one(desk: Desk, source: str, report: MoveReport, *, by: Actor, quiet: bool) -> None:
     """Import a file, a feed or another database, by its name.
 
     Raises:
@@ -29,20 +30,22 @@ def import_one(desk: Desk, source: str, report: MoveReport, *, quiet: bool) -> N
     """
     if source.startswith(("http://", "https://")):
         feed = fetch_feed(source, allow_private=desk.environment.allow_private_feeds)
-        import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report.articles, quiet=quiet)
+        import_rows(
+            desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report.articles, by=by, quiet=quiet
+        )
         return
     if source.startswith(POSTGRES):
-        move_in(desk, source, report, quiet=quiet)
+        move_in(desk, source, report, by=by, quiet=quiet)
         return
     if "://" in source:  # never shown: there may be a password in it
         raise ImportRefused("An address to import from begins with http://, https:// or postgresql://.")
     path = Path(source)
     if not os.path.isfile(path):  # unlike Path.is_file, False too for a name that is too long or a folder that is closed
         raise NotFound(f"There is no file {source}.")
-    import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report.articles, quiet=quiet)
+    import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report.articles, by=by, quiet=quiet)
 
 
-def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet: bool) -> None:
+def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, by: Actor, quiet: bool) -> None:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -51,7 +54,7 @@ def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet
     )
     with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
         task = bar.add_task(f"Importing {name}", total=None)
-        import_articles(desk, name, rows, report=report, on_progress=lambda done: bar.advance(task, done))
+        import_articles(desk, name, rows, by=by, report=report, on_progress=lambda done: bar.advance(task, done))
 
 
 def finish_import(desk: Desk, report: MoveReport, as_json: bool) -> None:

@@ -5,13 +5,13 @@ import signal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from console.printing import notes
-from core import access
+from core.access import Actor
 from core.clock import utc_now
 from core.configuration import Desk
 from core.moving.move import MoveReport, Step, move
 
 
-def move_in(desk: Desk, url: str, report: MoveReport, *, quiet: bool) -> None:
+def move_in(desk: Desk, url: str, report: MoveReport, *, by: Actor, quiet: bool) -> None:
     """Import from another database; interrupting keeps what was imported.
 
     Raises:
@@ -19,8 +19,6 @@ def move_in(desk: Desk, url: str, report: MoveReport, *, quiet: bool) -> None:
         KeyboardInterrupt: on Ctrl+C and SIGTERM.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with desk.database.session() as session:
-        by = access.local(desk.settings(session).user)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
         tasks = {what: bar.add_task(f"Importing {what}", total=None, visible=False) for what in ("articles", "analyses")}

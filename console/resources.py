@@ -79,9 +79,14 @@ def read(work: Callable[[Session], T]) -> T:
 def change(work: Callable[[Session], T]) -> T:
     """As ``read``, and have the orchestrator look for work at once."""
     result = open_desk().transaction(work)
+    wake()
+    return result
+
+
+def wake() -> None:
+    """Have the orchestrator look for work at once."""
     if _orchestrator is not None:
         _orchestrator.wake()
-    return result
 
 
 def settings() -> Settings:

@@ -63,4 +63,4 @@ class BackupRefused(DeskError):
 class NotAllowed(DeskError):
     """Who acts has not the permission that the action needs."""
 
-    exit_code = 10
+    exit_code = 13

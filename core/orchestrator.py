@@ -27,6 +27,7 @@ from core.batch_run import BatchRun, Shared
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable
+from core.logs import about
 from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus
 
 logger = logging.getLogger(__name__)
@@ -154,12 +155,13 @@ class Orchestrator:
     # --- batch thread ------------------------------------------------------------------------------------------------
 
     def _run_batch(self, batch_id: int) -> None:
-        try:
-            asyncio.run(BatchRun(self.desk, batch_id, self.shared).run())
-        except DatabaseUnavailable as error:
-            logger.warning("batch %d waits for the database: %s", batch_id, error)
-        except Exception:
-            logger.exception("batch %d failed; its records will be queued again", batch_id)
+        with about(batch_id=batch_id):
+            try:
+                asyncio.run(BatchRun(self.desk, batch_id, self.shared).run())
+            except DatabaseUnavailable as error:
+                logger.warning("batch %d waits for the database: %s", batch_id, error)
+            except Exception:
+                logger.exception("batch %d failed; its records will be queued again", batch_id)
 
 
 def _is_alive(pid: int, registered_at: datetime) -> bool:

@@ -23,6 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from core.errors import ImportRefused
 from core.importers.formats import api_error
 from core.importers.guarded_network import GuardedBackend, GuardedTransport
+from core.importers.parsed_article import shown_address
 
 MIB = 1 << 20
 ATTEMPTS = 3
@@ -149,13 +150,13 @@ def _follow(client: httpx.Client, url: str, max_bytes: int, timeout_s: float) ->
             try:
                 url = urljoin(url, answer.headers["location"])
             except ValueError as error:
-                raise ImportRefused(f"{_shown(url)} redirects to something that is no address.") from error
+                raise ImportRefused(f"{shown_address(url)} redirects to something that is no address.") from error
             continue
         if answer.status != 200:
-            raise _refusal(_shown(url), answer)
+            raise _refusal(shown_address(url), answer)
         content_type, parameters = _content_type(answer.headers.get("content-type", ""))
         return FetchedSource(answer.body, url, content_type, parameters.get("charset"))
-    raise ImportRefused(f"{_shown(url)}: more than {MAX_REDIRECTS} redirects.")
+    raise ImportRefused(f"{shown_address(url)}: more than {MAX_REDIRECTS} redirects.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class _Answer:
 
 
 def _get(client: httpx.Client, url: str, max_bytes: int, timeout_s: float) -> _Answer:
-    shown = _shown(url)
+    shown = shown_address(url)
     try:
         with client.stream("GET", url, follow_redirects=False) as response:
             return _Answer(response.status_code, response.headers, _body(response, max_bytes, shown))
@@ -245,13 +246,6 @@ def _require_web_address(url: str) -> None:
         raise ImportRefused("An address with a user name or password in it is not fetched. Give it without.")
     if not host:
         raise ImportRefused("That address names no host.")
-
-
-def _shown(url: str) -> str:
-    """An address as a message may show it: without its query, which may hold a token."""
-    parts = urlsplit(url)
-    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return "".join(c for c in text[:300] if c.isprintable())
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:

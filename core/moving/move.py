@@ -17,6 +17,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from core import audit
 from core.access import Actor, Permission
 from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
@@ -105,6 +106,8 @@ def move(
         _Move(desk, source, shape, move_id, by, now, report, on_progress).run(place or {})
         with desk.database.session() as session:
             session.execute(update(Move).where(Move.id == move_id).values(place=None, finished_at=now))
+            came = {"publishers": report.publishers, "categories": report.categories, **report.earlier}
+            audit.record(session, by, audit.Action.END_IMPORT, ("source", source.name), after=came)
     return report
 
 
@@ -183,7 +186,7 @@ class _Move:
     def _articles(self, after: list[str] | None) -> None:
         self.total = self.source.count(self.shape.table, after)
         self.on_progress(Step("articles", 0, self.total))
-        import_articles(self.desk, self.source.name, self._rows(after), report=self.report.articles, on_progress=self._note)
+        import_articles(self.desk, self.source.name, self._rows(after), by=self.by, report=self.report.articles, on_progress=self._note)
         self._note(0)
 
     def _rows(self, after: list[str] | None) -> Iterator[ParsedArticle | RejectedRow]:

@@ -12,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import func, select, text, update
 
 from core import budget, launching, records, spending
+from core.access import local
 from core.budget import Call, End
 from core.configuration import Desk
 from core.database import MIGRATIONS, Database, make_engine
@@ -73,7 +74,9 @@ def end(desk: Desk, *ends: End, now: datetime = NOW) -> None:
 def batch(desk: Desk, articles: Any) -> Any:
     """A launched batch of four articles by two publishers: its id and theirs."""
     ids = [*articles(2, publisher="CoinDesk"), *articles(2, publisher="Hashyard")]
-    return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW)), ids
+    return desk.transaction(
+        lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW)
+    ), ids
 
 
 @pytest.fixture
@@ -247,7 +250,7 @@ def test_days_of_a_chart_add_up_with_the_rest_under_one_name(desk: Desk) -> None
 
 def a_run(desk: Desk, article: int, estimated: str, actual: str, status: BatchStatus = BatchStatus.COMPLETED) -> int:
     with desk.database.session() as session:
-        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by=local("ada"), now=NOW)
         estimate = {"usd": estimated, "articles": 1}
         session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(estimate=estimate, status=status))
         session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))

@@ -1,7 +1,7 @@
 """Moving in: which rows of which other databases were imported
 
 Revision: 0014
-Follows: 0011
+Follows: 0012
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
