@@ -9,7 +9,7 @@ import streamlit as st
 from console import state
 from console.article_preview import promise_in_words, published
 from console.colours import RECORD_MARKS
-from console.components import attempt, empty, way
+from console.components import attempt, empty, facts, way
 from console.navigation import to
 from console.resources import change, read, settings
 from console.words import ago, duration, exact, money, percent, plain
@@ -38,9 +38,9 @@ def nothing_chosen(message: str) -> None:
 def head(article: ArticleText) -> None:
     """Title and facts."""
     st.title(plain(article.title))
-    facts = [plain(article.publisher), published(article), f"{len(article.body):,} characters", plain(article.authors or "")]
+    about = [plain(article.publisher), published(article), f"{len(article.body):,} characters", plain(article.authors or "")]
     kinds = [word for word, holds in (("sample article", article.is_sample), ("archived", not article.is_active)) if holds]
-    st.caption(" · ".join(fact for fact in [*facts, plain(", ".join(article.categories)), *kinds] if fact))
+    st.caption(" · ".join(fact for fact in [*about, plain(", ".join(article.categories)), *kinds] if fact))
     st.caption(promise_in_words(promise_of(article.title, article.body)))
     with st.container(horizontal=True, vertical_alignment="center"):
         if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
@@ -53,7 +53,7 @@ def head(article: ArticleText) -> None:
 
 
 def _set_active(article_id: int, active: bool) -> None:
-    change(lambda session: set_active(session, [article_id], active))
+    change(lambda session: set_active(session, [article_id], active, by=state.actor()))
     state.flash("Restored." if active else "Archived.", ":material/unarchive:" if active else ":material/archive:")
     st.rerun()
 
@@ -79,7 +79,7 @@ def analyze(article: ArticleText, runs: Sequence[ArticleRun]) -> None:
 
 def _launch(chosen: Selection) -> None:
     now = settings()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now()))
+    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.actor(), now=utc_now()))
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)
 
@@ -104,10 +104,10 @@ def runs_list(runs: Sequence[ArticleRun]) -> None:
 
 
 def _run(run: ArticleRun) -> None:
-    facts = [RECORD_MARKS[run.status], money(run.usd), f"{run.calls} {'call' if run.calls == 1 else 'calls'}"]
+    about = [RECORD_MARKS[run.status], money(run.usd), f"{run.calls} {'call' if run.calls == 1 else 'calls'}"]
     if run.started_at and run.finished_at:
-        facts.append(f"took {duration((run.finished_at - run.started_at).total_seconds())}")
-    facts += [plain(run.model), f"{ago(run.launched_at, utc_now())} ({exact(run.launched_at)})"]
+        about.append(f"took {duration((run.finished_at - run.started_at).total_seconds())}")
+    about += [plain(run.model), f"{ago(run.launched_at, utc_now())} ({exact(run.launched_at)})"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             to("runs"),
@@ -116,7 +116,7 @@ def _run(run: ArticleRun) -> None:
             query_params={"batch": str(run.batch_id)},
             width="content",
         )
-        st.caption(" · ".join(facts) + (f"  \n{plain(run.reason)}" if run.reason else ""))
+        st.caption(" · ".join(about) + (f"  \n{plain(run.reason)}" if run.reason else ""))
 
 
 def analysis_card(analysis: AnalysisRow) -> None:
@@ -127,8 +127,8 @@ def analysis_card(analysis: AnalysisRow) -> None:
         st.markdown(plain(analysis.summary))
         st.caption(plain(analysis.context))
         with st.container(horizontal=True, vertical_alignment="center"):
-            lost = f" · {analysis.ungrounded_signals} kept out for want of a quote" if analysis.ungrounded_signals else ""
-            st.caption(f"{analysis.model} · {analysis.prompt_version} · {exact(analysis.created_at)}{lost}")
+            lost = f"{analysis.ungrounded_signals} kept out for want of a quote" if analysis.ungrounded_signals else None
+            facts(analysis.model, analysis.prompt_version, analysis.created_at, lost)
             query = {"batch": str(analysis.batch_id)}
             st.page_link(to("runs"), label=f"Run #{analysis.batch_id}", icon=":material/play_circle:", query_params=query)
 

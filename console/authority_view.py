@@ -38,7 +38,7 @@ def authority_table() -> None:
     if wanted == known:
         return
     with st.container(horizontal=True):
-        save = partial(change, partial(replace_authorities, wanted=wanted))
+        save = partial(change, partial(replace_authorities, wanted=wanted, by=state.actor()))
         if st.button("Save the table", type="primary", icon=":material/save:") and attempt(save):
             state.flash("The table of authority is saved.")
             st.rerun()

@@ -9,6 +9,7 @@ import typer
 from console.printing import notes
 from console.words import size
 from core import backups
+from core.access import local
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -44,7 +45,7 @@ def restore(
                     f"All that is there ({total:,} articles and what was found in them) is replaced. Go on?", abort=True, err=True
                 )
             _back_up(desk, _kept(desk, "before-restore", utc_now()))
-        backups.restore(desk.database, file, desk.environment.data_dir)
+        backups.restore(desk.database, file, desk.environment.data_dir, by=local(desk.environment.user))
         total, _ = desk.transaction(counts)
     typer.echo(f"Restored {file}: {total:,} {'article' if total == 1 else 'articles'}.")
 
@@ -57,5 +58,5 @@ def _kept(desk: Desk, name: str, now: datetime) -> Path:
 
 def _back_up(desk: Desk, file: Path) -> None:
     with notes.status("Backing up …"):
-        written = backups.back_up(desk.database, file)
+        written = backups.back_up(desk.database, file, by=local(desk.environment.user))
     typer.echo(f"{file} ({size(written)})")

@@ -178,7 +178,7 @@ def _change_dialog(budget: BudgetState) -> None:
     row = st.container(horizontal=True)
     label = f"Set to {money(limit)}" + (" and pause paid calls" if stops else "")
     if row.button(_dollars(label), type="primary", disabled=limit == budget.limit, key=f"set-{budget.id}") and attempt(
-        lambda: change(lambda session: limits.change_limit(session, budget.id, limit, by=state.user()))
+        lambda: change(lambda session: limits.change_limit(session, budget.id, limit, by=state.actor()))
     ):
         state.flash(_dollars(f"The limit of {budget.label} is {money(limit)} now. It can be undone on this page."))
         st.rerun()
@@ -210,7 +210,7 @@ def _event_line(event: Event, now: datetime) -> None:
 def _undo_button(row: st.delta_generator.DeltaGenerator, event: Event, where: str) -> None:
     label = _dollars(f"Back to {money(event.before or 0)}")
     if row.button(label, key=f"undo-{where}-{event.id}", icon=":material/undo:", type="tertiary") and attempt(
-        lambda: change(lambda session: limits.undo(session, event.id, by=state.user()))
+        lambda: change(lambda session: limits.undo(session, event.id, by=state.actor()))
     ):
         state.flash(_dollars(f"The limit is {money(event.before or 0)} again."), ":material/undo:")
         st.rerun()

@@ -18,7 +18,8 @@ def bulk_decision(signal_filter: SignalFilter) -> None:
     """A button for the set, and the way back from the last one."""
     if st.button("Decide on all…", icon=":material/done_all:", help="One decision on every signal that matches the filter"):
         _confirm(signal_filter, read(lambda session: reviews.matched(session, signal_filter)))
-    if last := read(lambda session: reviews.last_bulk(session, state.user())):
+    me = state.actor()
+    if last := read(lambda session: reviews.last_bulk(session, me.name)):
         bulk, decision, number = last
         words = _words(number, decision)
         if st.button(f"Undo: {words}", icon=":material/undo:", key="undo-bulk", type="tertiary") and attempt(partial(_undo, bulk, words)):
@@ -42,7 +43,7 @@ def _confirm(signal_filter: SignalFilter, asked: Matched) -> None:
 
 
 def _decide(signal_filter: SignalFilter, decision: Decision, asked: Matched, note: str) -> None:
-    by = state.user()
+    by = state.actor()
     _, number = change(lambda session: reviews.decide_all(session, signal_filter, decision, by=by, asked=asked, note=note))
     state.flash(f"{_words(number, decision)}.")
 
@@ -52,6 +53,6 @@ def _words(number: int, decision: Decision) -> str:
 
 
 def _undo(bulk: str, words: str) -> None:
-    taken_back, left = change(lambda session: reviews.undo_all(session, bulk, by=state.user()))
+    taken_back, left = change(lambda session: reviews.undo_all(session, bulk, by=state.actor()))
     rest = f" {left:,} were left: somebody acted on them since." if left else ""
     state.flash(f"Undone: {words}; {taken_back:,} taken back.{rest}", ":material/undo:")

@@ -4,12 +4,11 @@ Results go to standard output (``--json`` for scripts), progress and refusals to
 exit code says its kind (README, "Exit codes").
 """
 
-import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -25,13 +24,15 @@ from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_i
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
 from console.words import money
-from console.worker_cli import worker
-from core import batch_actions, batches, launching, records, reports
+from console.worker_cli import beat, worker
+from core import batch_actions, batches, launching, logs, records, reports
+from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, SettingsError
+from core.executors import executor_of
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport
@@ -48,6 +49,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _set_up_logs(context: typer.Context) -> None:
+    """Find, check and review weak signals in Bitcoin news."""
+    with suppress(SettingsError):  # the command says so, if it needs them
+        logs.set_up(load_settings(), service=context.invoked_subcommand in SERVICES)
+
+
+SERVICES = frozenset({"start", "worker", "beat"})
+"""Commands that run until they are stopped, and say what they do."""
 
 SOME_FAILED = 10
 PAUSED = 11
@@ -86,10 +98,10 @@ def import_(
     """Import articles. What was rejected, and why, is written to a report."""
     settings = load_settings()
     with Desk.open(settings) as desk:
-        report = ImportReport()
+        report, by = ImportReport(), local(desk.environment.user)
         with _finishing(desk, report, as_json):
             for source in sources:
-                import_one(desk, source, report, quiet=as_json)
+                import_one(desk, source, report, by=by, quiet=as_json)
 
 
 @app.command()
@@ -102,11 +114,11 @@ def fetch(
     if settings.coindesk_api_key is None:
         raise SettingsError("Fetching needs a key. Set COINDESK_API_KEY.")
     with Desk.open(settings) as desk:
-        report = ImportReport()
+        report, by = ImportReport(), local(desk.environment.user)
         key = settings.coindesk_api_key.get_secret_value()
         with _finishing(desk, report, as_json):
             for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
+                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, by=by, quiet=as_json)
 
 
 @app.command()
@@ -156,7 +168,7 @@ def analyze(
                 session,
                 selection,
                 settings,
-                by=settings.user,
+                by=local(settings.user),
                 now=utc_now(),
                 idempotency_key=key,
                 budget=Decimal(str(budget)) if budget is not None else None,
@@ -167,20 +179,20 @@ def analyze(
 @app.command()
 def resume(batch_id: BatchId, as_json: Json = False) -> None:
     """Resume a paused batch, and wait for the end."""
-    _act_and_run(batch_actions.resume, batch_id, as_json)
+    _act_and_run(lambda session, by: batch_actions.resume(session, batch_id, by=by), batch_id, as_json)
 
 
 @app.command()
 def retry(batch_id: BatchId, as_json: Json = False) -> None:
     """Run the failed articles of a batch again, and wait for the end."""
-    _act_and_run(batch_actions.retry_failed, batch_id, as_json)
+    _act_and_run(lambda session, by: batch_actions.retry_failed(session, batch_id, by=by), batch_id, as_json)
 
 
 @app.command()
 def pause(batch_id: BatchId) -> None:
     """Pause a batch that runs anywhere: what is in flight finishes, nothing more is claimed."""
     with Desk.open() as desk, desk.database.session() as session:
-        batch_actions.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
+        batch_actions.pause(session, batch_id, by=local(desk.environment.user))
     notes.print(f"Batch {batch_id} is paused.")
 
 
@@ -188,7 +200,7 @@ def pause(batch_id: BatchId) -> None:
 def cancel(batch_id: BatchId) -> None:
     """Cancel a batch: what is done is kept."""
     with Desk.open() as desk, desk.database.session() as session:
-        batch_actions.cancel(session, batch_id, now=utc_now())
+        batch_actions.cancel(session, batch_id, by=local(desk.environment.user), now=utc_now())
     notes.print(f"Batch {batch_id} is cancelled.")
 
 
@@ -236,6 +248,7 @@ app.command()(backup)
 app.command()(restore)
 app.command()(prices)
 app.command()(worker)
+app.command()(beat)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -282,18 +295,16 @@ def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None
     finish_import(desk, report, as_json)
 
 
-def _act_and_run(action: Callable[[Session, int], object], batch_id: int, as_json: bool) -> None:
+def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_json: bool) -> None:
     """Do something to a batch that has it run again, and wait for the end."""
     with Desk.open() as desk:
-        desk.transaction(lambda session: action(session, batch_id))
+        desk.transaction(lambda session: action(session, local(desk.environment.user)))
         raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     """Run an executor in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
-    from core.executors import executor_of  # the agents' libraries are slow to import, and only this needs them
-
     executor = executor_of(desk)
     executor.start()
     columns = (
@@ -316,7 +327,8 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
                 time.sleep(0.2)
     except KeyboardInterrupt:
         with desk.database.session() as session:
-            batch_actions.pause(session, batch_id, f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on.")
+            why = f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on."
+            batch_actions.pause(session, batch_id, why, by=local(desk.environment.user))
         notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
     finally:
         executor.stop()
@@ -336,7 +348,6 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point: a refusal is one line on standard error and its own exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         app()
     except DeskError as error:

@@ -5,14 +5,13 @@ import html
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from console import state
+from console import scripts, state
 from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
 from console.navigation import to
 from console.resources import open_desk, read
@@ -28,8 +27,6 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R")
 PLACE = "at"
 """The part of the address that says which page of a list is in view."""
-
-BACK_BUTTON = (Path(__file__).parent / "back_button.js").read_text(encoding="utf-8")
 
 STYLE = """<style>
 .st-key-unseen{display:none}
@@ -83,7 +80,7 @@ def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
     with st.sidebar:
-        st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
+        scripts.run(scripts.BACK_BUTTON, where=st.container(key="unseen"))
 
 
 def sidebar(page: str) -> None:

@@ -51,7 +51,7 @@ def _from_files(jobs: ImportJobs) -> None:
     files = st.file_uploader(
         "CoinDesk JSON, JSON lines, CSV, RSS or Atom, each also as .gz", type=ENDINGS, accept_multiple_files=True, key="import-files"
     )
-    _start("Import", bool(files), lambda: jobs.of_files(list(files)))
+    _start("Import", bool(files), lambda: jobs.of_files(list(files), by=state.actor()))
 
 
 def _from_feed(jobs: ImportJobs) -> None:
@@ -59,14 +59,14 @@ def _from_feed(jobs: ImportJobs) -> None:
     fits = address.startswith(("http://", "https://"))
     if address and not fits:
         st.caption(":material/info: An address begins with http:// or https://.")
-    _start("Import", fits, lambda: jobs.of_feed(address))
+    _start("Import", fits, lambda: jobs.of_feed(address, by=state.actor()))
 
 
 def _from_coindesk(jobs: ImportJobs) -> None:
     has_key = settings().coindesk_api_key is not None
     if not has_key:
         st.caption("Fetching from CoinDesk's Data API needs a key: set `COINDESK_API_KEY` and start again.")
-    _start(f"Fetch the last {FETCH_HOURS} hours", has_key, jobs.of_coindesk)
+    _start(f"Fetch the last {FETCH_HOURS} hours", has_key, lambda: jobs.of_coindesk(by=state.actor()))
 
 
 def _start(label: str, possible: bool, start: Callable[[], ImportJob]) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from console.printing import notes, print_json
+from core.access import Actor
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import NotFound, SettingsError
@@ -16,18 +17,18 @@ from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport, import_articles, write_report
 
 
-def import_one(desk: Desk, source: str, report: ImportReport, *, quiet: bool) -> None:
+def import_one(desk: Desk, source: str, report: ImportReport, *, by: Actor, quiet: bool) -> None:
     if source.startswith(("http://", "https://")):
         feed = fetch_feed(source, allow_private=desk.environment.allow_private_feeds)
-        import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report, quiet=quiet)
+        import_rows(desk, source, read_articles(source, feed.content, charset=feed.charset, now=utc_now()), report, by=by, quiet=quiet)
         return
     path = Path(source)
     if not os.path.isfile(path):  # unlike Path.is_file, False too for a name that is too long or a folder that is closed
         raise NotFound(f"There is no file {source}.")
-    import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report, quiet=quiet)
+    import_rows(desk, path.name, read_articles(path.name, path, now=utc_now()), report, by=by, quiet=quiet)
 
 
-def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet: bool) -> None:
+def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, by: Actor, quiet: bool) -> None:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -36,7 +37,7 @@ def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, quiet
     )
     with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
         task = bar.add_task(f"Importing {name}", total=None)
-        import_articles(desk, name, rows, report=report, on_progress=lambda done: bar.advance(task, done))
+        import_articles(desk, name, rows, by=by, report=report, on_progress=lambda done: bar.advance(task, done))
 
 
 def finish_import(desk: Desk, report: ImportReport, as_json: bool) -> None:

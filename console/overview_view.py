@@ -15,7 +15,7 @@ from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.resources import open_desk, read, settings
 from console.state import blind_share
-from console.words import duration, exact, money, number, plain
+from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
@@ -238,15 +238,21 @@ def stories(view: View) -> None:
 
 def _story_line(story: headlines.SharedStory) -> None:
     state = f":green[{counted(story.signals, 'signal')}]" if story.is_analysed else ":gray[not analysed]"
-    facts = [
+    about = [
         f"**{story.publishers}** publishers, {counted(story.articles, 'article')}",
-        f"first {plain(story.first_publisher)}, {exact(story.first_published_at)}",
+        f"first {plain(story.first_publisher)}, {ago(story.first_published_at, utc_now())}",
         f"within {_span(story.span)}",
         state,
         *(["sample"] if story.is_sample else []),
     ]
-    st.page_link(to("article"), label=plain(story.title), icon=":material/newspaper:", query_params={"id": str(story.first_article_id)})
-    st.caption(" · ".join(facts))
+    st.page_link(
+        to("article"),
+        label=plain(story.title),
+        icon=":material/newspaper:",
+        query_params={"id": str(story.first_article_id)},
+        help=f"First published {exact(story.first_published_at)}",
+    )
+    st.caption(" · ".join(about))
 
 
 def _span(span: timedelta) -> str:

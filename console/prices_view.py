@@ -43,7 +43,7 @@ def price_popover(window: Window) -> None:
 def _import(uploaded: UploadedFile) -> None:
     try:
         with st.spinner(f"Importing {plain(uploaded.name)}…"):
-            report = import_prices(open_desk(), uploaded.name, uploaded, now=utc_now())
+            report = import_prices(open_desk(), uploaded.name, uploaded, by=state.actor(), now=utc_now())
     except DeskError as error:
         show_error(error)
         return

@@ -61,7 +61,7 @@ def _counted(row: PublisherLine) -> str:
 
 
 def _save(ticked: Mapping[int, bool], names: Mapping[int, str]) -> None:
-    change(partial(set_priorities, wanted=ticked))
+    change(partial(set_priorities, wanted=ticked, by=state.actor()))
     named = ", ".join(names[one] for one in ticked)
     state.keep_undo("publishers", (named, {one: not is_priority for one, is_priority in ticked.items()}))
 
@@ -72,7 +72,7 @@ def _undo() -> None:
         return
     named, wanted = before
     if st.button(f"Undo: {plain(named)}", key="undo-publishers", icon=":material/undo:") and attempt(
-        partial(change, partial(set_priorities, wanted=wanted))
+        partial(change, partial(set_priorities, wanted=wanted, by=state.actor()))
     ):
         state.keep_undo("publishers", None)
         st.rerun()

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from console import state
+from console import scripts, state
 from console.colours import BADGES
 from console.components import attempt, badge, empty
 from console.navigation import to
@@ -28,7 +27,6 @@ from core.signal_filter import Reviewed, SignalFilter
 from core.signals import SignalDetail, count_signals, get_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
-NOTE = "Note (N)"
 SHOWN_REVIEWED = 30
 # On a phone the words come first, and the buttons stay under the thumb; keys are for those who have some.
 PHONE = """<style>@media(max-width:640px){
@@ -40,9 +38,6 @@ PHONE = """<style>@media(max-width:640px){
 :is(.st-key-review-decisions,.st-key-review-moves) kbd{display:none}
 .st-key-review-keys,.st-key-review-decisions>:last-child{display:none}
 }</style>"""
-# Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
-KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
-TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,14 @@ class Situation:
 def claimant() -> Claimant:
     """Who sits here. The settings are read once for all that a key does."""
     now = settings()
-    return Claimant(holder(), state.user(now), timedelta(minutes=now.claim_minutes))
+    return Claimant(holder(), state.actor(now), timedelta(minutes=now.claim_minutes))
 
 
 @st.fragment
 def queue(signal_filter: SignalFilter) -> None:
     """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
     state.show_flash()
-    st.html(f"<script>{KEYS_SCRIPT}</script>", unsafe_allow_javascript=True)
+    scripts.run(scripts.REVIEW_KEYS)  # Streamlit cannot tell a key that is held
     st.html(PHONE)
     me, desk = claimant(), state.review_desk()
     if desk.chosen != signal_filter:
@@ -122,7 +117,7 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             note = st.text_input(
                 "Note",
                 key=f"review-note-{signal.id}",
-                placeholder=NOTE,
+                placeholder=scripts.NOTE,
                 label_visibility="collapsed",
                 max_chars=1_000,
             )
@@ -151,7 +146,7 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             correction_form(signal)
             _hand_over(signal, me)
         if desk.note_wanted:
-            st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
+            scripts.run(scripts.TO_NOTE, again=desk.note_wanted)  # Streamlit has no way to move the cursor
         with st.container(key="review-evidence"):
             signal_evidence(signal, article)
         with st.container(key="review-validation"):
@@ -248,7 +243,7 @@ def _then(action: Callable[[], None]) -> None:
 
 def _decided(signal: SignalDetail, decision: Decision, note: str | None, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.reviewer, share=share)))
+    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.by, share=share)))
     if signal.is_blind and signal.verdict:
         state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
     desk.at, desk.note_wanted = desk.at + 1, 0
@@ -265,7 +260,7 @@ def _move(step: int, signal: SignalDetail, me: Claimant) -> None:
 def _keep_note(signal_id: int, me: Claimant) -> None:
     """A note that was written and not yet sent with a decision is kept by itself."""
     if note := state.written(f"review-note-{signal_id}"):
-        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.reviewer))
+        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.by))
         state.review_desk().acts.append((signal_id, act))
         state.forget(f"review-note-{signal_id}")
 
@@ -277,7 +272,7 @@ def _undone(me: Claimant) -> None:
     if newest is None:
         raise NotPossible("There is nothing of yours to undo.")
     signal_id, act_id = newest
-    change(lambda session: reviews.undo(session, signal_id, by=me.reviewer, act_id=act_id))
+    change(lambda session: reviews.undo(session, signal_id, by=me.by, act_id=act_id))
     desk.note_wanted = 0
     desk.show(signal_id)
 
@@ -289,7 +284,7 @@ def _handed(signal: SignalDetail, to: str, me: Claimant) -> None:
 
 
 def _taken_back(me: Claimant) -> None:
-    number = change(lambda session: review_queue.take_back(session, me.reviewer))
+    number = change(lambda session: review_queue.take_back(session, by=me.by))
     state.flash(f"{number} taken back.", ":material/undo:")
 
 
@@ -297,7 +292,7 @@ def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
     st.text_input(
         "Reviewing as",
-        state.user(),
+        state.actor().name,
         max_chars=100,
         key=state.NAME_FIELD,
         on_change=state.rename,

@@ -73,7 +73,7 @@ def _card(progress: Progress, group: Group, place: int, counted: str, leads_to: 
 
 def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool) -> None:
     """The button, or the link, of one fix."""
-    batch, by, cause = progress.id, state.user(), group.cause
+    batch, by, cause = progress.id, state.actor(), group.cause
     these = "this article" if group.number == 1 else f"these {group.number:,}"
     if fix is Fix.SETTINGS:
         st.page_link(to("system"), label="Open the settings", icon=":material/settings:")
@@ -86,18 +86,22 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
     action: Callable[[Session], object] = _nothing
     match fix:
         case Fix.RETRY:
-            label, icon, action = f"Retry {these}", ":material/replay:", partial(batch_actions.retry_failed, batch_id=batch, cause=cause)
+            label, icon, action = (
+                f"Retry {these}",
+                ":material/replay:",
+                partial(batch_actions.retry_failed, batch_id=batch, cause=cause, by=by),
+            )
         case Fix.TAKE_OUT:
             label, icon = f"Take out {these}", ":material/playlist_remove:"
-            action = partial(batch_actions.take_out, batch_id=batch, cause=cause, now=utc_now())
+            action = partial(batch_actions.take_out, batch_id=batch, cause=cause, by=by, now=utc_now())
         case Fix.RESUME:
-            label, icon, action = "Resume", ":material/play_arrow:", partial(batch_actions.resume, batch_id=batch)
+            label, icon, action = "Resume", ":material/play_arrow:", partial(batch_actions.resume, batch_id=batch, by=by)
         case Fix.TOP_UP if progress.pause_needs_usd is not None:
             label, icon = f"Top up {money(progress.pause_needs_usd)} and resume", ":material/add_card:"
             action = partial(batch_actions.top_up_and_resume, batch_id=batch, by=by)
         case Fix.RESEARCH:
             label, icon = f"Research {progress.failed_research:,} again", ":material/travel_explore:"
-            action = partial(batch_actions.retry_research, batch_id=batch)
+            action = partial(batch_actions.retry_research, batch_id=batch, by=by)
         case Fix.HIGHER_CEILING:
             now = settings()
             label = f"Raise the ceiling to {money(2 * now.cost_ceiling_per_article)} and retry {these}"

@@ -120,7 +120,7 @@ def _run_again(progress: Progress) -> None:
         launched: list[int] = []
         if attempt(
             lambda: launched.append(
-                change(lambda session: launching.launch(session, chosen, wanted, by=state.user(), now=utc_now(), idempotency_key=key))
+                change(lambda session: launching.launch(session, chosen, wanted, by=state.actor(), now=utc_now(), idempotency_key=key))
             )
         ):
             state.keep_run(launched[0])

@@ -107,6 +107,7 @@ def _table(rows: list[records.RecordRow], key: str) -> records.RecordRow | None:
 
 def _record(row: records.RecordRow) -> None:
     """One article of the run: its reason in full, and what can be done with it."""
+    by = state.actor()
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         reason = row.error_message or row.skip_reason
         st.markdown(f"**{plain(row.title)}**" + (f"  \n{plain(reason)}" if reason else ""))
@@ -114,6 +115,6 @@ def _record(row: records.RecordRow) -> None:
             label = "Read it with its signals" if row.status is RecordStatus.COMPLETED else "Read it"
             st.page_link(to("article"), label=label, icon=":material/menu_book:", query_params={"id": str(row.article_id)})
         if row.status in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING) and st.button("Queue again", key="requeue"):
-            do(lambda session: batch_actions.requeue(session, row.id))
+            do(lambda session: batch_actions.requeue(session, row.id, by=by))
         if row.status in RecordStatus.open() and st.button("Take out", key="cancel-one", help="It can be queued again."):
-            do(lambda session: records.cancel_one(session, row.id, now=utc_now()))
+            do(lambda session: records.cancel_one(session, row.id, by=by, now=utc_now()))

@@ -116,7 +116,7 @@ def _actions(progress: Progress) -> None:
     possible = list(_possible(progress))
     if not possible and progress.status not in BatchStatus.open():
         return
-    row = st.container(horizontal=True, vertical_alignment="center")
+    by, row = state.actor(), st.container(horizontal=True, vertical_alignment="center")
     for label, icon, hint, action in possible:
         primary = "esume" in label
         if row.button(label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type="primary" if primary else "secondary"):
@@ -125,20 +125,20 @@ def _actions(progress: Progress) -> None:
         with row.popover("Cancel", icon=":material/cancel:", key=f"cancel-run-{progress.id}"):
             st.write("What is done is kept. What waits will not run.")
             if st.button("Cancel this run", key="cancel", type="primary"):
-                do(lambda session: batch_actions.cancel(session, progress.id, now=utc_now()))
+                do(lambda session: batch_actions.cancel(session, progress.id, by=by, now=utc_now()))
 
 
 def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callable[[Session], object]]]:
     """Label, icon, hint and action of each thing that can be done with a batch in its state."""
-    batch, by, failed = progress.id, state.user(), progress.counts[RecordStatus.FAILED]
+    batch, by, failed = progress.id, state.actor(), progress.counts[RecordStatus.FAILED]
     if progress.status in BatchStatus.claimable():
         finish, at_once = "What is in flight finishes.", "What is in flight stops at once; its calls count at their worst case."
-        yield "Pause", ":material/pause:", finish, lambda session: batch_actions.pause(session, batch, f"Paused by {by}.")
-        yield "Stop", ":material/front_hand:", at_once, lambda session: batch_actions.pause_now(session, batch, f"Stopped at once by {by}.")
+        yield "Pause", ":material/pause:", finish, lambda session: batch_actions.pause(session, batch, by=by)
+        yield "Stop", ":material/front_hand:", at_once, lambda session: batch_actions.pause_now(session, batch, by=by)
     if progress.status is BatchStatus.PAUSED and progress.pause_kind is None:
-        yield "Resume", ":material/play_arrow:", None, lambda session: batch_actions.resume(session, batch)
+        yield "Resume", ":material/play_arrow:", None, lambda session: batch_actions.resume(session, batch, by=by)
     if progress.status is not BatchStatus.CANCELLED and failed:
-        yield f"Retry all {failed:,} failed", ":material/replay:", None, lambda session: batch_actions.retry_failed(session, batch)
+        yield f"Retry all {failed:,} failed", ":material/replay:", None, lambda session: batch_actions.retry_failed(session, batch, by=by)
 
 
 def _over_time(progress: Progress, found: History | None) -> None:

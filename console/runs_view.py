@@ -131,12 +131,12 @@ def _under_way() -> bool:
 
 
 def _pause_or_resume(row: st.delta_generator.DeltaGenerator, progress: Progress) -> None:
-    batch_id, by = progress.id, state.user()
+    batch_id, by = progress.id, state.actor()
     if progress.status in BatchStatus.claimable():
         if row.button("Pause", icon=":material/pause:", key=f"pause-{batch_id}", help="What is in flight finishes."):
-            do(lambda session: batch_actions.pause(session, batch_id, f"Paused by {by}."))
+            do(lambda session: batch_actions.pause(session, batch_id, by=by))
     elif row.button("Resume", icon=":material/play_arrow:", key=f"resume-{batch_id}"):
-        do(lambda session: batch_actions.resume(session, batch_id))
+        do(lambda session: batch_actions.resume(session, batch_id, by=by))
 
 
 def run_strip(batch_id: int) -> None:

@@ -130,8 +130,8 @@ def _ids(chosen: Selection, now: Settings) -> list[int]:
 
 
 def _set_active(chosen: Selection, now: Settings, active: bool) -> None:
-    ids = _ids(chosen, now)
-    changed = change(lambda session: set_active(session, ids, active))
+    ids, by = _ids(chosen, now), state.actor()
+    changed = change(lambda session: set_active(session, ids, active, by=by))
     state.clear_selection()
     state.keep_archived(() if active else changed)
     state.flash(f"{len(changed):,} {'restored' if active else 'archived'}.", ":material/unarchive:" if active else ":material/archive:")
@@ -140,7 +140,8 @@ def _set_active(chosen: Selection, now: Settings, active: bool) -> None:
 def _undo_archiving() -> None:
     ids = state.archived_last()
     if ids and st.button(f"Undo: {len(ids):,} archived", icon=":material/undo:", key="undo-archive", type="tertiary"):
-        restored = change(lambda session: set_active(session, ids, True))
+        by = state.actor()
+        restored = change(lambda session: set_active(session, ids, True, by=by))
         state.keep_archived(())
         state.flash(f"{len(restored):,} restored.", ":material/unarchive:")
         st.rerun()
@@ -157,14 +158,15 @@ def _confirm_deletion(ids: Sequence[int]) -> None:
 
 
 def _delete(ids: Sequence[int]) -> None:
-    number = change(lambda session: delete_articles(session, ids))
+    by = state.actor()
+    number = change(lambda session: delete_articles(session, ids, by=by))
     state.clear_selection()
     state.flash(f"{number:,} deleted.", ":material/delete:")
 
 
 def _launch(now: Settings) -> None:
     chosen, key = state.selection(), state.launch_key()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
+    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.actor(), now=utc_now(), idempotency_key=key))
     state.clear_selection()
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)

@@ -79,7 +79,7 @@ def _field(row: SettingRow) -> str:
         st.caption(f"{source}; default {_default(row)}")
         if st.button("Reset", key=f"reset-{row.name}", help=f"{row.title}: back to the default", type="tertiary"):
             _remember([row.name])
-            change(partial(reset_setting, name=row.name))
+            change(partial(reset_setting, name=row.name, by=state.actor()))
             st.rerun()
     return value or ""
 
@@ -94,7 +94,7 @@ def _key(row: SettingRow) -> str:
 
 def _save(changed: dict[str, str]) -> None:
     before = _before(list(changed))
-    change(partial(save_settings, environment=open_desk().environment, values=changed, by=state.user()))
+    change(partial(save_settings, environment=open_desk().environment, values=changed, by=state.actor()))
     state.keep_undo("settings", before)
     state.flash("Saved.")
 
@@ -114,7 +114,7 @@ def _undo() -> None:
     if not before:
         return
     titles = ", ".join(Settings.model_fields[name].title or name for name in before)
-    back = partial(change, partial(put_back, environment=open_desk().environment, saved=before, by=state.user()))
+    back = partial(change, partial(put_back, environment=open_desk().environment, saved=before, by=state.actor()))
     if st.button(f"Undo: {titles}", key="undo-settings", icon=":material/undo:") and attempt(back):
         state.keep_undo("settings", None)
         st.rerun()
@@ -137,4 +137,6 @@ def _outside(value: object, now: Settings, name: str) -> str:
         return "set, not shown" if value else "not set"
     if name.endswith("_url") and value:  # may carry a name and a password
         return str(value).split("@")[-1] if "@" in str(value) else str(value)
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or "not set"
     return "not set" if value in (None, {}) else str(value)

@@ -7,12 +7,13 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, badge_text, kind_label, way
+from console.components import attempt, badge, badge_text, facts, kind_label, way
 from console.navigation import to
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
 from console.resources import change, read, settings
 from console.words import exact, percent, plain
 from core import batch_actions, reviews, validations
+from core.access import Actor
 from core.agents.outputs import Stance, Timeframe
 from core.articles import ArticleText
 from core.evidence import Text
@@ -76,8 +77,8 @@ def signal_evidence(signal: SignalDetail, article: ArticleText, *, linked: bool 
     if linked:
         query = {"id": str(article.id), "signal": str(signal.id)}
         st.page_link(to("article"), label=plain(article.title), icon=":material/menu_book:", query_params=query)
-    sample = " · **an invented sample article**" if article.is_sample else ""
-    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}{sample}")
+    sample = "an invented sample article" if article.is_sample else None
+    facts(article.publisher, article.published_at, signal.model, signal.prompt_version, sample)
 
 
 def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
@@ -102,7 +103,9 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
         )
     st.markdown(plain(newest.reason))
     if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}"):
-        again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
+        again = attempt(
+            lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id, by=state.actor()))
+        )
         if again:
             st.rerun()
     for place, source in enumerate(newest.sources):
@@ -129,22 +132,21 @@ def origins_in_words(validation: ValidationRow) -> str:
 def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
         st.markdown(f"{badge_text(source.stance)} · **{plain(source.title)}**")
-        facts = [plain(source.publisher)]
-        if source.published_at:
-            facts += [exact(source.published_at), _timing(source, article)]
-        facts.append(f"authority {source.authority.value.lower()}")
-        if source.is_own:
-            facts.append("**the article's own publisher: does not count**")
-        elif source.origin == ARTICLE_ORIGIN:
-            facts.append("**copies the article: does not count**")
-        elif source.origin:
-            facts.append(f"origin {source.origin}")
-        st.caption(" · ".join(facts))
+        timing = _timing(source, article) if source.published_at else None
+        facts(source.publisher, source.published_at, timing, f"authority {source.authority.value.lower()}", _origin(source))
         st.markdown(f"> {plain(source.quote)}")
         if source.article_id is not None:
             way("article", "In the archive", icon=":material/inventory_2:", query={"id": str(source.article_id)}, key=key)
         else:
             st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _origin(source: SourceRow) -> str | None:
+    if source.is_own:
+        return "the article's own publisher: does not count"
+    if source.origin == ARTICLE_ORIGIN:
+        return "copies the article: does not count"
+    return f"origin {source.origin}" if source.origin else None
 
 
 def _timing(source: SourceRow, article: ArticleText) -> str:
@@ -197,17 +199,17 @@ def _decide(signal: SignalDetail) -> None:
         clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
         if clicked:
             now = settings()
-            if attempt(partial(decide, signal.id, decision, note, by=state.user(now), share=now.blind_share)):
+            if attempt(partial(decide, signal.id, decision, note, by=state.actor(now), share=now.blind_share)):
                 st.rerun()
     with row:
         correction_form(signal)
     if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
-        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.user()))
+        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.actor()))
     ):
         st.rerun()
 
 
-def decide(signal_id: int, decision: Decision, note: str | None, *, by: str, share: float) -> int:
+def decide(signal_id: int, decision: Decision, note: str | None, *, by: Actor, share: float) -> int:
     """Decide as ``by``; returns the act's id. ``share`` as in ``reviews.decide``."""
     return change(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
 
@@ -224,7 +226,7 @@ def correction_form(signal: SignalDetail) -> None:
         )
         if st.form_submit_button("Save the correction", type="primary"):
             correction = Correction(category, description, timeframe)
-            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.user()))):
+            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.actor()))):
                 st.rerun()
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.elements.arrow import DataframeStateInput
 
 from console.resources import settings
+from core.access import Actor, local
 from core.article_filter import ArticleFilter
 from core.selection import Selection
 from core.settings import Settings
@@ -37,15 +38,15 @@ ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
 
-def user(now: Settings | None = None) -> str:
-    """The name that reviews and launches carry. ``now`` are the settings, where they were read already."""
-    return st.session_state.get(_NAME) or (now or settings()).user
+def actor(now: Settings | None = None) -> Actor:
+    """Who acts in this browser session. ``now`` are the settings, where they were read already."""
+    return local(st.session_state.get(_NAME) or (now or settings()).user)
 
 
 def rename() -> None:
     """Work under the name in ``NAME_FIELD`` in this browser session; an empty one is that of the settings."""
     st.session_state[_NAME] = " ".join(st.session_state[NAME_FIELD].split())[:100]
-    st.session_state[NAME_FIELD] = user()
+    st.session_state[NAME_FIELD] = actor().name
 
 
 def blind_share() -> float:

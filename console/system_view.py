@@ -174,7 +174,7 @@ def log() -> None:
             st.info("Nothing of this kind was logged since the console started.", icon=":material/done_all:")
             return
         text = "\n".join(
-            f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.level_name:<8} {line.logger}: {line.message}"
+            f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.level_name:<8} {line.logger}{line.concerns}: {line.message}"
             + (f"\n{line.detail}" if line.detail else "")
             for line in lines
         )

@@ -15,6 +15,8 @@ from pathlib import Path
 from sqlalchemy import URL, select
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.database import Database, known_revisions
 from core.embedded_postgres.binaries import client_program
 from core.errors import BackupRefused, NotFound, NotPossible
@@ -33,12 +35,13 @@ END $$"""
 REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
 
 
-def back_up(database: Database, file: Path) -> int:
+def back_up(database: Database, file: Path, *, by: Actor) -> int:
     """Write a backup, under its name only once it is whole. Returns its size in bytes.
 
     Raises:
         BackupRefused: it cannot be written, or the server is of a newer kind than ``pg_dump``.
     """
+    by.require(Permission.ACCESS)
     part = file.with_name(f"{file.name}.part")
     try:
         part.touch(mode=0o600)  # articles and money are nobody else's business
@@ -49,16 +52,20 @@ def back_up(database: Database, file: Path) -> int:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return file.stat().st_size
+    size = file.stat().st_size
+    with database.session() as session:
+        audit.record(session, by, audit.Action.BACK_UP, ("file", file.name), after={"bytes": size})
+    return size
 
 
-def restore(database: Database, file: Path, work_dir: Path) -> None:
+def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> None:
     """Put a backup in place of everything that is there, then bring it to the newest schema. ``work_dir`` takes it unpacked meanwhile.
 
     Raises:
         BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk; nothing was changed.
         DatabaseUnavailable: the server is away.
     """
+    by.require(Permission.ACCESS)
     revision = revision_of(file)
     if revision not in {name for name, _ in known_revisions()}:
         raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")
@@ -69,6 +76,8 @@ def restore(database: Database, file: Path, work_dir: Path) -> None:
         _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], database.engine.url)
     database.engine.dispose()  # connections know types by numbers that are others now
     database.migrate()
+    with database.session() as session:  # in what is there now: the log of before went with everything else, into its own backup
+        audit.record(session, by, audit.Action.RESTORE_BACKUP, ("file", file.name), after={"revision": revision})
 
 
 def refuse_if_at_work(session: Session, now: datetime) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import batch_actions, causes, records
+from core import batch_actions, causes, records, tracing
 from core.agents.providers import open_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
@@ -75,7 +75,9 @@ async def open_line(desk: Desk, batch_id: int, owner: str, *, sleep: Sleep = asy
         if web is not None:
             await stack.enter_async_context(web)
         account = Account(desk, GroupCommit(desk), settings, Pace(width), owner, batch_id, sleep=sleep)
+        logger.info("the batch runs here with %s, %d articles at a time", configuration.model, width)
         yield Line(Pipeline(account, configuration, model, web), width, settings.concurrency_over_all)
+    logger.info("the batch runs here no longer")
 
 
 def use_database_threads(name: str) -> None:
@@ -109,13 +111,19 @@ class BatchRun:
         """Whether more may be claimed, as far as is known here."""
 
     async def run(self) -> None:
-        """Raises NotFound where there is no such batch, DatabaseUnavailable where the server stays away."""
-        try:
-            async with self._line() as line:
-                await self._run(line)
-        except SettingsError as error:
-            await self._pause(str(error), causes.SETTINGS)
-            return
+        """Run until that has ended or may not go on here.
+
+        Raises:
+            NotFound: there is no such batch.
+            DatabaseUnavailable: the server stays away.
+        """
+        with tracing.span("batch" if self._chunk is None else "chunk", batch_id=self.batch_id):
+            try:
+                async with self._line() as line:
+                    await self._run(line)
+            except SettingsError as error:
+                await self._pause(str(error), causes.SETTINGS)
+                return
         await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
     async def _run(self, line: Line) -> None:
@@ -177,7 +185,7 @@ class BatchRun:
             try:
                 status, interrupt = await self.desk.offload(self._read_status)
             except DatabaseUnavailable as error:  # it goes on watching: also this process may be asked to stop meanwhile
-                logger.warning("batch %d is not watched while the database is away: %s", self.batch_id, error)
+                logger.warning("the batch is not watched while the database is away: %s", error)
                 status, interrupt = BatchStatus.PROCESSING, False
             self._open = status in BatchStatus.claimable() and not self.shared.stopping.is_set()
             if self.shared.aborting.is_set() or (interrupt and status not in BatchStatus.claimable()):
@@ -213,12 +221,13 @@ class BatchRun:
     async def _hold(self, claim: Claim, pipeline: Pipeline) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
         meter = Meter(pipeline.account, claim.record_id, claim.article_id or NO_ARTICLE)
-        try:
-            await self._run_and_end(claim, pipeline, meter)
-        except DatabaseUnavailable as error:
-            logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
-        finally:
-            self.shared.held.discard(claim.record_id)
+        with tracing.span("article", record_id=claim.record_id, article_id=meter.article_id):
+            try:
+                await self._run_and_end(claim, pipeline, meter)
+            except DatabaseUnavailable as error:
+                logger.warning("the record is left to be recovered: %s", error)
+            finally:
+                self.shared.held.discard(claim.record_id)
 
     async def _run_and_end(self, claim: Claim, pipeline: Pipeline, meter: Meter) -> None:
         """Run one article and write down how it ended."""
@@ -230,14 +239,16 @@ class BatchRun:
                 await pipeline.run(meter)
             finally:
                 await meter.settled()  # before the record ends: what is kept of a failed one must go with it
+            logger.info("the article is done")
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
         except NotFound:
             await self._end(records.skip, claim, DELETED)
         except LeaseLost as error:
-            logger.info("record %d stops: %s", claim.record_id, error)
+            logger.info("the article stops: %s", error)
             await self._give_back(claim)
         except NoRoom as refusal:
+            logger.warning("the batch pauses (%s): %s", causes.BUDGET, refusal)
             await self._give_back(claim)
             await self.desk.offload(lambda session, refusal=refusal: batch_actions.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
         except CallFailed as error:
@@ -245,19 +256,22 @@ class BatchRun:
                 await self._give_back(claim)
                 await self._pause(error.failure.message, error.failure.kind.value)
             else:
+                logger.warning("the article failed (%s): %s", error.failure.kind.value, error.failure.message)
+                tracing.failed(error.failure.kind.value)
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
                 await self._stop_if_too_many_failed(pipeline.account.settings)
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            logger.exception("article failed", extra={"record_id": claim.record_id, "batch_id": self.batch_id})
+            logger.exception("the article failed")
+            tracing.failed(FailureKind.INTERNAL.value)
             words = str(error) if isinstance(error, DeskError) else f"{type(error).__name__}: {error}"
             await self._end(records.fail, claim, FailureKind.INTERNAL.value, words[:500])
 
     async def _end(self, end: Callable[..., bool], claim: Claim, *words: str) -> None:
         kept = await self.desk.offload(lambda session: end(session, claim.record_id, *words, owner=self.shared.owner, now=utc_now()))
         if not kept:
-            logger.warning("record %d was taken over by another worker", claim.record_id)
+            logger.warning("the record was taken over by another worker")
 
     async def _give_back(self, claim: Claim) -> None:
         self.shared.held.discard(claim.record_id)
@@ -268,7 +282,8 @@ class BatchRun:
 
         def pause(session: Session) -> None:
             try:
-                batch_actions.pause(session, self.batch_id, reason, kind=kind)
+                batch_actions.pause_for_cause(session, self.batch_id, reason, kind=kind)
+                logger.warning("the batch pauses (%s): %s", kind, reason)
             except DeskError as error:
                 logger.info("not paused: %s", error)
 

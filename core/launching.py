@@ -13,6 +13,8 @@ from sqlalchemy import case, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.article_filter import Readiness, is_analysed, is_in_flight, story_has
 from core.budget import create_batch_budget, current_budgets, refuse_if_over, usd
 from core.configuration import Configuration
@@ -86,7 +88,7 @@ def launch(
     selection: Selection,
     settings: Settings,
     *,
-    by: str,
+    by: Actor,
     now: datetime,
     idempotency_key: str | None = None,
     budget: Decimal | None = None,
@@ -101,6 +103,7 @@ def launch(
         BudgetExceeded: the likely cost passes today's or this month's budget. (``budget`` is this batch's own limit, at which it pauses.)
         SettingsError: a key is missing, or the model has no known price.
     """
+    by.require(Permission.RUN)
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
     if idempotency_key is not None:
         existing = session.scalar(select(BatchSession.id).where(BatchSession.idempotency_key == idempotency_key))
@@ -115,7 +118,7 @@ def launch(
     configuration = Configuration.of(settings)
     batch = BatchSession(
         idempotency_key=idempotency_key,
-        launched_by=by,
+        launched_by=by.name,
         configuration=configuration.as_json(),
         configuration_hash=configuration.hash,
         selection=selection.model_dump(mode="json"),
@@ -129,6 +132,9 @@ def launch(
         create_batch_budget(session, batch.id, budget)
         session.flush()
     _add_records(session, batch.id, planned)
+    facts = {"articles": len(planned.runnable), "skipped": len(planned.skipped), "model": configuration.model}
+    facts |= {"estimate_usd": planned.estimate.usd, "limit_usd": budget}
+    audit.record(session, by, audit.Action.LAUNCH, ("run", batch.id), after=facts)
     return batch.id
 
 

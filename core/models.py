@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from core.access import Role
 from core.agents.outputs import Sentiment, SignalKind, Stance, Timeframe, Verdict
 
 
@@ -148,6 +149,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012
         str: Text,
+        Role: _enum(Role),
         BatchStatus: _enum(BatchStatus),
         RecordStatus: _enum(RecordStatus),
         WorkerKind: _enum(WorkerKind),
@@ -874,6 +876,65 @@ class SavedSetting(Base):
     saved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), onupdate=func.now())
 
 
+# --- who may do what, and who did ------------------------------------------------------------------------------------
+
+
+class Person(Base):
+    """The role of somebody who signs in, by e-mail address in lower case."""
+
+    __tablename__ = "people"
+
+    email: Mapped[str] = mapped_column(String(100), primary_key=True)
+    role: Mapped[Role]
+    given_by: Mapped[str] = mapped_column(String(100))
+    given_at: Mapped[Created]
+
+
+class ApiToken(Base):
+    """What a program shows to be let in. The secret itself is kept nowhere."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (Index("uq_api_tokens_in_force", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),)
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(String(80))
+    """Of those that are not revoked one has it."""
+    prefix: Mapped[str] = mapped_column(String(16))
+    """The secret's first characters, by which a person knows it again."""
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256, hex. The secret has 256 random bits, so that nothing slower is needed."""
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
+    """Values of ``core.access.Permission``."""
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+    expires_at: Mapped[Moment | None]
+    last_used_at: Mapped[Moment | None]
+    """To the minute."""
+    revoked_at: Mapped[Moment | None]
+    revoked_by: Mapped[str | None] = mapped_column(String(100))
+
+
+class AuditEntry(Base):
+    """One decision, or one change of money, settings or access. Append-only: a trigger refuses the rest."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_actor", "actor", "id"),
+        Index("ix_audit_log_action", "action", "id"),
+        Index("ix_audit_log_actor_action", "actor", "action", "id"),
+    )
+
+    id: Mapped[Key]
+    at: Mapped[Created]
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(40))
+    """A value of ``core.audit.Action``."""
+    subject_kind: Mapped[str] = mapped_column(String(40))
+    subject_id: Mapped[str] = mapped_column(String(300))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
 class Worker(Base):
     """A process that runs batches. One without a fresh heartbeat is dead, and its leases and reservations are taken back."""
 
@@ -933,7 +994,7 @@ class Feed(Base):
 
 # --- what follows from the tables --------------------------------------------------------------------------------------------
 
-TRIGGERS = (Path(__file__).parent / "migrations" / "sql" / "0006.sql",)
+TRIGGERS = tuple(Path(__file__).parent / "migrations" / "sql" / name for name in ("0006.sql", "audit_log.sql"))
 """Views, functions and triggers, in order, as migrations made them."""
 
 

@@ -16,6 +16,7 @@ from core.batch_run import BatchRun, use_database_threads
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, NotFound
+from core.logs import about
 from core.models import WorkerKind
 from core.supervisor import Role, Shared, Supervisor, run_batches_smoothly
 
@@ -27,14 +28,17 @@ ABORT_SECONDS = 10.0
 
 
 class Orchestrator:
-    """Owns this process's batch threads. ``start`` and ``stop`` may be called from any thread."""
+    """Owns this process's batch threads. ``start`` and ``stop`` may be called from any thread.
 
-    def __init__(self, desk: Desk) -> None:
+    With ``schedules`` its supervisor does the long jobs of the schedule too.
+    """
+
+    def __init__(self, desk: Desk, *, schedules: bool = False) -> None:
         self.desk = desk
         self.shared = Shared()
         self._pool = ThreadPoolExecutor(max_workers=BATCHES_AT_ONCE, thread_name_prefix="batch")
         self._running: dict[int, Future[None]] = {}
-        self._supervisor = Supervisor(desk, self.shared, Role(WorkerKind.POOL, self._take_open_batches))
+        self._supervisor = Supervisor(desk, self.shared, Role(WorkerKind.POOL, self._take_open_batches, schedules=schedules))
 
     def start(self) -> None:
         """Begin to look for work."""
@@ -71,11 +75,12 @@ class Orchestrator:
             use_database_threads(f"batch-{batch_id}")
             await BatchRun(self.desk, batch_id, self.shared).run()
 
-        try:
-            asyncio.run(run())
-        except DatabaseUnavailable as error:
-            logger.warning("batch %d waits for the database: %s", batch_id, error)
-        except NotFound as error:
-            logger.info("%s", error)
-        except Exception:
-            logger.exception("batch %d failed; its records will be queued again", batch_id)
+        with about(batch_id=batch_id):
+            try:
+                asyncio.run(run())
+            except DatabaseUnavailable as error:
+                logger.warning("batch %d waits for the database: %s", batch_id, error)
+            except NotFound as error:
+                logger.info("%s", error)
+            except Exception:
+                logger.exception("batch %d failed; its records will be queued again", batch_id)

@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import kept_answers
-from core.budget import settle_forgotten, settle_orphans
+from core import audit, kept_answers
+from core.access import Actor, Permission
+from core.budget import settle_orphans
 from core.database import CLAIM_LOCKS, among
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker, WorkerKind
@@ -195,7 +196,6 @@ def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
     stale = session.scalars(select(Worker.owner).where(Worker.heartbeat_at < now - LEASE)).all()
     gone = sorted({*dead, *stale})
     settle_orphans(session, gone, now=now)
-    settle_forgotten(session, now=now)
     expired = (
         select(BatchRecord.id)
         .where(
@@ -325,21 +325,24 @@ def _spent(session: Session, record_ids: Sequence[int]) -> dict[int, Decimal]:
     return {record_id: usd for record_id, usd in session.execute(of_record.group_by(LedgerEntry.record_id)) if record_id is not None}
 
 
-def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:
+def cancel_one(session: Session, record_id: int, *, by: Actor, now: datetime) -> None:
     """Take one article out of its batch: one that waits, or one in work, which stops with the call it is in.
 
     Raises:
         NotPossible: it is not waiting any more.
     """
+    by.require(Permission.RUN)
     taken = session.execute(
         update(BatchRecord)
         .where(BatchRecord.id == record_id, BatchRecord.status.in_(RecordStatus.open()))
         .values(status=RecordStatus.CANCELLED, finished_at=now, lease_owner=None, lease_expires_at=None)
-        .returning(BatchRecord.id)
-    )
-    if taken.first() is None:
+        .returning(BatchRecord.batch_id, BatchRecord.article_id)
+    ).first()
+    if taken is None:
         status = session.scalar(select(BatchRecord.status).where(BatchRecord.id == record_id))
         raise NotPossible(f"The article can't be cancelled: it is {status.value if status else 'gone'}.")
+    facts = {"run": taken.batch_id, "article": taken.article_id}
+    audit.record(session, by, audit.Action.TAKE_OUT, ("record", record_id), after=facts)
 
 
 def _cancel_in_cancelled_batches(session: Session, batch_ids: set[int], now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.database import among
 from core.errors import NotPossible
 from core.models import Article, ReviewClaim, Signal, table_of
@@ -26,8 +27,12 @@ class Claimant:
     """Who takes from the queue: the analyst, in one browser session, for how long at a time."""
 
     holder: str
-    reviewer: str
+    by: Actor
     limit: timedelta
+
+    @property
+    def reviewer(self) -> str:
+        return self.by.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def take_next(
 
     None when there is none left that is neither with somebody else nor passed over.
     """
+    claimant.by.require(Permission.REVIEW)
     for signal_id in _handed_ids(session, claimant.reviewer, now):
         if signal_id not in passed_over and hold(session, signal_id, claimant, now=now) is None:
             return signal_id
@@ -78,6 +84,7 @@ def _first_free(
 
 def hold(session: Session, signal_id: int, claimant: Claimant, *, now: datetime) -> str | None:
     """Claim a signal, or renew the claim on it; returns the name of whoever has it, None when it is this one's now."""
+    claimant.by.require(Permission.REVIEW)
     table = table_of(ReviewClaim)
     claim = {
         "signal_id": signal_id,
@@ -110,6 +117,7 @@ def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, 
     Raises:
         NotPossible: no name was given, it is one's own, or the signal is with somebody else by now.
     """
+    claimant.by.require(Permission.REVIEW)
     to = " ".join(to.split())[:100]
     if not to or to.casefold() == claimant.reviewer.casefold():
         raise NotPossible("Name a colleague to hand the signal to.")
@@ -119,11 +127,12 @@ def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, 
     session.execute(update(table_of(ReviewClaim)).where(ReviewClaim.signal_id == signal_id).values(values))
 
 
-def take_back(session: Session, reviewer: str) -> int:
+def take_back(session: Session, *, by: Actor) -> int:
     """Let go of what this analyst handed over and no colleague took yet; returns how many signals that were."""
+    by.require(Permission.REVIEW)
     table = table_of(ReviewClaim)
     waiting = table.c.holder.startswith("@", autoescape=True)
-    return len(session.execute(delete(table).where(table.c.handed_by == reviewer, waiting).returning(table.c.signal_id)).all())
+    return len(session.execute(delete(table).where(table.c.handed_by == by.name, waiting).returning(table.c.signal_id)).all())
 
 
 def release(session: Session, holder: str, signal_id: int | None = None) -> None:
@@ -135,6 +144,7 @@ def release(session: Session, holder: str, signal_id: int | None = None) -> None
 
 def with_others(session: Session, claimant: Claimant, *, now: datetime) -> list[ClaimRow]:
     """The claims of everybody else that hold, by name."""
+    claimant.by.require(Permission.READ)
     mine = (claimant.holder, _name_of(claimant.reviewer))
     rows = session.execute(
         select(ReviewClaim.signal_id, ReviewClaim.reviewer, ReviewClaim.handed_by, ReviewClaim.expires_at)

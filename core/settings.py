@@ -6,16 +6,28 @@ is shown as fixed. ``Settings`` is a value: read it once per action with ``core.
 """
 
 import os
+import re
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
 from core.errors import SettingsError
@@ -26,6 +38,14 @@ OFFLINE_MODEL = "offline"
 DEFAULT_PAID_MODEL = "google:gemini-2.5-flash"
 
 USD = Annotated[Decimal, Field(ge=0, le=999_999, decimal_places=6)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+Names = Annotated[frozenset[str], NoDecode]
+"""Comma-separated in the environment; kept in lower case."""
+SECRET_CHARS = 32
+"""Shortest cookie secret and API token: what a generator gives, not what somebody thinks up."""
+
+SIGN_IN = ("oidc_client_id", "oidc_client_secret", "oidc_metadata_url", "public_url", "cookie_secret")
+"""The fields that turn sign-in on, all of them or none."""
 
 
 def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:
@@ -58,6 +78,31 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=0, le=65_535)
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
+
+    # Who gets in
+    oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The desk's secret at the OpenID Connect provider.", min_length=1)
+    oidc_metadata_url: Words | None = Field(None, description="The provider's address ending in /.well-known/openid-configuration.")
+    public_url: Words | None = Field(None, description="Where people open the desk, such as https://desk.example.")
+    cookie_secret: SecretStr | None = Field(None, description="Signs the cookie of who is signed in.")
+    admins: Names = Field(frozenset(), description="E-mail addresses that always have the role admin, separated by commas.")
+    api_token: SecretStr | None = Field(None, description="An API token with every scope.")
+    allowed_hosts: Names = Field(frozenset(), description="More host names that requests may name, beside that of public_url.")
+    max_body_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="Largest body of a request, uploads of files aside.")
+
+    # What it says while it runs
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto is JSON where standard error is no terminal, else text.")
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
+    )
+
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Traces of batches are sent to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318.",
+    )
+    trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
 
     # Who runs the batches
     executor: Literal["pool", "celery"] = Field("pool", description="pool: the console itself; celery: workers, by way of Redis.")
@@ -135,7 +180,36 @@ class Settings(BaseSettings):
             raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
         return self
 
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url")
+    @field_validator("admins", "allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [name for part in value.split(",") if (name := part.strip().lower())] if isinstance(value, str) else value
+
+    @field_validator("admins")
+    @classmethod
+    def _addresses(cls, value: frozenset[str]) -> frozenset[str]:
+        if wrong := sorted(name for name in value if not re.fullmatch(r"[^@\s;<>]+@[^@\s;<>]+", name)):
+            raise ValueError(f"must be e-mail addresses, separated by commas; '{wrong[0]}' is none")
+        return value
+
+    @field_validator("cookie_secret", "api_token")
+    @classmethod
+    def _not_to_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SECRET_CHARS:
+            raise ValueError(f"must have at least {SECRET_CHARS} characters")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _only_an_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+            raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
     @classmethod
     def _http_only(cls, value: str | None) -> str | None:
         if value is None:
@@ -148,6 +222,16 @@ class Settings(BaseSettings):
     def fixed_by_environment(self) -> frozenset[str]:
         """Names of the fields that the environment or ``.env`` sets; a saved value cannot change these."""
         return frozenset(self.model_fields_set)
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people sign in; without it, who can reach the desk may do everything."""
+        return not self.lacking_for_sign_in
+
+    @property
+    def lacking_for_sign_in(self) -> tuple[str, ...]:
+        """Variables still to be set before people can sign in."""
+        return tuple(variable(name) for name in SIGN_IN if getattr(self, name) is None)
 
     @property
     def resolved_model(self) -> str:
@@ -286,10 +370,10 @@ def load_settings() -> Settings:
     """The settings as environment and ``.env`` give them, without what is saved on screen.
 
     Raises:
-        SettingsError: a value is malformed; the message names the variable and never shows a secret.
+        SettingsError: a value is malformed, or sign-in is set up in part; the message names the variables and never shows a secret.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problems = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
@@ -298,6 +382,10 @@ def load_settings() -> Settings:
             "Settings are malformed. SIGNALDESK_MODEL_PRICES: must be JSON such as "
             '{"google:gemini-2.5-flash": {"input": 0.30, "output": 2.50}}.'
         ) from None
+    if 0 < len(settings.lacking_for_sign_in) < len(SIGN_IN):
+        there = ", ".join(variable(name) for name in SIGN_IN if getattr(settings, name) is not None)
+        raise SettingsError(f"Sign-in is set up in part: {there} set, {', '.join(settings.lacking_for_sign_in)} missing. Set all or none.")
+    return settings
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

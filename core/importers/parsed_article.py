@@ -133,6 +133,13 @@ def canonical_url(url: str) -> str | None:
         return None
 
 
+def shown_address(url: str) -> str:
+    """An address as a message or a log may show it: without its query, which may hold a token."""
+    parts = urlsplit(url)
+    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return "".join(c for c in text[:300] if c.isprintable())
+
+
 def web_address(url: str) -> str | None:
     """``url`` when it is an http(s) address that may be shown as a link (a host, no credentials, no spaces), else None."""
     url = url.strip()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from core.access import ITSELF
 from core.configuration import Desk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport, import_articles
@@ -24,4 +25,4 @@ def sample_articles(now: datetime) -> Iterator[ParsedArticle | RejectedRow]:
 
 def load_samples(desk: Desk, now: datetime) -> ImportReport:
     """Import the samples; those that are there already are only moved to the dates they have ``now``."""
-    return import_articles(desk, FILE.name, sample_articles(now))
+    return import_articles(desk, FILE.name, sample_articles(now), by=ITSELF)

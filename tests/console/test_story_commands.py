@@ -10,6 +10,7 @@ from console.cli import app
 from core.configuration import Desk
 from core.importers.import_articles import import_articles
 from core.samples import load_samples
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.test_stories import ALL
 
@@ -22,7 +23,7 @@ def run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_an_estimate_of_one_article_a_story_has_both_costs(desk: Desk, run: Any) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     assert run("estimate", "--one-per-story").output.splitlines()[0] == "5 articles, 3 stories: $0.00 instead of $0.00"
     figures = json.loads(run("estimate", "--one-per-story", "--json").output)
     assert (figures["articles"], figures["every_article"]["articles"], figures["one_per_story"]["articles"]) == (3, 5, 3)

@@ -1,7 +1,7 @@
 """Celery's tasks and workers, the schedule, and the feeds it fetches
 
 Revision: 0013
-Follows: 0011
+Follows: 0012
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
