@@ -5,10 +5,11 @@ import streamlit as st
 from console.authority_view import authority_table
 from console.publishers_view import publishers_table
 from console.resources import settings
+from console.schedule_view import schedule
 from console.settings_view import settings_from_outside, settings_on_screen
 from console.system_view import database, log, operation
 
-SECTIONS = ("Now", "Settings", "Publishers", "Web sources", "Database", "Log")
+SECTIONS = ("Now", "Settings", "Schedule", "Publishers", "Web sources", "Database", "Log")
 
 st.title("System")
 now = settings()
@@ -19,6 +20,8 @@ match section:
     case "Settings":
         settings_on_screen(now)
         settings_from_outside(now)
+    case "Schedule":
+        schedule()
     case "Publishers":
         st.header("Publishers")
         publishers_table()
