@@ -62,7 +62,7 @@ def _add(environment: Settings) -> None:
     with st.form("person-form", clear_on_submit=True, border=False):
         email = st.text_input("E-mail address", placeholder="ann@example.org", max_chars=people.MOST_CHARS, key="person-email") or ""
         role = _role_field(Role.ANALYST, "person-role")
-        give = st.form_submit_button("Give the role", type="primary")
+        give = st.form_submit_button("Give the role", type="primary", **permit(Permission.ACCESS))
     if give and attempt(lambda: state.act(lambda session, by: people.set_role(session, email, role, by=by, settings=environment))):
         state.flash(f"{plain(people.normalised(email))} is {role.value} now.")
         st.rerun()

@@ -41,6 +41,7 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows table{border-collapse:collapse;width:100%}
 .rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
 .rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
+.rows time{white-space:nowrap}
 .rows .number{text-align:right;font-variant-numeric:tabular-nums}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
