@@ -14,8 +14,8 @@ from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.permits import permit
-from console.resources import open_desk, read, settings
-from console.state import actor, blind_share
+from console.resources import open_desk, read
+from console.state import actor
 from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
 from core.access import Permission
@@ -31,6 +31,8 @@ from core.signal_filter import SignalFilter
 from core.signals import SignalRow
 from core.windows import Window, window_of
 
+PublisherRows = list[tuple[str, int, int]]
+"""Publishers with their signals, and how many of them were accepted."""
 REFRESH_SECONDS = 5
 STRONGEST = 9
 STORIES = 8
@@ -60,10 +62,11 @@ class View:
 
     window: Window
     samples: bool
+    blind_share: float
 
     def signals(self) -> SignalFilter:
         """All signals of it, as the Signals page filters."""
-        return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=blind_share())
+        return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=self.blind_share)
 
     def address(self, **more: str) -> dict[str, str]:
         """The same signals on the Signals page."""
@@ -87,14 +90,13 @@ def no_articles() -> None:
             st.rerun()
 
 
-def glance(today: Today) -> None:
+def glance(today: Today, now: Settings) -> None:
     """Five numbers, each the way to what it counts; read again every few seconds if something runs when the page is drawn.
 
     It goes on refreshing after the end, until the page is left or touched: a rerun of the page asked for from here would
     swallow a click made at that moment.
     """
     st.html(CARDS)
-    now = settings()
     known = [today]
 
     @st.fragment(run_every=REFRESH_SECONDS if today.running + today.waiting else None)
@@ -146,7 +148,7 @@ def _figure(count: Count | int) -> str:
 # --- the days that are looked at -------------------------------------------------------------------------------------
 
 
-def choose_days() -> View:
+def choose_days(now: Settings) -> View:
     """How many days, and whether with samples; both in the address. Says which days these are."""
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.markdown("Days")
@@ -164,7 +166,7 @@ def choose_days() -> View:
     window = window_of(length or 30, newest=newest, today=today)
     why = "" if window.last == today else ", where the analysed articles end"
     row.caption(f":material/calendar_month: Articles of **{window}**{why} (UTC)")
-    return View(window, samples)
+    return View(window, samples, now.blind_share)
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------
@@ -226,11 +228,11 @@ def signal_line(row: SignalRow, place: int | None = None) -> None:
 # --- stories and publishers ------------------------------------------------------------------------------------------
 
 
-def stories(view: View) -> None:
+def stories(view: View, now: Settings) -> None:
     """The stories of the window that several publishers tell."""
     st.header("Stories that several publishers share")
-    now = readiness(settings())
-    rows = read(lambda session: headlines.shared_stories(session, view.window, now, size=STORIES, without_samples=not view.samples))
+    ready = readiness(now)
+    rows = read(lambda session: headlines.shared_stories(session, view.window, ready, size=STORIES, without_samples=not view.samples))
     if not rows:
         st.caption("No text of these days was published by two publishers or more.")
         return
@@ -265,10 +267,9 @@ def _span(span: timedelta) -> str:
     return f"{span / HOUR:.0f} h" if span < 3 * DAY else f"{span / DAY:.0f} days"
 
 
-def publishers() -> None:
+def publishers(rows: PublisherRows) -> None:
     """Publishers by the signals found in their articles, of all days."""
     st.header("Publishers", help="Of all days.")
-    rows = read(reports.publishers_by_signals)
     if not rows:
         st.caption("Appears with the first signals.")
         return

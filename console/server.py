@@ -1,4 +1,4 @@
-"""One process serves it all: the console's pages and, on the same port, ``/health``."""
+"""One process serves it all: the console's pages and, on the same port, the HTTP API."""
 
 import contextlib
 import logging
@@ -14,16 +14,14 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 from streamlit import config
 
+from console.api import make_api, routes_to
 from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
-from console.resources import close_desk, open_desk
+from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core import tokens
 from core.access import ITSELF
@@ -62,18 +60,6 @@ def _group_into_stories(desk: Desk, ending: threading.Event) -> None:
         logger.warning("articles are grouped into stories at the next start or import: %s", error)
 
 
-async def health(_: Request) -> JSONResponse:
-    """200 while the database answers and takes what is written, 503 with the reason when it does not."""
-    desk = open_desk()
-    try:
-        articles, _samples = await anyio.to_thread.run_sync(lambda: desk.transaction(counts))
-        if desk.trouble is not None:
-            raise desk.trouble
-    except DatabaseUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
-    return JSONResponse({"status": "ok", "articles": articles})
-
-
 def make_app(settings: Settings | None = None) -> Any:
     """The ASGI application, for a working directory that is the checkout.
 
@@ -82,7 +68,7 @@ def make_app(settings: Settings | None = None) -> Any:
     """
     now = settings or load_settings()
     config.set_option("server.allowedHosts", [])  # meant for Streamlit's own command; here the guard knows better
-    routes = [Route("/health", health)]
+    routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
     return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
@@ -118,10 +104,12 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         server_header=False,
     )
     server = uvicorn.Server(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops in order, then raises the signal again: having stopped is no failure. One that comes before uvicorn listens to
+        # signals is not lost.
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 

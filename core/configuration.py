@@ -27,7 +27,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from core import audit
+from core import audit, tracing
 from core.access import Actor, Permission
 from core.agents.prompts import prompt_version
 from core.database import Database
@@ -133,13 +133,15 @@ class Desk:
         """Connect and migrate.
 
         Raises:
-            SettingsError: a setting is malformed.
+            SettingsError: a setting is malformed, or asks for a package that is not installed.
             DatabaseUnavailable: the database cannot be started, reached or migrated.
         """
         environment = environment or load_settings()
+        tracing.set_up(environment)
         return cls(Database.open(environment, pool_size=pool_size), environment)
 
     def close(self) -> None:
+        tracing.flush()
         self.database.close()
 
     def __enter__(self) -> Self:

@@ -51,6 +51,11 @@ def about(**ids: int | str) -> Iterator[None]:
         _about.reset(before)
 
 
+def concerned() -> Mapping[str, int | str]:
+    """What this task or thread concerns itself with: ids by their names."""
+    return _about.get()
+
+
 def concerns(record: logging.LogRecord) -> dict[str, int | str]:
     """The ids of what a line concerns, by name; what was given with the line itself comes first. Ask in the thread that logs."""
     own = {name: getattr(record, name) for name in ("batch_id", "record_id", "article_id") if hasattr(record, name)}

@@ -16,7 +16,17 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -63,11 +73,16 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"),
+        description="postgresql://user:password@host:5432/name, instead of the embedded Postgres; SSL options in it work, and poolers.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
-    host: str = "127.0.0.1"
-    port: int = Field(8501, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
+    port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
     # Who gets in
     oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")
@@ -86,13 +101,35 @@ class Settings(BaseSettings):
         "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
     )
 
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Traces of batches are sent to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318.",
+    )
+    trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
+
+    # Who runs the batches
+    executor: Literal["pool", "celery"] = Field("pool", description="pool: the console itself; celery: workers, by way of Redis.")
+    celery_broker_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CELERY_BROKER_URL", "SIGNALDESK_CELERY_BROKER_URL"))
+    batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
+
     # Providers
-    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
-    gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
-    tavily_api_key: SecretStr | None = Field(None, validation_alias="TAVILY_API_KEY")
-    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL")
-    coindesk_api_key: SecretStr | None = Field(None, validation_alias="COINDESK_API_KEY")
-    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL")
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        description="Analyses with Gemini instead of the offline rules, where the model is auto.",
+    )
+    gemini_base_url: str | None = Field(
+        None, validation_alias="GOOGLE_GEMINI_BASE_URL", description="Another address for Gemini; none is the provider's own."
+    )
+    tavily_api_key: SecretStr | None = Field(
+        None, validation_alias="TAVILY_API_KEY", description="Searches the web as well as the archive, where research is auto."
+    )
+    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL", description="Tavily's address.")
+    coindesk_api_key: SecretStr | None = Field(
+        None, validation_alias="COINDESK_API_KEY", description="Fetches news from the CoinDesk Data API."
+    )
+    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL", description="CoinDesk's address.")
     allow_private_feeds: bool = Field(False, description="Let feeds be fetched from loopback and private networks.")
 
     # What an analysis is made with: together these are its configuration
@@ -108,7 +145,10 @@ class Settings(BaseSettings):
 
     # What a run may do
     minimum_body_chars: int = on_screen(2_000, "Analysis-ready length", "Shortest body, in characters, worth analysing.", ge=1, le=100_000)
-    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once.", ge=1, le=256)
+    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once in one process.", ge=1, le=256)
+    concurrency_over_all: int | None = on_screen(
+        None, "Articles at a time, over all", "Articles of one batch held at once by all consoles and workers together.", ge=1, le=4_096
+    )
     max_attempts: int = on_screen(4, "Attempts per call", "Tries of one call before its article fails.", ge=1, le=10)
     call_timeout_seconds: float = on_screen(120.0, "Call timeout (s)", "A call without an answer for so long is cancelled.", ge=1, le=1_200)
     failure_share: float = on_screen(
@@ -141,6 +181,19 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value
 
+    @field_validator("celery_broker_url")
+    @classmethod
+    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("must begin with redis:// or rediss://")
+        return value
+
+    @model_validator(mode="after")
+    def _celery_has_a_broker(self) -> Self:
+        if self.executor == "celery" and self.celery_broker_url is None:
+            raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
+        return self
+
     @field_validator("admins", "allowed_hosts", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
@@ -170,7 +223,7 @@ class Settings(BaseSettings):
             raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
         return f"{parts.scheme}://{parts.netloc.lower()}"
 
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url")
+    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
     @classmethod
     def _http_only(cls, value: str | None) -> str | None:
         if value is None:
@@ -291,23 +344,24 @@ def _may_be_none(name: str) -> bool:
 
 def variable(name: str) -> str:
     """The environment variable that sets a field: of several the one that is set, else the first."""
-    aliases = _variables(name)
+    aliases = variables(name)
     return next((alias for alias in aliases if os.environ.get(alias)), aliases[0])
 
 
 def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
-    if any(os.environ.get(alias) for alias in _variables(name)):
+    if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
     files = Settings.model_config.get("env_file") or ()
     for file in files if isinstance(files, tuple) else (files,):
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
-        if any(written.get(alias) for alias in _variables(name)):
+        if any(written.get(alias) for alias in variables(name)):
             return "file"
     return "environment"
 
 
-def _variables(name: str) -> tuple[str, ...]:
+def variables(name: str) -> tuple[str, ...]:
+    """Every environment variable that sets a field."""
     alias = Settings.model_fields[name].validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(str(choice) for choice in alias.choices)
