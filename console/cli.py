@@ -26,6 +26,7 @@ from console.printing import notes, print_batch, print_estimate, print_json
 from console.settings_command import show_settings
 from console.smoke import smoke
 from console.words import money
+from console.worker_cli import worker
 from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
@@ -249,6 +250,7 @@ app.command()(restore)
 app.command()(prices)
 app.command("settings")(show_settings)
 app.command()(smoke)
+app.command()(worker)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -303,12 +305,12 @@ def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_j
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
-    """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
+    """Run an executor in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
-    from core.orchestrator import Orchestrator  # the agents' libraries are slow to import, and only this needs them
+    from core.executors import executor_of  # the agents' libraries are slow to import, and only this needs them
 
-    orchestrator = Orchestrator(desk)
-    orchestrator.start()
+    executor = executor_of(desk)
+    executor.start()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -333,7 +335,7 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
             batch_actions.pause(session, batch_id, why, by=local(desk.environment.user))
         notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
     finally:
-        orchestrator.stop()
+        executor.stop()
     with desk.database.session() as session:
         state = batches.progress(session, batch_id)
         failed = records.rows(session, batch_id, statuses=[RecordStatus.FAILED], size=5)

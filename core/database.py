@@ -37,6 +37,7 @@ MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
 SPENDING_LOCK = 7_264_420
+CLAIM_LOCKS = 7_264_421_000_000_000  # with a batch's id added: one each
 
 
 class Database:

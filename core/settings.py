@@ -16,7 +16,17 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, StringConstraints, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
@@ -98,6 +108,11 @@ class Settings(BaseSettings):
     )
     trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
 
+    # Who runs the batches
+    executor: Literal["pool", "celery"] = Field("pool", description="pool: the console itself; celery: workers, by way of Redis.")
+    celery_broker_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CELERY_BROKER_URL", "SIGNALDESK_CELERY_BROKER_URL"))
+    batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
+
     # Providers
     gemini_api_key: SecretStr | None = Field(
         None,
@@ -130,7 +145,10 @@ class Settings(BaseSettings):
 
     # What a run may do
     minimum_body_chars: int = on_screen(2_000, "Analysis-ready length", "Shortest body, in characters, worth analysing.", ge=1, le=100_000)
-    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once.", ge=1, le=256)
+    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once in one process.", ge=1, le=256)
+    concurrency_over_all: int | None = on_screen(
+        None, "Articles at a time, over all", "Articles of one batch held at once by all consoles and workers together.", ge=1, le=4_096
+    )
     max_attempts: int = on_screen(4, "Attempts per call", "Tries of one call before its article fails.", ge=1, le=10)
     call_timeout_seconds: float = on_screen(120.0, "Call timeout (s)", "A call without an answer for so long is cancelled.", ge=1, le=1_200)
     failure_share: float = on_screen(
@@ -162,6 +180,19 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise ValueError("must begin with postgresql://")
         return value
+
+    @field_validator("celery_broker_url")
+    @classmethod
+    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("must begin with redis:// or rediss://")
+        return value
+
+    @model_validator(mode="after")
+    def _celery_has_a_broker(self) -> Self:
+        if self.executor == "celery" and self.celery_broker_url is None:
+            raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
+        return self
 
     @field_validator("admins", "allowed_hosts", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import ColumnElement, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, case, func, insert, select, union_all, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import ContentAnalysis, Sentiment, SignalKind, Timeframe, Verdict
@@ -254,9 +254,26 @@ def first_ids(session: Session, signal_filter: SignalFilter, most: int) -> list[
     return list(walk(_fetches(session, signal_filter), FIRST, most).rows)
 
 
+def strongest_of_each(session: Session, signal_filters: Sequence[SignalFilter], most: int) -> list[int]:
+    """The ids of the strongest ``most`` signals of each of these filters, in one statement unless they have a text."""
+    if any(one.text.strip() for one in signal_filters):
+        return [id_ for one in signal_filters for id_ in first_ids(session, one, most)]
+    each = [
+        select(Signal.id).where(*matching_but_words(one)).order_by(Signal.confidence.desc(), Signal.id.desc()).limit(most).subquery()
+        for one in signal_filters
+    ]
+    return list(session.scalars(union_all(*(select(one.c.id) for one in each))))
+
+
 def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size: int) -> Page[SignalRow]:
     """The page at ``place`` of the signals that match, in the filter's order."""
     found = walk(_fetches(session, signal_filter), place, size)
+    by_id = signal_rows(session, found.rows, blind_share=signal_filter.blind_share)
+    return Page([by_id[id_] for id_ in found.rows if id_ in by_id], found.previous, found.next, found.position)
+
+
+def signal_rows(session: Session, ids: Sequence[int], *, blind_share: float = 0) -> dict[int, SignalRow]:
+    """Lines of the signals table by id, of those that exist. ``blind_share`` as in ``SignalFilter``."""
     statement = select(
         Signal.id,
         Signal.kind,
@@ -264,9 +281,9 @@ def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size
         DESCRIPTION.label("description"),
         Signal.confidence,
         TIMEFRAME.label("timeframe"),
-        case((is_blind(signal_filter.blind_share), None), else_=Signal.verdict).label("verdict"),
+        case((is_blind(blind_share), None), else_=Signal.verdict).label("verdict"),
         Signal.decision,
-        is_blind(signal_filter.blind_share).label("is_blind"),
+        is_blind(blind_share).label("is_blind"),
         Publisher.name.label("publisher"),
         Signal.article_id,
         Article.title.label("article_title"),
@@ -274,9 +291,8 @@ def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size
         Analysis.model,
         Signal.created_at,
     )
-    rows = session.execute(joined(statement).where(among(Signal.id, found.rows))).mappings()
-    by_id = {row["id"]: SignalRow(**row) for row in rows}
-    return Page([by_id[id_] for id_ in found.rows if id_ in by_id], found.previous, found.next, found.position)
+    rows = session.execute(joined(statement).where(among(Signal.id, ids))).mappings()
+    return {row["id"]: SignalRow(**row) for row in rows}
 
 
 def _fetches(session: Session, signal_filter: SignalFilter) -> list[Fetch[int]]:
