@@ -104,10 +104,12 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         server_header=False,
     )
     server = uvicorn.Server(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops in order, then raises the signal again: having stopped is no failure. One that comes before uvicorn listens to
+        # signals is not lost.
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 

@@ -310,6 +310,38 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Move(Base):
+    """Another newsletter's database that articles were imported from, and how far (``core.moving``)."""
+
+    __tablename__ = "moves"
+
+    id: Mapped[Key]
+    identity: Mapped[str] = mapped_column(String(200), unique=True)
+    """Which database of the world it is, whatever its address."""
+    name: Mapped[str] = mapped_column(String(300))
+    """Host, port and database, as last given."""
+    place: Mapped[Json | None]
+    """Where an import that has not ended goes on; null once it ended."""
+    started_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+    """When it last ended; null while it never did."""
+
+
+class MovedRow(Base):
+    """A row of another database that became an article here, or an analysis of one. It goes with the article."""
+
+    __tablename__ = "moved_rows"
+
+    move_id: Mapped[int] = mapped_column(ForeignKey("moves.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """``article`` or ``analysis``."""
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """The row's key as text; of one that is longer its SHA-256."""
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Of an article: what it was when it was last taken, so that the same again is left alone."""
+
+
 class Price(Base):
     """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
 

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from console.api import articles, batches, costs, desk, documents, events, launches, metrics, signals
 from console.api.problems import Unforeseen, add_handlers
+from console.api.rates import Told
 from console.api.refusals import refusals
 from console.api.requests import Measured
 from console.api.serving import TURN, Serving, caller
@@ -31,6 +32,7 @@ def make_api(desk_of: Callable[[], Desk], *, wake: Callable[[], None] = lambda: 
     api.openapi = lambda: documents.document(api)  # type: ignore[method-assign]
     add_handlers(api)
     api.add_middleware(Unforeseen)
+    api.add_middleware(Told)
     api.add_middleware(Measured, requests=held.requests)
     api.include_router(documents.router)
     api.include_router(desk.open_router, dependencies=[TURN], responses=refusals(503))

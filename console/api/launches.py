@@ -17,6 +17,7 @@ from console.api.problems import Invalid
 from console.api.refusals import refusals
 from console.api.serving import Caller, Desktop
 from core import batch_actions, launching, selection
+from core.access import Permission
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.clock import utc_now
 from core.launching import Plan
@@ -186,6 +187,7 @@ def launch(at: Caller, asked: Launch, response: Response, idempotency_key: Key =
 @router.post("/batches/estimate", responses=refusals(409))
 def estimate(at: Caller, asked: Launch) -> Estimate:
     """What the same launch would do and cost now. Changes nothing."""
+    at.actor.require(Permission.READ)
 
     def work(session: Session, settings: Settings) -> Plan:
         _require_all(session, asked, settings)

@@ -87,6 +87,7 @@ ORDER = (
     "verdicts",
     "settled",
     "validations",
+    "moving",
     "pipeline",
     "batch_run",
     "orchestrator",

@@ -1,14 +1,14 @@
 """What was asked for under an idempotency key: the same key with another request is refused
 
 Revision: 0016
-Follows: 0011
+Follows: 0012
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
