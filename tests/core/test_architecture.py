@@ -46,6 +46,7 @@ ORDER = (
     "prices",
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "article_filter",
+    "article_rows",
     "selection",
     "article_facets",
     "article_history",
