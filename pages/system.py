@@ -7,10 +7,11 @@ from console.audit_view import audit_log
 from console.authority_view import authority_table
 from console.publishers_view import publishers_table
 from console.resources import settings
+from console.schedule_view import schedule
 from console.settings_view import settings_from_outside, settings_on_screen
 from console.system_view import database, log, operation
 
-SECTIONS = ("Now", "Settings", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
+SECTIONS = ("Now", "Settings", "Schedule", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
 
 st.title("System")
 now = settings()
@@ -21,6 +22,8 @@ match section:
     case "Settings":
         settings_on_screen(now)
         settings_from_outside(now)
+    case "Schedule":
+        schedule()
     case "Publishers":
         st.header("Publishers")
         publishers_table()
