@@ -146,10 +146,10 @@ def test_a_role_changed_or_taken_away_counts_at_once_in_an_open_page(console: Co
 
     desk.transaction(lambda session: set_role(session, "anna@desk.example", Role.VIEWER, by=HOST, settings=desk.environment))
     launch.click()  # the button that was drawn for an analyst
-    expect(page.get_by_test_id("stSidebar")).to_contain_text("anna@desk.example · viewer")
-    settled(page)
+    expect(page.get_by_text(in_words("anna@desk.example may not do this: it needs the permission 'run'"))).to_be_visible()
     assert desk.transaction(lambda session: session.scalar(select(func.count()).select_from(BatchSession))) == 0
-    expect(page.get_by_text("articles selected")).to_be_visible()
+    page.get_by_role("link", name="Budget").click()
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("anna@desk.example · viewer")
 
     desk.transaction(lambda session: people.remove(session, "anna@desk.example", by=HOST, settings=desk.environment))
     page.get_by_role("link", name="Signals").click()
