@@ -64,6 +64,11 @@ class Settings(BaseSettings):
 
     # Where things are
     database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    direct_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DIRECT_DATABASE_URL", "SIGNALDESK_DIRECT_DATABASE_URL"),
+        description="The same database without the pooler that DATABASE_URL goes through; for backups.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
     host: str = "127.0.0.1"
     port: int = Field(8501, ge=0, le=65_535)
@@ -142,7 +147,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="USD per million tokens for models without a known price."
     )
 
-    @field_validator("database_url")
+    @field_validator("database_url", "direct_database_url")
     @classmethod
     def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
