@@ -17,13 +17,17 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.access_cli import access, token
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
+from console.settings_command import show_settings
+from console.smoke import smoke
 from console.words import money
+from console.worker_cli import beat, worker
 from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
@@ -31,10 +35,11 @@ from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, SettingsError
+from core.executors import executor_of
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
-from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
+from core.moving.move import MoveReport
 from core.selection import Selection
 from core.settings import load_settings
 from core.stories.groups import group_ungrouped
@@ -89,14 +94,22 @@ def start(
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[str], typer.Argument(help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz) or http(s) addresses of feeds.")
+        list[str],
+        typer.Argument(
+            help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz), http(s) addresses of feeds, or the postgresql:// address of"
+            " another newsletter's database: its tables articles, publishers and categories, and earlier analyses with their signals,"
+            " are copied. That database is only read. Its password may stand in PGPASSWORD instead."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Import articles. What was rejected, and why, is written to a report."""
+    """Import articles. What was rejected, and why, is written to a report.
+
+    Importing again changes nothing that is here already, and goes on where an import was ended half-way.
+    """
     settings = load_settings()
     with Desk.open(settings) as desk:
-        report, by = ImportReport(), local(desk.environment.user)
+        report, by = MoveReport(), local(desk.environment.user)
         with _finishing(desk, report, as_json):
             for source in sources:
                 import_one(desk, source, report, by=by, quiet=as_json)
@@ -112,11 +125,11 @@ def fetch(
     if settings.coindesk_api_key is None:
         raise SettingsError("Fetching needs a key. Set COINDESK_API_KEY.")
     with Desk.open(settings) as desk:
-        report, by = ImportReport(), local(desk.environment.user)
+        report, by = MoveReport(), local(desk.environment.user)
         key = settings.coindesk_api_key.get_secret_value()
         with _finishing(desk, report, as_json):
             for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, by=by, quiet=as_json)
+                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report.articles, by=by, quiet=as_json)
 
 
 @app.command()
@@ -245,6 +258,12 @@ app.command()(export)
 app.command()(backup)
 app.command()(restore)
 app.command()(prices)
+app.command()(worker)
+app.command()(beat)
+app.command("settings")(show_settings)
+app.command()(smoke)
+app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -280,14 +299,18 @@ def _selection(
 
 
 @contextmanager
-def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None]:
-    """An import whose source is refused half-way still says what it took before that."""
+def _finishing(desk: Desk, report: MoveReport, as_json: bool) -> Iterator[None]:
+    """An import whose source is refused half-way, or that is interrupted, still says what it took before that."""
     try:
         yield
     except DeskError:
-        if report.total:
+        if not report.is_empty:
             finish_import(desk, report, as_json)
         raise
+    except KeyboardInterrupt:
+        finish_import(desk, report, as_json)
+        notes.print("Interrupted. What was imported is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
     finish_import(desk, report, as_json)
 
 
@@ -299,12 +322,10 @@ def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_j
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
-    """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
+    """Run an executor in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
-    from core.orchestrator import Orchestrator  # the agents' libraries are slow to import, and only this needs them
-
-    orchestrator = Orchestrator(desk)
-    orchestrator.start()
+    executor = executor_of(desk)
+    executor.start()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -329,7 +350,7 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
             batch_actions.pause(session, batch_id, why, by=local(desk.environment.user))
         notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
     finally:
-        orchestrator.stop()
+        executor.stop()
     with desk.database.session() as session:
         state = batches.progress(session, batch_id)
         failed = records.rows(session, batch_id, statuses=[RecordStatus.FAILED], size=5)

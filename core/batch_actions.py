@@ -4,12 +4,12 @@ Every action is one short transaction that first locks the batch's row, so it is
 one that can't be done says why.
 """
 
-from collections.abc import Set
+from collections.abc import Collection, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from core import audit
@@ -156,7 +156,7 @@ def retry_failed(session: Session, batch_id: int, cause: Cause | None = None, *,
     retried = session.scalars(
         update(BatchRecord)
         .where(among(BatchRecord.id, free), BatchRecord.status == RecordStatus.FAILED)
-        .values(status=RecordStatus.PENDING, attempts=0, error_kind=None, error_message=None, finished_at=None)
+        .values(status=RecordStatus.PENDING, attempts=0, error_kind=None, error_message=None, finished_at=None, sent_at=None)
         .returning(BatchRecord.id)
     ).all()
     _become(session, batch_id, BatchStatus.PROCESSING, finished_at=None, **_NOT_PAUSED)
@@ -228,7 +228,7 @@ def retry_research(session: Session, batch_id: int, article_id: int | None = Non
     queued = session.scalars(
         update(BatchRecord)
         .where(BatchRecord.batch_id == batch_id, BatchRecord.article_id.in_(articles), BatchRecord.status == RecordStatus.COMPLETED)
-        .values(status=RecordStatus.PENDING, attempts=0, finished_at=None)
+        .values(status=RecordStatus.PENDING, attempts=0, finished_at=None, sent_at=None)
         .returning(BatchRecord.id)
     ).all()
     if not queued:
@@ -267,6 +267,7 @@ def requeue(session: Session, record_id: int, *, by: Actor) -> None:
             attempts=0,
             lease_owner=None,
             lease_expires_at=None,
+            sent_at=None,
             finished_at=None,
             error_kind=None,
             error_message=None,
@@ -308,13 +309,28 @@ def finish_if_done(session: Session, batch_id: int, *, now: datetime) -> bool:
             return True
     except NotFound:
         return True
-    counts = progress(session, batch_id).counts
-    if any(counts[status] for status in RecordStatus.open()):
+    still_open = exists().where(BatchRecord.batch_id == batch_id, BatchRecord.status.in_(RecordStatus.open()))
+    if session.scalar(select(still_open)):
         return False
+    counts = progress(session, batch_id).counts
     done = counts[RecordStatus.COMPLETED] or not counts[RecordStatus.FAILED]
     end = BatchStatus.COMPLETED if done else BatchStatus.FAILED
     _become(session, batch_id, end, finished_at=now, **_NOT_PAUSED)
     return True
+
+
+def to_be_run(session: Session, *, busy: Collection[int] = (), now: datetime) -> list[int]:
+    """The batches that may be claimed from and have pending records, oldest first; of the others those that are done are ended.
+
+    ``busy`` are batches that whoever asks is at work on, which it will end itself.
+    """
+    pending = exists().where(BatchRecord.batch_id == BatchSession.id, BatchRecord.status == RecordStatus.PENDING)
+    claimable = select(BatchSession.id, pending).where(BatchSession.status.in_(BatchStatus.claimable())).order_by(BatchSession.id)
+    found = session.execute(claimable).all()
+    for batch_id, has_pending in found:
+        if not has_pending and batch_id not in busy:
+            finish_if_done(session, batch_id, now=now)
+    return [batch_id for batch_id, has_pending in found if has_pending]
 
 
 def lock(session: Session, batch_id: int) -> BatchStatus:

@@ -55,6 +55,13 @@ class BatchStatus(StrEnum):
         return frozenset({cls.INITIATED, cls.PROCESSING, cls.PAUSED})
 
 
+class WorkerKind(StrEnum):
+    POOL = "pool"  # runs batches in threads of its own
+    CONSOLE = "console"  # looks after batches that Celery's workers run
+    CELERY = "celery"  # runs tasks of Celery
+    BEAT = "beat"  # runs the schedule
+
+
 class RecordStatus(StrEnum):
     PENDING = "PENDING"  # waits to be claimed
     PROCESSING = "PROCESSING"  # claimed under a lease
@@ -145,6 +152,7 @@ class Base(DeclarativeBase):
         Role: _enum(Role),
         BatchStatus: _enum(BatchStatus),
         RecordStatus: _enum(RecordStatus),
+        WorkerKind: _enum(WorkerKind),
         LedgerStatus: _enum(LedgerStatus),
         LedgerKind: _enum(LedgerKind),
         EvidenceMatch: _enum(EvidenceMatch),
@@ -302,6 +310,38 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Move(Base):
+    """Another newsletter's database that articles were imported from, and how far (``core.moving``)."""
+
+    __tablename__ = "moves"
+
+    id: Mapped[Key]
+    identity: Mapped[str] = mapped_column(String(200), unique=True)
+    """Which database of the world it is, whatever its address."""
+    name: Mapped[str] = mapped_column(String(300))
+    """Host, port and database, as last given."""
+    place: Mapped[Json | None]
+    """Where an import that has not ended goes on; null once it ended."""
+    started_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+    """When it last ended; null while it never did."""
+
+
+class MovedRow(Base):
+    """A row of another database that became an article here, or an analysis of one. It goes with the article."""
+
+    __tablename__ = "moved_rows"
+
+    move_id: Mapped[int] = mapped_column(ForeignKey("moves.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """``article`` or ``analysis``."""
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """The row's key as text; of one that is longer its SHA-256."""
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Of an article: what it was when it was last taken, so that the same again is left alone."""
+
+
 class Price(Base):
     """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
 
@@ -362,6 +402,7 @@ class BatchRecord(Base):
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
         Index("ix_batch_records_place", "batch_id", "status", "position"),
         Index("ix_batch_records_position", "batch_id", "position"),
+        Index("ix_batch_records_sent", "batch_id", "sent_at", postgresql_where=text("status = 'PENDING' AND sent_at IS NOT NULL")),
     )
 
     id: Mapped[Key]
@@ -374,6 +415,8 @@ class BatchRecord(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[Moment | None]
+    sent_at: Mapped[Moment | None]
+    """When a task of Celery was sent that covers it; null when none does (``core.chunks``)."""
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
     error_kind: Mapped[str | None] = mapped_column(String(40))
@@ -424,21 +467,36 @@ class Analysis(Base):
     completed_at: Mapped[Moment | None]
 
 
+TESTED = ("kind", "verdict", "decision", "publisher_id", "published_at", "is_sample", "category", "corrected_category", "confidence")
+"""What the filters of signals test: carried by the indexes, so that a list is found and counted without a look at the rows."""
+
+
+def _tested(name: str, *first: Any) -> Index:
+    """An index of signals by ``first``, then by strength, that carries what the filters test."""
+    carried = [column for column in TESTED if column != "confidence" and column not in map(str, first)]
+    return Index(name, *first, text("confidence DESC"), text("id DESC"), postgresql_include=carried)
+
+
 class Signal(Base):
     """What content analysis found. ``verdict`` and ``decision`` repeat the newest validation and review, for filters."""
 
     __tablename__ = "signals"
     __table_args__ = (
         Index("ix_signals_created_at_id", text("created_at DESC"), text("id DESC")),
-        Index("ix_signals_strongest", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_published", text("published_at DESC"), text("id DESC")),
-        Index("ix_signals_disagreement", text("disagreement DESC"), text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_decision", "decision", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_kind", "kind", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_verdict", "verdict", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_publisher", "publisher_id", text("confidence DESC"), text("id DESC")),
+        _tested("ix_signals_strongest"),
+        Index(
+            "ix_signals_published",
+            text("published_at DESC"),
+            text("id DESC"),
+            postgresql_include=[*(name for name in TESTED if name != "published_at"), "article_id", "analysis_id"],
+        ),
+        _tested("ix_signals_disagreement", text("disagreement DESC")),
+        _tested("ix_signals_decision", "decision"),
+        _tested("ix_signals_kind", "kind"),
+        _tested("ix_signals_verdict", "verdict"),
+        _tested("ix_signals_publisher", "publisher_id"),
         Index("ix_signals_batch", "batch_id", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_category", text("COALESCE(corrected_category, category)"), text("confidence DESC"), text("id DESC")),
+        _tested("ix_signals_category", text("COALESCE(corrected_category, category)")),
         Index("ix_signals_search", "search", postgresql_using="gin"),
     )
 
@@ -934,8 +992,53 @@ class Worker(Base):
     owner: Mapped[str] = mapped_column(String(200), primary_key=True)
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int]
+    kind: Mapped[WorkerKind] = mapped_column(server_default=WorkerKind.POOL.value)
+    name: Mapped[str] = mapped_column(String(100), server_default=text("''"))
+    """As it was started with; empty where it was given none."""
+    slots: Mapped[int | None]
+    """Tasks that it runs at once; null for what runs none."""
+    tasks: Mapped[int] = mapped_column(server_default=text("0"))
+    """Tasks that it ran at its last heartbeat."""
     started_at: Mapped[Created]
     heartbeat_at: Mapped[Created]
+
+
+class ScheduledJob(Base):
+    """Something that the desk does by itself at its times (``core.schedule``). ``running_owner`` is set while it runs."""
+
+    __tablename__ = "schedule"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    enabled: Mapped[bool]
+    every_seconds: Mapped[int]
+    next_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[Moment | None]
+    """When a person asked for it now; null once it began."""
+    options: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    running_owner: Mapped[str | None] = mapped_column(String(200))
+    running_until: Mapped[Moment | None]
+    """With it: when it is taken for dead unless that is renewed."""
+    started_at: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last run did, or why it failed."""
+
+
+class Feed(Base):
+    """A feed that the schedule fetches."""
+
+    __tablename__ = "feeds"
+
+    id: Mapped[Key]
+    address: Mapped[str] = mapped_column(unique=True)
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    added_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+    fetched_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last fetch brought, or why it failed."""
 
 
 # --- what follows from the tables --------------------------------------------------------------------------------------------
