@@ -11,9 +11,11 @@ from console.article_preview import promise_in_words, published
 from console.colours import RECORD_MARKS
 from console.components import attempt, empty, facts, way
 from console.navigation import to
-from console.resources import change, read, settings
+from console.permits import permit
+from console.resources import read, settings
 from console.words import ago, duration, exact, money, percent, plain
 from core import launching
+from core.access import Permission
 from core.article_history import ArticleRun, runs_of
 from core.articles import ArticleText, set_active
 from core.clock import utc_now
@@ -46,14 +48,18 @@ def head(article: ArticleText) -> None:
         if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
             st.link_button("Open at the publisher", article.url, icon=":material/open_in_new:", type="tertiary")
         if article.is_active:
-            if st.button("Archive", icon=":material/archive:", type="tertiary", help="Take it out of work; this can be undone."):
+            use = permit(Permission.ARTICLES, help="Take it out of work; this can be undone.")
+            if st.button("Archive", icon=":material/archive:", type="tertiary", **use):
                 _set_active(article.id, False)
-        elif st.button("Restore", icon=":material/unarchive:", type="tertiary", help="Take it into work again."):
-            _set_active(article.id, True)
+        else:
+            use = permit(Permission.ARTICLES, help="Take it into work again.")
+            if st.button("Restore", icon=":material/unarchive:", type="tertiary", **use):
+                _set_active(article.id, True)
 
 
 def _set_active(article_id: int, active: bool) -> None:
-    change(lambda session: set_active(session, [article_id], active, by=state.actor()))
+    if not attempt(lambda: state.act(lambda session, by: set_active(session, [article_id], active, by=by))):
+        return
     state.flash("Restored." if active else "Archived.", ":material/unarchive:" if active else ":material/archive:")
     st.rerun()
 
@@ -73,13 +79,14 @@ def analyze(article: ArticleText, runs: Sequence[ArticleRun]) -> None:
         st.caption(f":material/info: Not ready for analysis: {planned.skipped[0][1]}.")
         return
     label = f"Analyze this article · {money(planned.estimate.usd)}"
-    if st.button(label, icon=":material/bolt:", type="primary", key="analyze-this") and attempt(partial(_launch, chosen)):
+    use = permit(Permission.RUN)
+    if st.button(label, icon=":material/bolt:", type="primary", key="analyze-this", **use) and attempt(partial(_launch, chosen)):
         st.rerun()
 
 
 def _launch(chosen: Selection) -> None:
     now = settings()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.actor(), now=utc_now()))
+    batch_id = state.act(lambda session, by: launching.launch(session, chosen, now, by=by, now=utc_now()))
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)
 

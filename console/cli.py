@@ -17,12 +17,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.access_cli import access, token
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
+from console.settings_command import show_settings
+from console.smoke import smoke
 from console.words import money
 from console.worker_cli import beat, worker
 from core import batch_actions, batches, launching, logs, records, reports
@@ -35,8 +38,8 @@ from core.errors import DeskError, SettingsError
 from core.executors import executor_of
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
-from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
+from core.moving.move import MoveReport
 from core.selection import Selection
 from core.settings import load_settings
 from core.stories.groups import group_ungrouped
@@ -91,14 +94,22 @@ def start(
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[str], typer.Argument(help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz) or http(s) addresses of feeds.")
+        list[str],
+        typer.Argument(
+            help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz), http(s) addresses of feeds, or the postgresql:// address of"
+            " another newsletter's database: its tables articles, publishers and categories, and earlier analyses with their signals,"
+            " are copied. That database is only read. Its password may stand in PGPASSWORD instead."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Import articles. What was rejected, and why, is written to a report."""
+    """Import articles. What was rejected, and why, is written to a report.
+
+    Importing again changes nothing that is here already, and goes on where an import was ended half-way.
+    """
     settings = load_settings()
     with Desk.open(settings) as desk:
-        report, by = ImportReport(), local(desk.environment.user)
+        report, by = MoveReport(), local(desk.environment.user)
         with _finishing(desk, report, as_json):
             for source in sources:
                 import_one(desk, source, report, by=by, quiet=as_json)
@@ -114,11 +125,11 @@ def fetch(
     if settings.coindesk_api_key is None:
         raise SettingsError("Fetching needs a key. Set COINDESK_API_KEY.")
     with Desk.open(settings) as desk:
-        report, by = ImportReport(), local(desk.environment.user)
+        report, by = MoveReport(), local(desk.environment.user)
         key = settings.coindesk_api_key.get_secret_value()
         with _finishing(desk, report, as_json):
             for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, by=by, quiet=as_json)
+                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report.articles, by=by, quiet=as_json)
 
 
 @app.command()
@@ -249,6 +260,10 @@ app.command()(restore)
 app.command()(prices)
 app.command()(worker)
 app.command()(beat)
+app.command("settings")(show_settings)
+app.command()(smoke)
+app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -284,14 +299,18 @@ def _selection(
 
 
 @contextmanager
-def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None]:
-    """An import whose source is refused half-way still says what it took before that."""
+def _finishing(desk: Desk, report: MoveReport, as_json: bool) -> Iterator[None]:
+    """An import whose source is refused half-way, or that is interrupted, still says what it took before that."""
     try:
         yield
     except DeskError:
-        if report.total:
+        if not report.is_empty:
             finish_import(desk, report, as_json)
         raise
+    except KeyboardInterrupt:
+        finish_import(desk, report, as_json)
+        notes.print("Interrupted. What was imported is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
     finish_import(desk, report, as_json)
 
 

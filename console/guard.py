@@ -145,6 +145,14 @@ def too_large(most: int) -> Refusal:
     return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The body is larger than the {most:,} bytes that this desk takes.")
 
 
+_standing = 0
+
+
+def stands() -> bool:
+    """Whether a guard stands before the application of this process, as it does unless Streamlit's own command started it."""
+    return _standing > 0
+
+
 class Guard:
     """ASGI middleware around everything. ``signed_in`` tells from the cookies of a request whether somebody is, and ``upload_bytes`` is
     the largest file that may be uploaded."""
@@ -152,6 +160,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, *, signed_in: Callable[[dict[str, str]], bool], upload_bytes: int) -> None:
         self._app, self._settings, self._signed_in = app, settings, signed_in
         self._upload_bytes = upload_bytes
+        global _standing  # noqa: PLW0603 - as many as there are applications
+        _standing += 1
         self._https = settings.signs_in and (settings.public_url or "").startswith("https://")
         self._headers = HEADERS | {"Content-Security-Policy": content_security_policy()}
         if self._https:

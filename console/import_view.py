@@ -10,8 +10,10 @@ import streamlit as st
 from console import state
 from console.components import attempt, way
 from console.import_jobs import FETCH_HOURS, ImportJob, ImportJobs
+from console.permits import permit
 from console.resources import imports, settings
 from console.words import duration, plain
+from core.access import Actor, Permission
 from core.clock import utc_now
 from core.importers.import_articles import ImportReport, write_rejected
 
@@ -28,7 +30,8 @@ class Source(StrEnum):
 
 def import_button(*, primary: bool = False) -> None:
     """A button that opens the dialog."""
-    if st.button("Import", icon=":material/upload:", key=f"import-{primary}", type="primary" if primary else "secondary"):
+    use = permit(Permission.ARTICLES)
+    if st.button("Import", icon=":material/upload:", key=f"import-{primary}", type="primary" if primary else "secondary", **use):
         _dialog()
 
 
@@ -82,25 +85,28 @@ def import_strip() -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS if job.is_running else None)
     def show() -> None:
+        by = state.actor()
         if state.dismissed_import() == job.started:
             return
         with st.container(border=True, key="import-strip"):
             if job.is_running:
-                _running(job)
+                _running(job, by)
             else:
                 _ended(job)
 
     show()
 
 
-def _running(job: ImportJob) -> None:
+def _running(job: ImportJob, by: Actor) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f":material/progress_activity: **Importing {plain(job.source)}**")
     elapsed, share = duration((now - job.started).total_seconds()), job.share
     left = f" · {duration(job.seconds_left(now))} left" if share is not None else ""
     row.caption(f"{job.rows:,} rows · {_counts(job.report)} · {elapsed}{left}")
-    if row.button("Stopping…" if job.is_stopping else "Stop", key="import-stop", icon=":material/stop:", disabled=job.is_stopping):
+    use = permit(Permission.ARTICLES, disabled=job.is_stopping)
+    if row.button("Stopping…" if job.is_stopping else "Stop", key="import-stop", icon=":material/stop:", **use):
+        by.require(Permission.ARTICLES)
         job.stop()
         st.rerun(scope="fragment")
     if share is not None:

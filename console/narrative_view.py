@@ -9,21 +9,22 @@ from console.navigation import to
 from console.overview_charts import counted
 from console.overview_view import View, signal_line
 from console.prices_view import price_popover
-from console.resources import read, settings
-from console.state import blind_share
+from console.resources import read
 from console.words import plain
 from core import headlines, themes
 from core.article_filter import Readiness
 from core.launching import readiness
 from core.prices import prices_between
+from core.settings import Settings
 from core.signals import SignalRow
 from core.themes import Narrative, Theme
 
 NOTABLE = 6
 
 
-def narrative(view: View) -> None:
-    """Choose a theme, and see how it went through the days, with the price behind it."""
+@st.fragment
+def narrative(view: View, now: Settings) -> None:
+    """Choose a theme, which runs this alone, and see how it went through the days, with the price behind it."""
     frequent = read(lambda session: themes.frequent_categories(session, view.window, without_samples=not view.samples))
     categories = [category for category, _ in frequent]
     head = st.container(horizontal=True, vertical_alignment="bottom")
@@ -45,13 +46,10 @@ def narrative(view: View) -> None:
     if theme is None:
         st.caption("Pick a category, or type words such as a company's name, to see its days.")
         return
-    now = readiness(settings())
-    story = read(lambda session: _narrative(session, theme, view, now))
+    story, notable = read(lambda session: _narrative(session, theme, view, readiness(now)))
     if story.is_empty:
         empty(f"Nothing about **{plain(theme.name)}** in articles of {view.window}. Pick another theme, or look at more days.")
         return
-    chosen_signals = theme.signals(view.window, without_samples=not view.samples, blind_share=blind_share())
-    notable = read(lambda session: headlines.strongest(session, chosen_signals, NOTABLE))
     left, right = st.columns([7, 4], gap="medium")
     with left:
         _narrative_chart(story, notable)
@@ -59,9 +57,14 @@ def narrative(view: View) -> None:
         _narrative_numbers(story, notable, view)
 
 
-def _narrative(session: Session, theme: Theme, view: View, now: Readiness) -> Narrative:
+def _narrative(session: Session, theme: Theme, view: View, now: Readiness) -> tuple[Narrative, list[SignalRow]]:
+    """The theme's days, and the most notable of its signals."""
     prices = prices_between(session, view.window.first, view.window.last)
-    return themes.narrative(session, theme, view.window, now, prices, without_samples=not view.samples)
+    story = themes.narrative(session, theme, view.window, now, prices, without_samples=not view.samples)
+    chosen = theme.signals(view.window, without_samples=not view.samples, blind_share=view.blind_share)
+    if theme.words:
+        return story, headlines.strongest_among(session, story.signal_ids, chosen, NOTABLE)
+    return story, headlines.strongest(session, chosen, NOTABLE)
 
 
 def _narrative_chart(story: Narrative, notable: list[SignalRow]) -> None:

@@ -3,9 +3,9 @@
 import html
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from console.charts import MARGIN
 from console.colours import KIND_COLOURS, KIND_NAMES, PRICE_COLOUR, SENTIMENT_COLOURS, SENTIMENT_NAMES, UNREAD_COLOUR
@@ -16,21 +16,17 @@ from core.themes import Narrative, ThemeDay
 from core.windows import Window, change, totals_by_day
 
 DAYS = {"type": "date", "tickformat": "%d %b", "hoverformat": "%a %d %b %Y", "showgrid": False}
+LAYOUT = {"barmode": "stack", "bargap": 0.2, "margin": MARGIN, "showlegend": False, "hovermode": "x unified"}
 PRICE_NAME = "BTC close (right)"
 UNREAD_NAME = "without a signal of it"
 
 
 def trend(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> go.Figure:
     """Stacked bars: signals by day of their article and kind."""
-    figure = go.Figure()
-    for kind in SignalKind:
-        counts = totals_by_day([(day, signals) for day, row_kind, signals in rows if row_kind is kind], window)
-        if any(counts):
-            figure.add_bar(x=window.days, y=counts, name=KIND_NAMES[kind], marker_color=KIND_COLOURS[kind])
-    figure.update_layout(barmode="stack", bargap=0.2, height=280, margin=MARGIN, showlegend=False, hovermode="x unified")
-    figure.update_xaxes(**DAYS, range=_edges(window))
-    figure.update_yaxes(title="signals", rangemode="tozero", nticks=5, tickformat="d")
-    return figure
+    by_kind = {kind: totals_by_day([(day, signals) for day, one, signals in rows if one is kind], window) for kind in SignalKind}
+    bars = [_bar(window.days, counts, KIND_NAMES[kind], KIND_COLOURS[kind]) for kind, counts in by_kind.items() if any(counts)]
+    signals = {"title": {"text": "signals"}, "rangemode": "tozero", "nticks": 5, "tickformat": "d"}
+    return go.Figure(bars, {**LAYOUT, "height": 280, "xaxis": {**DAYS, "range": _edges(window)}, "yaxis": signals})
 
 
 def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> tuple[str, str]:
@@ -54,32 +50,33 @@ def against(now: int, before: int, days: int) -> str:
 
 def narrative(story: Narrative, notable: Sequence[SignalRow]) -> go.Figure:
     """Signals of a theme by day and kind with the price behind them, notable ones numbered; below, articles by sentiment."""
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, row_heights=[0.64, 0.36], vertical_spacing=0.05, specs=[[{"secondary_y": True}], [{}]]
-    )
     days = [day.day for day in story.days]
-    for kind in SignalKind:
-        counts = [day.kinds.get(kind, 0) for day in story.days]
-        if any(counts):
-            figure.add_bar(x=days, y=counts, name=KIND_NAMES[kind], marker_color=KIND_COLOURS[kind], row=1, col=1)
-    _price(figure, story)
-    _numbers(figure, story, notable)
-    _articles(figure, story)
-    figure.update_layout(
-        barmode="stack",
-        bargap=0.2,
-        height=360,
-        margin=MARGIN,
-        hovermode="x unified",
-        showlegend=False,
-    )
-    figure.update_xaxes(**DAYS, range=_edges(story.window))
-    figure.update_yaxes(rangemode="tozero", tickformat="d", nticks=4)
-    figure.update_yaxes(title="signals", row=1, col=1, secondary_y=False)
-    most = max(max(day.articles, sum(day.sentiments.values())) for day in story.days)
-    figure.update_yaxes(title="articles", range=[0, max(most * 1.1, 1.5)], row=2, col=1)
-    figure.update_yaxes(showgrid=False, row=1, col=1, secondary_y=True, **_price_axis(story.days))
-    return figure
+    by_kind = {kind: [day.kinds.get(kind, 0) for day in story.days] for kind in SignalKind}
+    bars = [_bar(days, counts, KIND_NAMES[kind], KIND_COLOURS[kind]) for kind, counts in by_kind.items() if any(counts)]
+    numbers = _numbers(story, notable)
+    most_signals, most_articles = max(day.signals for day in story.days), max(map(_articles_of, story.days))
+    whole = {"rangemode": "tozero", "tickformat": "d", "nticks": 4}
+    layout = {
+        **LAYOUT,
+        "height": 360,
+        "xaxis": {**DAYS, "range": _edges(story.window), "matches": "x2", "showticklabels": False, "anchor": "y", "domain": [0, 1]},
+        "xaxis2": {**DAYS, "range": _edges(story.window), "anchor": "y3", "domain": [0, 1]},
+        "yaxis": {
+            **whole,
+            "title": {"text": "signals"},
+            "domain": [0.392, 1],
+            **({"range": [0, max(most_signals * 1.25, 1.5)]} if numbers else {}),
+        },
+        "yaxis2": {**whole, "overlaying": "y", "side": "right", "showgrid": False, **_price_axis(story.days)},
+        "yaxis3": {
+            **whole,
+            "title": {"text": "articles"},
+            "domain": [0, 0.342],
+            "anchor": "x2",
+            "range": [0, max(most_articles * 1.1, 1.5)],
+        },
+    }
+    return go.Figure([*bars, *_price(story), *numbers, *_articles(story)], layout)
 
 
 def narrative_in_words(story: Narrative) -> str:
@@ -134,20 +131,26 @@ def _mark(style: str, name: str) -> str:
     return f'<span style="display:inline-flex;align-items:center;gap:.35rem">{square}{html.escape(name)}</span>'
 
 
-def _price(figure: go.Figure, story: Narrative) -> None:
+def _bar(days: Sequence[date], counts: Sequence[int], name: str, colour: str, **axes: str) -> dict[str, Any]:
+    return {"type": "bar", "x": days, "y": counts, "name": name, "marker": {"color": colour}, **axes}
+
+
+def _price(story: Narrative) -> list[dict[str, Any]]:
     closes = [(day.day, float(day.close)) for day in story.days if day.close is not None]
-    if closes:
-        figure.add_scatter(
-            x=[day for day, _ in closes],
-            y=[close for _, close in closes],
-            name=PRICE_NAME,
-            mode="lines+markers" if len(closes) == 1 else "lines",
-            line={"color": PRICE_COLOUR, "width": 2, "dash": "dot"},
-            hovertemplate="$%{y:,.2f}",
-            row=1,
-            col=1,
-            secondary_y=True,
-        )
+    if not closes:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "x": [day for day, _ in closes],
+            "y": [close for _, close in closes],
+            "yaxis": "y2",
+            "name": PRICE_NAME,
+            "mode": "lines+markers" if len(closes) == 1 else "lines",
+            "line": {"color": PRICE_COLOUR, "width": 2, "dash": "dot"},
+            "hovertemplate": "$%{y:,.2f}",
+        }
+    ]
 
 
 def _price_axis(days: Sequence[ThemeDay]) -> dict[str, object]:
@@ -160,7 +163,7 @@ def _price_axis(days: Sequence[ThemeDay]) -> dict[str, object]:
     return {"range": [low - room, high + room], "tickformat": "$,.0f" if high >= 1_000 else "$.4~g", "nticks": 4, "tickmode": "auto"}
 
 
-def _numbers(figure: go.Figure, story: Narrative, notable: Sequence[SignalRow]) -> None:
+def _numbers(story: Narrative, notable: Sequence[SignalRow]) -> list[dict[str, Any]]:
     """The numbers of notable signals above their day's bar; they are listed under these numbers beside the chart."""
     tops = {day.day: day.signals for day in story.days}
     marks: dict[date, list[tuple[int, str]]] = {}
@@ -168,33 +171,35 @@ def _numbers(figure: go.Figure, story: Narrative, notable: Sequence[SignalRow]) 
         marks.setdefault(row.published_at.date(), []).append((place, row.description))
     shown = [(day, listed) for day, listed in sorted(marks.items()) if day in tops]
     if not shown:
-        return
-    figure.add_scatter(
-        x=[day for day, _ in shown],
-        y=[tops[day] for day, _ in shown],
-        mode="text",
-        text=[f"<b>{', '.join(str(place) for place, _ in listed)}</b>" for _, listed in shown],
-        textposition="top center",
-        cliponaxis=False,
-        customdata=[["<br>".join(f"{place}: {_short(words)}" for place, words in listed)] for _, listed in shown],
-        hovertemplate="%{customdata[0]}<extra></extra>",
-        name="notable",
-        row=1,
-        col=1,
-    )
-    most = max(tops.values())
-    figure.update_yaxes(range=[0, max(most * 1.25, 1.5)], row=1, col=1, secondary_y=False)
+        return []
+    return [
+        {
+            "type": "scatter",
+            "x": [day for day, _ in shown],
+            "y": [tops[day] for day, _ in shown],
+            "mode": "text",
+            "text": [f"<b>{', '.join(str(place) for place, _ in listed)}</b>" for _, listed in shown],
+            "textposition": "top center",
+            "cliponaxis": False,
+            "customdata": [["<br>".join(f"{place}: {_short(words)}" for place, words in listed)] for _, listed in shown],
+            "hovertemplate": "%{customdata[0]}<extra></extra>",
+            "name": "notable",
+        }
+    ]
 
 
-def _articles(figure: go.Figure, story: Narrative) -> None:
-    days = [day.day for day in story.days]
-    for sentiment, colour in SENTIMENT_COLOURS.items():
-        counts = [day.sentiments.get(sentiment, 0) for day in story.days]
-        if any(counts):
-            figure.add_bar(x=days, y=counts, name=SENTIMENT_NAMES[sentiment], marker_color=colour, row=2, col=1)
-    rest = [max(day.articles - sum(day.sentiments.values()), 0) for day in story.days]
-    if any(rest):
-        figure.add_bar(x=days, y=rest, name=UNREAD_NAME, marker_color=UNREAD_COLOUR, row=2, col=1)
+def _articles(story: Narrative) -> list[dict[str, Any]]:
+    days, below = [day.day for day in story.days], {"xaxis": "x2", "yaxis": "y3"}
+    rows = [
+        (SENTIMENT_NAMES[sentiment], colour, [day.sentiments.get(sentiment, 0) for day in story.days])
+        for sentiment, colour in SENTIMENT_COLOURS.items()
+    ]
+    rows.append((UNREAD_NAME, UNREAD_COLOUR, [max(day.articles - sum(day.sentiments.values()), 0) for day in story.days]))
+    return [_bar(days, counts, name, colour, **below) for name, colour, counts in rows if any(counts)]
+
+
+def _articles_of(day: ThemeDay) -> int:
+    return max(day.articles, sum(day.sentiments.values()))
 
 
 def _short(text: str, length: int = 90) -> str:

@@ -13,10 +13,12 @@ from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
-from console.resources import open_desk, read, settings
-from console.state import blind_share
+from console.permits import permit
+from console.resources import open_desk, read
+from console.state import actor
 from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
+from core.access import Permission
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
 from core.forecast import Outlook
@@ -29,6 +31,8 @@ from core.signal_filter import SignalFilter
 from core.signals import SignalRow
 from core.windows import Window, window_of
 
+PublisherRows = list[tuple[str, int, int]]
+"""Publishers with their signals, and how many of them were accepted."""
 REFRESH_SECONDS = 5
 STRONGEST = 9
 STORIES = 8
@@ -58,10 +62,11 @@ class View:
 
     window: Window
     samples: bool
+    blind_share: float
 
     def signals(self) -> SignalFilter:
         """All signals of it, as the Signals page filters."""
-        return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=blind_share())
+        return SignalFilter(since=self.window.first, until=self.window.last, without_samples=not self.samples, blind_share=self.blind_share)
 
     def address(self, **more: str) -> dict[str, str]:
         """The same signals on the Signals page."""
@@ -77,21 +82,21 @@ def no_articles() -> None:
         "**There are no articles yet.** Import your own with `signaldesk import FILE` (CoinDesk JSON, CSV, JSONL, RSS, Atom) or"
         " `signaldesk fetch`, or begin with the invented ones that come with the desk."
     )
-    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples"):
+    use = permit(Permission.ARTICLES)
+    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples", **use):
         with st.spinner("Loading the sample articles…"):
-            loaded = attempt(lambda: load_samples(open_desk(), utc_now()))
+            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=actor()))
         if loaded:
             st.rerun()
 
 
-def glance(today: Today) -> None:
+def glance(today: Today, now: Settings) -> None:
     """Five numbers, each the way to what it counts; read again every few seconds if something runs when the page is drawn.
 
     It goes on refreshing after the end, until the page is left or touched: a rerun of the page asked for from here would
     swallow a click made at that moment.
     """
     st.html(CARDS)
-    now = settings()
     known = [today]
 
     @st.fragment(run_every=REFRESH_SECONDS if today.running + today.waiting else None)
@@ -143,7 +148,7 @@ def _figure(count: Count | int) -> str:
 # --- the days that are looked at -------------------------------------------------------------------------------------
 
 
-def choose_days() -> View:
+def choose_days(now: Settings) -> View:
     """How many days, and whether with samples; both in the address. Says which days these are."""
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.markdown("Days")
@@ -161,7 +166,7 @@ def choose_days() -> View:
     window = window_of(length or 30, newest=newest, today=today)
     why = "" if window.last == today else ", where the analysed articles end"
     row.caption(f":material/calendar_month: Articles of **{window}**{why} (UTC)")
-    return View(window, samples)
+    return View(window, samples, now.blind_share)
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------
@@ -223,11 +228,11 @@ def signal_line(row: SignalRow, place: int | None = None) -> None:
 # --- stories and publishers ------------------------------------------------------------------------------------------
 
 
-def stories(view: View) -> None:
+def stories(view: View, now: Settings) -> None:
     """The stories of the window that several publishers tell."""
     st.header("Stories that several publishers share")
-    now = readiness(settings())
-    rows = read(lambda session: headlines.shared_stories(session, view.window, now, size=STORIES, without_samples=not view.samples))
+    ready = readiness(now)
+    rows = read(lambda session: headlines.shared_stories(session, view.window, ready, size=STORIES, without_samples=not view.samples))
     if not rows:
         st.caption("No text of these days was published by two publishers or more.")
         return
@@ -262,10 +267,9 @@ def _span(span: timedelta) -> str:
     return f"{span / HOUR:.0f} h" if span < 3 * DAY else f"{span / DAY:.0f} days"
 
 
-def publishers() -> None:
+def publishers(rows: PublisherRows) -> None:
     """Publishers by the signals found in their articles, of all days."""
     st.header("Publishers", help="Of all days.")
-    rows = read(reports.publishers_by_signals)
     if not rows:
         st.caption("Appears with the first signals.")
         return

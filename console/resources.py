@@ -12,8 +12,10 @@ from typing import TypeVar
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console import person
 from console.import_jobs import ImportJobs
 from core import review_queue
+from core.access import Permission
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable
 from core.executors import Executor, executor_of
@@ -72,13 +74,27 @@ def read(work: Callable[[Session], T]) -> T:
 
     Raises:
         DatabaseUnavailable: the database is away.
+        NotAllowed: people sign in here, and whoever sits before this browser session has no role, or none any more.
     """
-    return open_desk().transaction(work)
+    return open_desk().transaction(_fenced(work))
+
+
+def _fenced(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    environment = open_desk().environment
+    if not environment.signs_in:
+        return work
+    somebody = person.signed_in()
+
+    def fenced(session: Session) -> T:
+        person.actor_of(somebody, session, environment).require(Permission.READ)
+        return work(session)
+
+    return fenced
 
 
 def change(work: Callable[[Session], T]) -> T:
     """As ``read``, and have the executor look for work at once."""
-    result = open_desk().transaction(work)
+    result = open_desk().transaction(_fenced(work))
     wake()
     return result
 
@@ -91,8 +107,7 @@ def wake() -> None:
 
 def settings() -> Settings:
     """The settings in force now."""
-    desk = open_desk()
-    return desk.transaction(desk.settings)
+    return read(open_desk().settings)
 
 
 def _let_go(name: str) -> None:

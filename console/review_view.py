@@ -12,11 +12,13 @@ from console import scripts, state
 from console.colours import BADGES
 from console.components import attempt, badge, empty
 from console.navigation import to
-from console.resources import change, holder, read, settings
+from console.permits import permit
+from console.resources import change, holder, open_desk, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
 from console.signals_view import here_with, signal_with_article
 from console.words import number, plain
 from core import review_queue, reviews
+from core.access import Permission
 from core.articles import ArticleText
 from core.clock import utc_now
 from core.errors import NotFound, NotPossible
@@ -55,7 +57,7 @@ class Situation:
 def claimant() -> Claimant:
     """Who sits here. The settings are read once for all that a key does."""
     now = settings()
-    return Claimant(holder(), state.actor(now), timedelta(minutes=now.claim_minutes))
+    return Claimant(holder(), state.actor(), timedelta(minutes=now.claim_minutes))
 
 
 @st.fragment
@@ -85,8 +87,14 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     """Where the analyst is, and the claim on what is in view renewed; the next signal is taken when nothing is."""
     desk, moment = state.review_desk(), utc_now()
     signal = article = taken_by = None
-    if desk.current is None and (taken := review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)):
-        desk.show(taken)
+    decides = me.by.may(Permission.REVIEW)
+    if desk.current is None:
+        if decides:
+            taken = review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)
+        else:
+            taken = review_queue.first_open(session, signal_filter, passed_over=desk.trail)
+        if taken is not None:
+            desk.show(taken)
     if desk.current is not None:
         try:
             signal, article = signal_with_article(session, desk.current, signal_filter.blind_share)
@@ -94,7 +102,7 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
             desk.trail.remove(desk.current)
             state.flash("The signal in view was deleted with its article; this is the next one.", ":material/delete:")
             return _situation(session, signal_filter, me)
-        if signal.decision is None:
+        if signal.decision is None and decides:
             taken_by = review_queue.hold(session, signal.id, me, now=moment)
     return Situation(
         signal,
@@ -120,7 +128,9 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
                 placeholder=scripts.NOTE,
                 label_visibility="collapsed",
                 max_chars=1_000,
+                **permit(Permission.REVIEW),
             )
+        use = permit(Permission.REVIEW)
         row = st.container(horizontal=True, key="review-decisions")
         for label, decision, icon, look, key in DECISIONS:
             pressed = row.button(
@@ -129,18 +139,18 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
                 type=look,
                 shortcut=key,
                 key=f"review-{decision.value}-{signal.id}",
-                disabled=now.taken_by is not None or signal.decision is decision,
+                **permit(Permission.REVIEW, disabled=now.taken_by is not None or signal.decision is decision),
             )
             if pressed:
                 _then(partial(_decided, signal, decision, note, me, share))
-        if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}"):
+        if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}", **use):
             desk.note_wanted += 1
         moves = st.container(horizontal=True, key="review-moves")
         if moves.button("Previous", icon=":material/chevron_left:", shortcut="K", key=f"previous-{signal.id}", disabled=desk.at <= 0):
             _then(partial(_move, -1, signal, me))
         if moves.button("Next", icon=":material/chevron_right:", shortcut="J", key=f"next-{signal.id}"):
             _then(partial(_move, 1, signal, me))
-        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}"):
+        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}", **use):
             _then(partial(_undone, me))
         with moves:
             correction_form(signal)
@@ -216,12 +226,13 @@ def _nothing_left(now: Situation, me: Claimant) -> None:
         if desk.trail and st.button("Previous", icon=":material/chevron_left:", shortcut="K", key="previous-at-the-end"):
             desk.at = len(desk.trail) - 1
             st.rerun(scope="fragment")
-        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
+        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end", **permit(Permission.REVIEW)):
             _then(partial(_undone, me))
 
 
 def _hand_over(signal: SignalDetail, me: Claimant) -> None:
-    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun")
+    use = permit(Permission.REVIEW)
+    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun", **use)
     if not popover.open:  # who ever reviewed is read when it is asked for, not at each key
         return
     with popover:
@@ -243,7 +254,7 @@ def _then(action: Callable[[], None]) -> None:
 
 def _decided(signal: SignalDetail, decision: Decision, note: str | None, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.by, share=share)))
+    desk.acts.append((signal.id, decide(signal.id, decision, note, share=share)))
     if signal.is_blind and signal.verdict:
         state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
     desk.at, desk.note_wanted = desk.at + 1, 0
@@ -290,6 +301,8 @@ def _taken_back(me: Claimant) -> None:
 
 def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
+    if open_desk().environment.signs_in:
+        return
     st.text_input(
         "Reviewing as",
         state.actor().name,

@@ -10,10 +10,12 @@ from console import state
 from console.colours import BADGES
 from console.components import attempt, badge, empty, way
 from console.navigation import to
+from console.permits import permit
 from console.refresh import live
-from console.resources import change, read
+from console.resources import read
 from console.words import ago, duration, money, number_in, percent, plain
 from core import batch_actions, batches
+from core.access import Actor, Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.models import BatchStatus, RecordStatus
@@ -131,12 +133,13 @@ def _under_way() -> bool:
 
 
 def _pause_or_resume(row: st.delta_generator.DeltaGenerator, progress: Progress) -> None:
-    batch_id, by = progress.id, state.actor()
+    batch_id = progress.id
     if progress.status in BatchStatus.claimable():
-        if row.button("Pause", icon=":material/pause:", key=f"pause-{batch_id}", help="What is in flight finishes."):
-            do(lambda session: batch_actions.pause(session, batch_id, by=by))
-    elif row.button("Resume", icon=":material/play_arrow:", key=f"resume-{batch_id}"):
-        do(lambda session: batch_actions.resume(session, batch_id, by=by))
+        use = permit(Permission.RUN, help="What is in flight finishes.")
+        if row.button("Pause", icon=":material/pause:", key=f"pause-{batch_id}", **use):
+            do(lambda session, by: batch_actions.pause(session, batch_id, by=by))
+    elif row.button("Resume", icon=":material/play_arrow:", key=f"resume-{batch_id}", **permit(Permission.RUN)):
+        do(lambda session, by: batch_actions.resume(session, batch_id, by=by))
 
 
 def run_strip(batch_id: int) -> None:
@@ -176,9 +179,9 @@ def progress_words(progress: Progress) -> str:
     return f"{words} · {duration(elapsed_seconds(progress))} · " + ("estimating…" if left is None else f"about {duration(left)} left")
 
 
-def do(action: Callable[[Session], object]) -> None:
+def do(action: Callable[[Session, Actor], object]) -> None:
     """Do what a button asks for; a refusal is shown in place."""
-    if attempt(lambda: change(action)):
+    if attempt(lambda: state.act(action)):
         st.rerun()
 
 

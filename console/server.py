@@ -14,6 +14,7 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
+from streamlit import config
 
 from console.api import make_api, routes_to
 from console.binding import Place, refuse_in_the_open, resolve
@@ -22,6 +23,8 @@ from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
 from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
+from core import tokens
+from core.access import ITSELF
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -64,7 +67,8 @@ def make_app(settings: Settings | None = None) -> Any:
         SettingsError: the packages that sign-in needs are not installed.
     """
     now = settings or load_settings()
-    routes = routes_to(make_api(open_desk, wake=wake))
+    config.set_option("server.allowedHosts", [])  # meant for Streamlit's own command; here the guard knows better
+    routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
     return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
@@ -85,11 +89,11 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     _announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
-        report = load_samples(desk, utc_now())
+        report = load_samples(desk, utc_now(), by=ITSELF)
         _announce(f"{report.new} sample articles loaded.")
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
-    config = uvicorn.Config(
+    serving = uvicorn.Config(
         make_app(settings),
         log_config=None,
         log_level=None,
@@ -99,17 +103,20 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
         proxy_headers=False,  # whoever connects could write them
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops in order, then raises the signal again: having stopped is no failure. One that comes before uvicorn listens to
+        # signals is not lost.
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 
-def _has_tokens(_settings: Settings) -> bool:
-    """Whether an API token was made that is not revoked."""
-    return False
+def _has_tokens(settings: Settings) -> bool:
+    """Whether an API token was made that is in force."""
+    with Desk.open(settings) as desk:
+        return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
 
 
 def _announce(words: str) -> None:

@@ -6,6 +6,7 @@ import logging
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console import state
 from console.components import Cell, rows_of_facts, show_error
 from console.log_tail import LINES, tail
 from console.navigation import to
@@ -193,6 +194,7 @@ def log() -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS)
     def show() -> None:
+        state.actor()  # this piece reads no database, which would ask
         lines = tail(LEVELS[level or "everything"])
         if not lines:
             st.info("Nothing of this kind was logged since the console started.", icon=":material/done_all:")

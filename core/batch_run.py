@@ -113,7 +113,7 @@ class BatchRun:
         """Whether more may be claimed, as far as is known here."""
 
     async def run(self) -> None:
-        """Run until that has ended or may not go on here.
+        """Run until it has ended or may not go on here.
 
         Raises:
             NotFound: there is no such batch.
@@ -126,7 +126,7 @@ class BatchRun:
             except SettingsError as error:
                 await self._pause(str(error), causes.SETTINGS)
                 return
-        await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
+            await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
     async def _run(self, line: Line) -> None:
         width, each = line.width, None

@@ -1,18 +1,19 @@
 """What the Overview puts first: the strongest signals of a window, and the stories that several publishers share. Reads only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalKind, Verdict
 from core.article_filter import Readiness, day_after, day_start, is_analysed
-from core.models import Article, Publisher, Signal
-from core.signal_filter import Reviewed, SignalFilter, SignalOrder
-from core.signals import SignalRow, signal_page
+from core.database import among
+from core.models import Article, Decision, Publisher, Signal
+from core.signal_filter import Reviewed, SignalFilter, SignalOrder, is_blind
+from core.signals import SignalRow, signal_rows, strongest_of_each
 from core.windows import Window
 
 MOST_STORY_ARTICLES = 20_000
@@ -45,12 +46,23 @@ def strongest(session: Session, chosen: SignalFilter, size: int) -> list[SignalR
     A contradicted one is none of them. A hidden verdict counts as no verdict. Each of the four lists that it is taken from has an
     index of its own order, so that it costs the same however many signals there are.
     """
-    found: dict[int, SignalRow] = {}
-    for reviewed in (Reviewed.OPEN, Reviewed.ACCEPTED):
-        for verdicts in ((Verdict.VALIDATED,), ()):
-            narrowed = chosen.model_copy(update={"reviewed": reviewed, "verdicts": verdicts, "order": SignalOrder.STRONGEST})
-            found.update((row.id, row) for row in signal_page(session, narrowed, offset=0, size=2 * size))
-    return ranked(found.values())[:size]
+    narrowed = [
+        chosen.model_copy(update={"reviewed": reviewed, "verdicts": verdicts, "order": SignalOrder.STRONGEST})
+        for reviewed in (Reviewed.OPEN, Reviewed.ACCEPTED)
+        for verdicts in ((Verdict.VALIDATED,), ())
+    ]
+    ids = strongest_of_each(session, narrowed, 2 * size)
+    return ranked(signal_rows(session, ids, blind_share=chosen.blind_share).values())[:size]
+
+
+def strongest_among(session: Session, ids: Sequence[int], chosen: SignalFilter, size: int) -> list[SignalRow]:
+    """As ``strongest``, of these signals, which are few enough to be looked at one by one."""
+    standing = or_(Signal.decision.is_(None), Signal.decision == Decision.ACCEPTED)
+    shown = and_(Signal.verdict == Verdict.VALIDATED, ~is_blind(chosen.blind_share))
+    left_out = and_(Signal.verdict == Verdict.CONTRADICTED, ~is_blind(chosen.blind_share))
+    first = select(Signal.id).where(among(Signal.id, ids), standing, func.coalesce(~left_out, true()))
+    first = first.order_by(func.coalesce(shown, false()).desc(), Signal.confidence.desc(), Signal.id.desc()).limit(size)
+    return ranked(signal_rows(session, session.scalars(first).all(), blind_share=chosen.blind_share).values())
 
 
 def ranked(rows: Iterable[SignalRow]) -> list[SignalRow]:

@@ -205,9 +205,15 @@ def set_up(settings: Settings, *, service: bool = False) -> None:
         logging.getLogger(name).setLevel(level)
     for name in OURS:
         logging.getLogger(name).setLevel(min(level, logging.INFO))  # the System page shows the quiet ones too
+    logging.getLogger("alembic.runtime.migration").addFilter(_says_what_it_does)
     logging.captureWarnings(True)
     sys.excepthook = _log_the_end if structured else sys.__excepthook__
     threading.excepthook = _log_a_thread_s_end
+
+
+def _says_what_it_does(record: logging.LogRecord) -> bool:
+    """Alembic tells of the dialect whenever somebody asks for the schema's revision, as each look at ``/health/ready`` does."""
+    return not str(record.msg).startswith(("Context impl", "Will assume"))
 
 
 def is_structured() -> bool:

@@ -310,6 +310,38 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Move(Base):
+    """Another newsletter's database that articles were imported from, and how far (``core.moving``)."""
+
+    __tablename__ = "moves"
+
+    id: Mapped[Key]
+    identity: Mapped[str] = mapped_column(String(200), unique=True)
+    """Which database of the world it is, whatever its address."""
+    name: Mapped[str] = mapped_column(String(300))
+    """Host, port and database, as last given."""
+    place: Mapped[Json | None]
+    """Where an import that has not ended goes on; null once it ended."""
+    started_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+    """When it last ended; null while it never did."""
+
+
+class MovedRow(Base):
+    """A row of another database that became an article here, or an analysis of one. It goes with the article."""
+
+    __tablename__ = "moved_rows"
+
+    move_id: Mapped[int] = mapped_column(ForeignKey("moves.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """``article`` or ``analysis``."""
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """The row's key as text; of one that is longer its SHA-256."""
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Of an article: what it was when it was last taken, so that the same again is left alone."""
+
+
 class Price(Base):
     """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
 
@@ -335,6 +367,8 @@ class BatchSession(Base):
 
     id: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    """Set with a key by whoever says what was asked for under it: SHA-256 of the request."""
     status: Mapped[BatchStatus] = mapped_column(server_default=BatchStatus.INITIATED.value)
     launched_by: Mapped[str] = mapped_column(String(100))
     configuration: Mapped[Json]
@@ -433,21 +467,36 @@ class Analysis(Base):
     completed_at: Mapped[Moment | None]
 
 
+TESTED = ("kind", "verdict", "decision", "publisher_id", "published_at", "is_sample", "category", "corrected_category", "confidence")
+"""What the filters of signals test: carried by the indexes, so that a list is found and counted without a look at the rows."""
+
+
+def _tested(name: str, *first: Any) -> Index:
+    """An index of signals by ``first``, then by strength, that carries what the filters test."""
+    carried = [column for column in TESTED if column != "confidence" and column not in map(str, first)]
+    return Index(name, *first, text("confidence DESC"), text("id DESC"), postgresql_include=carried)
+
+
 class Signal(Base):
     """What content analysis found. ``verdict`` and ``decision`` repeat the newest validation and review, for filters."""
 
     __tablename__ = "signals"
     __table_args__ = (
         Index("ix_signals_created_at_id", text("created_at DESC"), text("id DESC")),
-        Index("ix_signals_strongest", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_published", text("published_at DESC"), text("id DESC")),
-        Index("ix_signals_disagreement", text("disagreement DESC"), text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_decision", "decision", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_kind", "kind", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_verdict", "verdict", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_publisher", "publisher_id", text("confidence DESC"), text("id DESC")),
+        _tested("ix_signals_strongest"),
+        Index(
+            "ix_signals_published",
+            text("published_at DESC"),
+            text("id DESC"),
+            postgresql_include=[*(name for name in TESTED if name != "published_at"), "article_id", "analysis_id"],
+        ),
+        _tested("ix_signals_disagreement", text("disagreement DESC")),
+        _tested("ix_signals_decision", "decision"),
+        _tested("ix_signals_kind", "kind"),
+        _tested("ix_signals_verdict", "verdict"),
+        _tested("ix_signals_publisher", "publisher_id"),
         Index("ix_signals_batch", "batch_id", text("confidence DESC"), text("id DESC")),
-        Index("ix_signals_category", text("COALESCE(corrected_category, category)"), text("confidence DESC"), text("id DESC")),
+        _tested("ix_signals_category", text("COALESCE(corrected_category, category)")),
         Index("ix_signals_search", "search", postgresql_using="gin"),
     )
 

@@ -79,8 +79,8 @@ class Orchestrator:
             try:
                 asyncio.run(run())
             except DatabaseUnavailable as error:
-                logger.warning("batch %d waits for the database: %s", batch_id, error)
+                logger.warning("the batch waits for the database: %s", error)
             except NotFound as error:
                 logger.info("%s", error)
             except Exception:
-                logger.exception("batch %d failed; its records will be queued again", batch_id)
+                logger.exception("the batch failed; its records will be queued again")

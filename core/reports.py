@@ -75,12 +75,16 @@ def newest_article_day(session: Session) -> date | None:
 def publishers_by_signals(session: Session, limit: int = 10) -> list[tuple[str, int, int]]:
     """Publishers with their number of signals and of accepted ones, most first."""
     number, accepted = func.sum(PublisherDay.signals), func.sum(PublisherDay.accepted)
-    rows = session.execute(
-        select(Publisher.name, number, accepted)
-        .join(Publisher, Publisher.id == PublisherDay.publisher_id)
-        .group_by(Publisher.name)
+    each = (
+        select(PublisherDay.publisher_id, number.label("signals"), accepted.label("accepted"))
+        .group_by(PublisherDay.publisher_id)
         .having(number > 0)
-        .order_by(number.desc(), Publisher.name)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Publisher.name, each.c.signals, each.c.accepted)
+        .join(each, each.c.publisher_id == Publisher.id)
+        .order_by(each.c.signals.desc(), Publisher.name)
         .limit(limit)
     )
     return [(name, signals, taken) for name, signals, taken in rows]

@@ -64,7 +64,7 @@ class SearchResult:
     article_id: int | None = None
 
 
-_RESULTS = TypeAdapter(list[SearchResult])
+RESULTS = TypeAdapter(list[SearchResult])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class WebSearch:
             return Bill(web_results(answer), credits_used * self._usd_per_credit, credits=credits_used)
 
         worst = BASIC_SEARCH_CREDITS * self._usd_per_credit
-        keeping = Keeping(key_of(AGENT, query), lambda results: _RESULTS.dump_json(results).decode(), _RESULTS.validate_json)
+        keeping = Keeping(key_of(AGENT, query), lambda results: RESULTS.dump_json(results).decode(), RESULTS.validate_json)
         with tracing.span(f"search {self.provider}"):
             return await meter.pay(AGENT, self.provider, "tavily-basic", LedgerKind.SEARCH, worst, make, keeping)
 

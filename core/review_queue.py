@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from core.database import among
 from core.errors import NotPossible
 from core.models import Article, ReviewClaim, Signal, table_of
 from core.paging import ordered_by
-from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, with_words, words_frequency
+from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, words_in_signals
 
 HANDED_FOR = timedelta(days=1)
 """How long a signal waits for the colleague it was handed to."""
@@ -66,20 +66,33 @@ def take_next(
     return None
 
 
+def first_open(session: Session, signal_filter: SignalFilter, *, passed_over: Collection[int]) -> int | None:
+    """The first undecided signal that matches, for one who only looks: nothing is claimed, and what others hold is shown."""
+    open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
+    found = (session.scalar(_first(session, open_ones, part, passed_over)) for part in stretches(session, open_ones))
+    return next((signal_id for signal_id in found if signal_id is not None), None)
+
+
 def _first_free(
     session: Session, open_ones: SignalFilter, part: Stretch, claimant: Claimant, tried: Collection[int], now: datetime
 ) -> int | None:
     """The first signal of a stretch of the queue that nobody else holds or locks."""
     taken = exists().where(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now, ReviewClaim.holder != claimant.holder)
-    statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where, ~taken)
-    if open_ones.text.strip() and words_frequency(session, open_ones.text).is_common:
+    return session.scalar(_first(session, open_ones, part, tried).where(~taken).with_for_update(of=Signal, skip_locked=True))
+
+
+def _first(session: Session, open_ones: SignalFilter, part: Stretch, tried: Collection[int]) -> Select[int]:
+    """The first signal of a stretch of the queue that was not tried."""
+    statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where)
+    words = words_in_signals(session, open_ones.text)
+    if words is not None and words.ids is None:
         statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
-    elif open_ones.text.strip():
-        statement = statement.where(among(Signal.id, list(session.scalars(with_words(open_ones.text)))))
+    elif words is not None and words.ids is not None:
+        statement = statement.where(among(Signal.id, words.ids))
     if tried:
         statement = statement.where(~among(Signal.id, list(tried)))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=False))
-    return session.scalar(ordered.limit(1).with_for_update(of=Signal, skip_locked=True))
+    return ordered.limit(1)
 
 
 def hold(session: Session, signal_id: int, claimant: Claimant, *, now: datetime) -> str | None:

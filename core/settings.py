@@ -6,13 +6,11 @@ is shown as fixed. ``Settings`` is a value: read it once per action with ``core.
 """
 
 import os
-import re
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
@@ -30,6 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from core import setting_checks as checks
 from core.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -41,9 +40,7 @@ USD = Annotated[Decimal, Field(ge=0, le=999_999, decimal_places=6)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 Names = Annotated[frozenset[str], NoDecode]
 """Comma-separated in the environment; kept in lower case."""
-SECRET_CHARS = 32
-"""Shortest cookie secret and API token: what a generator gives, not what somebody thinks up."""
-
+ADDRESSES = ("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
 SIGN_IN = ("oidc_client_id", "oidc_client_secret", "oidc_metadata_url", "public_url", "cookie_secret")
 """The fields that turn sign-in on, all of them or none."""
 
@@ -73,10 +70,19 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"),
+        description="postgresql://user:password@host:5432/name, instead of the embedded Postgres; SSL options in it work, and poolers.",
+    )
+    direct_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DIRECT_DATABASE_URL", "SIGNALDESK_DIRECT_DATABASE_URL"),
+        description="The same database without the pooler that DATABASE_URL goes through; for backups.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
-    host: str = "127.0.0.1"
-    port: int = Field(8501, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
+    port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
     api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
 
@@ -110,12 +116,22 @@ class Settings(BaseSettings):
     batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
 
     # Providers
-    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
-    gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
-    tavily_api_key: SecretStr | None = Field(None, validation_alias="TAVILY_API_KEY")
-    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL")
-    coindesk_api_key: SecretStr | None = Field(None, validation_alias="COINDESK_API_KEY")
-    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL")
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        description="Analyses with Gemini instead of the offline rules, where the model is auto.",
+    )
+    gemini_base_url: str | None = Field(
+        None, validation_alias="GOOGLE_GEMINI_BASE_URL", description="Another address for Gemini; none is the provider's own."
+    )
+    tavily_api_key: SecretStr | None = Field(
+        None, validation_alias="TAVILY_API_KEY", description="Searches the web as well as the archive, where research is auto."
+    )
+    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL", description="Tavily's address.")
+    coindesk_api_key: SecretStr | None = Field(
+        None, validation_alias="COINDESK_API_KEY", description="Fetches news from the CoinDesk Data API."
+    )
+    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL", description="CoinDesk's address.")
     allow_private_feeds: bool = Field(False, description="Let feeds be fetched from loopback and private networks.")
 
     # What an analysis is made with: together these are its configuration
@@ -160,63 +176,19 @@ class Settings(BaseSettings):
         default_factory=dict, description="USD per million tokens for models without a known price."
     )
 
-    @field_validator("database_url")
-    @classmethod
-    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-            raise ValueError("must begin with postgresql://")
-        return value
-
-    @field_validator("celery_broker_url")
-    @classmethod
-    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
-            raise ValueError("must begin with redis:// or rediss://")
-        return value
+    _database = field_validator("database_url", "direct_database_url")(checks.postgres_address)
+    _broker = field_validator("celery_broker_url")(checks.redis_address)
+    _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
+    _addresses = field_validator("admins")(checks.email_addresses)
+    _secrets = field_validator("cookie_secret", "api_token")(checks.not_to_be_guessed)
+    _origin = field_validator("public_url")(checks.origin)
+    _http = field_validator(*ADDRESSES)(checks.http_address)
 
     @model_validator(mode="after")
     def _celery_has_a_broker(self) -> Self:
         if self.executor == "celery" and self.celery_broker_url is None:
             raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
         return self
-
-    @field_validator("admins", "allowed_hosts", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [name for part in value.split(",") if (name := part.strip().lower())] if isinstance(value, str) else value
-
-    @field_validator("admins")
-    @classmethod
-    def _addresses(cls, value: frozenset[str]) -> frozenset[str]:
-        if wrong := sorted(name for name in value if not re.fullmatch(r"[^@\s;<>]+@[^@\s;<>]+", name)):
-            raise ValueError(f"must be e-mail addresses, separated by commas; '{wrong[0]}' is none")
-        return value
-
-    @field_validator("cookie_secret", "api_token")
-    @classmethod
-    def _not_to_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SECRET_CHARS:
-            raise ValueError(f"must have at least {SECRET_CHARS} characters")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _only_an_origin(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
-            raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
-        return f"{parts.scheme}://{parts.netloc.lower()}"
-
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
 
     @cached_property
     def fixed_by_environment(self) -> frozenset[str]:
@@ -330,23 +302,24 @@ def _may_be_none(name: str) -> bool:
 
 def variable(name: str) -> str:
     """The environment variable that sets a field: of several the one that is set, else the first."""
-    aliases = _variables(name)
+    aliases = variables(name)
     return next((alias for alias in aliases if os.environ.get(alias)), aliases[0])
 
 
 def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
-    if any(os.environ.get(alias) for alias in _variables(name)):
+    if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
     files = Settings.model_config.get("env_file") or ()
     for file in files if isinstance(files, tuple) else (files,):
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
-        if any(written.get(alias) for alias in _variables(name)):
+        if any(written.get(alias) for alias in variables(name)):
             return "file"
     return "environment"
 
 
-def _variables(name: str) -> tuple[str, ...]:
+def variables(name: str) -> tuple[str, ...]:
+    """Every environment variable that sets a field."""
     alias = Settings.model_fields[name].validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(str(choice) for choice in alias.choices)

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Date, func, select
+from sqlalchemy import Date, Subquery, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Sentiment, SignalKind
@@ -20,7 +20,7 @@ from core.importers.clean_text import clean_characters
 from core.models import Analysis, Article, Signal
 from core.paging import Count
 from core.selection import Selection, resolve
-from core.signal_filter import CATEGORY, SignalFilter, SignalOrder
+from core.signal_filter import CATEGORY, SignalFilter, SignalOrder, matching_but_words
 from core.signals import first_ids
 from core.windows import Window
 
@@ -97,6 +97,8 @@ class Narrative:
     """Publishers (ids) with their articles of it, most first."""
     counted_from: date
     """The first day that is counted in full: the window's own, or later where there is too much to count."""
+    signal_ids: tuple[int, ...] = ()
+    """Of a theme of words the signals that were counted: to find them again takes as long as the first time."""
 
     @property
     def is_empty(self) -> bool:
@@ -119,6 +121,7 @@ class Narrative:
         moods: "Sequence[tuple[date, Sentiment, int]]",
         prices: "Sequence[tuple[date, Decimal]]",
         counted_from: date,
+        signal_ids: "Sequence[int]" = (),
     ) -> Self:
         """Put together what was counted by day: signals by kind, mentions by publisher, articles by sentiment, closes.
 
@@ -151,16 +154,16 @@ class Narrative:
             articles=Count(sum(day.articles for day in days), exact),
             publishers=tuple(sorted(((key, n) for key, n in by_publisher.items() if n), key=lambda one: (-one[1], one[0]))),
             counted_from=counted_from,
+            signal_ids=tuple(signal_ids),
         )
 
 
 def frequent_categories(session: Session, window: Window, *, without_samples: bool = False, size: int = 12) -> list[tuple[str, int]]:
     """The categories of the newest ``MOST`` signals of the window with how many have them, most first."""
-    chosen = SignalFilter(since=window.first, until=window.last, without_samples=without_samples, order=SignalOrder.PUBLISHED)
-    newest = among(Signal.id, first_ids(session, chosen, MOST))
-    rows = session.execute(
-        select(CATEGORY, func.count()).where(newest).group_by(CATEGORY).order_by(func.count().desc(), CATEGORY).limit(size)
-    )
+    chosen = SignalFilter(since=window.first, until=window.last, without_samples=without_samples)
+    newest = _newest(chosen, CATEGORY.label("category"))
+    by = newest.c.category
+    rows = session.execute(select(by, func.count()).group_by(by).order_by(func.count().desc(), by).limit(size))
     return [(row[0], row[1]) for row in rows]
 
 
@@ -178,19 +181,17 @@ def narrative(
     Of its signals and of the articles that mention it the newest ``MOST`` are counted; where there are more, the days before are
     left empty and ``counted_from`` says from when on it is whole.
     """
-    ids = first_ids(session, theme.signals(window, without_samples=without_samples), MOST)
-    kinds = _counted(session, Signal.kind, func.count(), ids)
-    moods = _counted(session, Analysis.sentiment, func.count(Signal.article_id.distinct()), ids)
-    if theme.category:
-        mentions = _counted(session, Signal.publisher_id, func.count(Signal.article_id.distinct()), ids)
-        full = len(ids) >= MOST
-    else:
+    chosen = theme.signals(window, without_samples=without_samples)
+    ids = first_ids(session, chosen, MOST) if theme.words else []
+    kinds, moods, mentions = _counted(session, chosen, ids if theme.words else None)
+    full = cut_signals = sum(number for _, _, number in kinds) >= MOST
+    if theme.words:
         mentioning = _mentioning(theme.words, window, without_samples=without_samples)
         article_ids = resolve(session, mentioning, readiness)
         statement = select(DAY, Article.publisher_id, func.count()).where(among(Article.id, article_ids))
         mentions = [(row[0], row[1], row[2]) for row in session.execute(statement.group_by(DAY, Article.publisher_id))]
         full = len(article_ids) >= MOST
-    cut = [min(row[0] for row in rows) for rows, is_full in ((kinds, len(ids) >= MOST), (mentions, full)) if is_full]
+    cut = [min(row[0] for row in rows) for rows, is_full in ((kinds, cut_signals), (mentions, full)) if is_full]
     return Narrative.of(
         theme,
         window,
@@ -198,17 +199,33 @@ def narrative(
         mentions=mentions,
         moods=moods,
         prices=prices,
+        signal_ids=ids,
         counted_from=max((_next_day(day, window) for day in cut), default=window.first),
     )
 
 
-def _counted(session: Session, by: Any, number: Any, ids: Sequence[int]) -> list[tuple[date, Any, int]]:
-    """These signals by the day of their article and one thing more."""
-    counted = select(DAY_OF_SIGNAL, by, number).select_from(Signal).where(among(Signal.id, ids)).group_by(DAY_OF_SIGNAL, by)
-    if by is Analysis.sentiment:
-        counted = counted.join(Analysis, Analysis.id == Signal.analysis_id)
-    rows = session.execute(counted)
-    return [(row[0], row[1], row[2]) for row in rows]
+Rows = list[tuple[date, Any, int]]
+
+
+def _newest(chosen: SignalFilter, *columns: Any) -> Subquery:
+    """The newest ``MOST`` signals of a filter without words; an index has all that is asked of them."""
+    matching = select(*columns).where(*matching_but_words(chosen))
+    return matching.order_by(Signal.published_at.desc(), Signal.id.desc()).limit(MOST).subquery()
+
+
+def _counted(session: Session, chosen: SignalFilter, ids: Sequence[int] | None) -> tuple[Rows, Rows, Rows]:
+    """By the day of their article: signals by kind, their articles by sentiment, and by publisher. Of ``ids``, else of the filter."""
+    columns = (DAY_OF_SIGNAL.label("day"), Signal.kind, Signal.publisher_id, Signal.article_id, Signal.analysis_id)
+    newest = _newest(chosen, *columns) if ids is None else select(*columns).where(among(Signal.id, ids)).subquery()
+    day, kind, publisher, sentiment = newest.c.day, newest.c.kind, newest.c.publisher_id, Analysis.sentiment
+    found = session.execute(
+        select(day, kind, sentiment, publisher, func.count(), func.count(newest.c.article_id.distinct()))
+        .join(Analysis, Analysis.id == newest.c.analysis_id)
+        .group_by(func.grouping_sets(tuple_(day, kind), tuple_(day, sentiment), tuple_(day, publisher)))
+    ).all()
+    kinds = [(row[0], row[1], row[4]) for row in found if row[1] is not None]
+    moods = [(row[0], row[2], row[5]) for row in found if row[2] is not None]
+    return kinds, moods, [(row[0], row[3], row[5]) for row in found if row[3] is not None]
 
 
 def _mentioning(words: str, window: Window, *, without_samples: bool) -> Selection:

@@ -11,25 +11,34 @@ from core import reports
 from core.exports import Table
 from core.launching import readiness
 
+
+@st.fragment
+def of_days(by_signals: view.PublisherRows) -> None:
+    """What follows the choice of days, which runs this alone, not the cards above it."""
+    now = settings()
+    chosen = view.choose_days(now)
+    left, right = st.columns([7, 4], gap="medium")
+    with left:
+        view.trend(chosen)
+    with right:
+        view.strongest(chosen)
+    narrative(chosen, now)
+    left, right = st.columns([7, 4], gap="medium")
+    with left:
+        view.stories(chosen, now)
+    with right:
+        view.publishers(by_signals)
+        export_popover([Table.SIGNALS], signals=chosen.signals(), key="overview")
+
+
 st.title("Overview")
-today = read(lambda session: reports.today(session, readiness(settings())))
+now = settings()
+today = read(lambda session: reports.today(session, readiness(now)))
 if today.articles == 0:
     view.no_articles()
     st.stop()
-view.glance(today)
+view.glance(today, now)
 if read(reports.newest_article_day) is None:
     empty("**No signals yet.** Pick some articles and click Analyze: without a key that is free.", "articles", "Go to Articles")
     st.stop()
-chosen = view.choose_days()
-left, right = st.columns([7, 4], gap="medium")
-with left:
-    view.trend(chosen)
-with right:
-    view.strongest(chosen)
-narrative(chosen)
-left, right = st.columns([7, 4], gap="medium")
-with left:
-    view.stories(chosen)
-with right:
-    view.publishers()
-    export_popover([Table.SIGNALS], signals=chosen.signals(), key="overview")
+of_days(read(reports.publishers_by_signals))

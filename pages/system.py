@@ -1,7 +1,9 @@
-"""System: what the desk's parts do right now, what it runs on, its settings, its publishers, whom it believes, what it logged."""
+"""System: what goes on right now, what it runs on, settings, publishers, web sources, who may do what and who did, what was logged."""
 
 import streamlit as st
 
+from console.access_view import access
+from console.audit_view import audit_log
 from console.authority_view import authority_table
 from console.publishers_view import publishers_table
 from console.resources import settings
@@ -9,7 +11,7 @@ from console.schedule_view import schedule
 from console.settings_view import settings_from_outside, settings_on_screen
 from console.system_view import database, log, operation
 
-SECTIONS = ("Now", "Settings", "Schedule", "Publishers", "Web sources", "Database", "Log")
+SECTIONS = ("Now", "Settings", "Schedule", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
 
 st.title("System")
 now = settings()
@@ -27,6 +29,10 @@ match section:
         publishers_table()
     case "Web sources":
         authority_table()
+    case "Access":
+        access()
+    case "Audit":
+        audit_log()
     case "Database":
         database()
     case "Log":

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute, Route
 
-from console.api import articles, batches, costs, desk, documents, metrics, signals
+from console.api import articles, batches, costs, desk, documents, events, launches, metrics, signals
 from console.api.problems import Unforeseen, add_handlers
+from console.api.rates import Told
+from console.api.refusals import refusals
 from console.api.requests import Measured
 from console.api.serving import TURN, Serving, caller
 from core.configuration import Desk
@@ -30,13 +32,14 @@ def make_api(desk_of: Callable[[], Desk], *, wake: Callable[[], None] = lambda: 
     api.openapi = lambda: documents.document(api)  # type: ignore[method-assign]
     add_handlers(api)
     api.add_middleware(Unforeseen)
+    api.add_middleware(Told)
     api.add_middleware(Measured, requests=held.requests)
     api.include_router(documents.router)
-    api.include_router(desk.open_router, dependencies=[TURN], responses=documents.refusals(503))
+    api.include_router(desk.open_router, dependencies=[TURN], responses=refusals(503))
     guarded = [TURN, Depends(caller)]
-    common = documents.refusals(400, 401, 403, 422, 429, 503)
-    for router in (desk.router, metrics.router, articles.router, batches.router, signals.router, costs.router):
-        api.include_router(router, dependencies=guarded, responses=common)
+    common = refusals(400, 401, 403, 422, 429, 503)
+    for part in (desk, metrics, articles, batches, launches, events, signals, costs):
+        api.include_router(part.router, dependencies=guarded, responses=common)
     return api
 
 

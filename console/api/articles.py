@@ -1,7 +1,6 @@
 """Articles, publishers and categories over HTTP."""
 
 from dataclasses import asdict, replace
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.cursors import Page, as_page, beside, place_of
-from console.api.etags import tagged
-from console.api.fields import FARTHEST, Id, Moment, Name, PageAsked, Shape, Total, Words
+from console.api.etags import NOT_MODIFIED, tagged
+from console.api.fields import FARTHEST, Day, Id, Moment, Name, PageAsked, Shape, Total, Words
+from console.api.refusals import refusals
 from console.api.serving import Caller
 from console.api.signals import FoundSignal, found_signals
 from core import catalogue, launching, selection
@@ -123,7 +123,7 @@ class ListAsked(PageAsked):
     offset: int | None = Field(None, ge=0, le=FARTHEST, description="Rows to pass over, instead of a cursor.")
     publisher: list[Name] = Field([], max_length=50, description="Only of these publishers, by name. May be given several times.")
     q: Words = Field("", description="Words that stand in title or text, each also as the beginning of a longer one.")
-    since: date | None = Field(None, description="First UTC day.")
+    since: Day | None = Field(None, description="First UTC day.")
 
     @model_validator(mode="after")
     def _one_way(self) -> "ListAsked":
@@ -142,7 +142,7 @@ class ReadyAsked(ListAsked):
 
 
 class ArticlesAsked(ListAsked):
-    until: date | None = Field(None, description="Last UTC day, included.")
+    until: Day | None = Field(None, description="Last UTC day, included.")
     analysed: Analysed = Field(Analysed.ANY, description="With the current configuration.")
     ready: bool = Field(False, description="Only what is ready for analysis.")
     archived: bool | None = Field(False, description="Only what is archived; false: none of it.")
@@ -192,7 +192,7 @@ def articles(at: Caller, asked: Annotated[ArticlesAsked, Query()]) -> Articles:
     return at.with_settings(work)
 
 
-@router.get("/articles/{article_id}", response_model=ArticleDetail)
+@router.get("/articles/{article_id}", response_model=ArticleDetail, responses=refusals(404) | NOT_MODIFIED)
 def article(at: Caller, request: Request, article_id: Annotated[Id, Path()]) -> Response:
     """One article with its text, its analyses and the signals found in it. Sends an ETag."""
 
@@ -212,7 +212,7 @@ class NamesAsked(PageAsked):
     q: Words = Field("", description="Text that stands in the name.")
 
 
-@router.get("/publishers", response_model=Page[PublisherLine])
+@router.get("/publishers", response_model=Page[PublisherLine], responses=NOT_MODIFIED)
 def publishers(at: Caller, request: Request, asked: Annotated[NamesAsked, Query()]) -> Response:
     """Publishers with their figures: priority publishers first, then by name. Sends an ETag."""
     chosen = NamesAsked(q=asked.q)
@@ -225,7 +225,7 @@ class CategoriesAsked(NamesAsked):
     of: CategoryOf = Field(CategoryOf.ARTICLES, description="Those that sources give articles, or those that signals have (the first 100).")
 
 
-@router.get("/categories", response_model=Page[CategoryLine])
+@router.get("/categories", response_model=Page[CategoryLine], responses=NOT_MODIFIED)
 def categories(at: Caller, request: Request, asked: Annotated[CategoriesAsked, Query()]) -> Response:
     """Categories with how many there are of each. Sends an ETag."""
     chosen = CategoriesAsked(q=asked.q, of=asked.of)

@@ -9,8 +9,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from console.api.cursors import Page, cursor_of, place_of
-from console.api.etags import tagged
+from console.api.etags import NOT_MODIFIED, tagged
 from console.api.fields import Id, Moment, PageAsked, Shape, Usd
+from console.api.refusals import refusals
 from console.api.serving import Caller
 from core import batches
 from core.batch_figures import Quality, elapsed_seconds, quality
@@ -127,7 +128,7 @@ def list_batches(at: Caller, asked: Annotated[BatchesAsked, Query()]) -> Page[Ba
     )
 
 
-@router.get("/batches/{batch_id}", response_model=Batch)
+@router.get("/batches/{batch_id}", response_model=Batch, responses=refusals(404) | NOT_MODIFIED)
 def one_batch(at: Caller, request: Request, batch_id: Annotated[Id, Path()]) -> Response:
     """One batch: progress, records by state, costs, timing and quality. Sends an ETag, which holds once the batch has ended."""
     return tagged(request, at.read(lambda session: batch_of(session, batch_id, utc_now())))

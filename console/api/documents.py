@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from console.api.problems import MEDIA_TYPE, Fault, Problem
+from console.api.problems import Fault, Problem
 from core.health import versions
 
 router = APIRouter(include_in_schema=False)
@@ -108,11 +108,3 @@ def document(api: FastAPI) -> dict[str, Any]:
                     operation["security"] = [{"token": []}, {}]
         api.openapi_schema = made
     return api.openapi_schema
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What an endpoint may answer besides: problems of these statuses."""
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    words = {400: "Unreadable", 401: "No valid token", 403: "Not allowed", 404: "Not found", 409: "Not possible now"}
-    words |= {422: "Not valid", 429: "Too many requests", 503: "The database is away"}
-    return {status: {"description": words[status], "content": {MEDIA_TYPE: schema}} for status in statuses}

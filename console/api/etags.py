@@ -1,11 +1,12 @@
 """ETags: an answer that the client has already is not sent again."""
 
 import hashlib
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-NOT_MODIFIED = 304
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The client has it already (If-None-Match)"}}
 
 
 def tagged(request: Request, answer: BaseModel) -> Response:
@@ -14,7 +15,7 @@ def tagged(request: Request, answer: BaseModel) -> Response:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if _has(request.headers.get("if-none-match", ""), tag):
-        return Response(status_code=NOT_MODIFIED, headers=headers)
+        return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
 

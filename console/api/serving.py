@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from console.api.auth import actor_of_request
 from console.api.rates import Rates
 from console.api.requests import Requests
 from console.api.streams import Streams
+from console.api.watches import Watches
 from core.access import Actor
 from core.configuration import Desk
 from core.settings import Settings
@@ -30,6 +31,7 @@ class Serving:
     needs_token: bool
     rates: Rates = field(default_factory=Rates)
     requests: Requests = field(default_factory=Requests)
+    watches: Watches[Any] = field(default_factory=Watches)
     streams: Streams = field(default_factory=Streams)
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(REQUESTS_AT_ONCE))
 

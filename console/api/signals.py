@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from datetime import date
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,8 +11,9 @@ from starlette.responses import StreamingResponse
 
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.cursors import Page, beside, place_of
-from console.api.etags import tagged
-from console.api.fields import Asked, Id, Moment, Name, PageAsked, Shape, Total, Words
+from console.api.etags import NOT_MODIFIED, tagged
+from console.api.fields import Asked, Day, Id, Moment, Name, Note, PageAsked, Shape, Total, Words
+from console.api.refusals import refusals
 from console.api.serving import Caller, Desktop, serving
 from core import exports, reviews
 from core.agents.outputs import SignalKind, Stance, Timeframe, Verdict
@@ -160,8 +160,8 @@ class FilterAsked(Asked):
     publisher: list[Name] = Field([], max_length=50, description="By name.")
     minimum_confidence: float = Field(0, ge=0, le=1)
     q: Words = Field("", description="Words that stand in the signal or its article.")
-    since: date | None = Field(None, description="First UTC day of the article.")
-    until: date | None = Field(None, description="Last UTC day of the article, included.")
+    since: Day | None = Field(None, description="First UTC day of the article.")
+    until: Day | None = Field(None, description="Last UTC day of the article, included.")
     batch_id: Id | None = None
     article_id: Id | None = None
     samples: bool = Field(True, description="With those found in the invented articles that come with the desk.")
@@ -226,10 +226,29 @@ async def signals_jsonl(at: Caller, request: Request, asked: Annotated[FilterAsk
     return await _file(at, request, asked, Format.JSONL, "application/jsonl")
 
 
-@router.get("/signals/{signal_id}", response_model=ReviewedSignal)
+@router.get("/signals/{signal_id}", response_model=ReviewedSignal, responses=refusals(404) | NOT_MODIFIED)
 def signal(at: Caller, request: Request, signal_id: Annotated[Id, Path()]) -> Response:
     """One signal with its evidence, its newest research and its reviews. Sends an ETag."""
     return tagged(request, at.with_settings(lambda session, settings: reviewed_signal(session, signal_id, settings)))
+
+
+class Review(Asked):
+    """A decision on a signal."""
+
+    decision: Decision = Field(description="`withdrawn` makes it undecided again.")
+    note: Note | None = None
+
+
+@router.post("/signals/{signal_id}/review", responses=refusals(404, 409))
+def review(at: Caller, signal_id: Annotated[Id, Path()], asked: Review) -> ReviewedSignal:
+    """Decide on a signal; answers it as it stands then, with a verdict that was hidden before. It counts as blind if it was."""
+
+    def work(session: Session, settings: Settings) -> ReviewedSignal:
+        share = settings.blind_share
+        reviews.decide(session, signal_id, asked.decision, by=at.actor, note=asked.note, blind_share=share)
+        return reviewed_signal(session, signal_id, settings)
+
+    return at.change(work)
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------

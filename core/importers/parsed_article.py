@@ -42,6 +42,7 @@ class ParsedArticle:
     url: str | None = None
     external_id: str | None = None  # "<provider>:<its number>", such as "coindesk:52473886"
     guid: str | None = None  # unique within one publisher
+    row_key: str | None = None  # of another database's row: "<database>:<its key>"
     subtitle: str | None = None
     authors: str | None = None
     language: str = "en"
@@ -57,7 +58,7 @@ class ParsedArticle:
 
         A key is at most 500 characters; a longer one is replaced by its SHA-256.
         """
-        keys: list[str] = []
+        keys = [f"row:{self.row_key}"] if self.row_key else []
         if self.url and (address := canonical_url(self.url)):
             keys.append(f"url:{address}")
         if self.external_id:

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.size --articles 1000000 --folder /tmp/size-1m
 
 Makes the desk if it is not there (``size_data``), then measures, and prints Markdown. A page's work is the run of the script that
-Streamlit runs for it (``console/app.py`` with the page in it), in this process, through ``AppTest``: all of it from the address
-to the last element, the parsing of those for the test included, the browser not. It is opened as many times as asked, each time
-in a new session; then each of its filters is changed, choice after choice, in one session. Every statement that was sent is
+Streamlit runs for it (``console/app.py`` with the page in it), in this process: all of it from the address to the last element
+written for the browser (``visits``). It is opened as many times as asked, each time in a new session; then each of its filters is
+changed, choice after choice, in one session; where a filter stands in a fragment, that fragment runs. Every statement that was sent is
 explained: a sequential scan of a table that grows with the desk is reported, and makes the benchmark fail. Then ten browsers'
 worth of sessions click through a real ``signaldesk start``, whose memory is taken, and a warm page is timed in Chromium.
 """
@@ -27,7 +27,7 @@ import psutil
 import typer
 from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import event, text
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 
 from console import resources
 from core.agents.outputs import SignalKind, Verdict
@@ -41,6 +41,7 @@ from core.spending import Dimension as Spending
 from tests.benchmarks.clicks import a_console
 from tests.benchmarks.size_data import PUBLISHERS as publishers
 from tests.benchmarks.size_data import fill
+from tests.benchmarks.visits import Visit, visit
 from tests.browser.conftest import CHROMIUM_OPTIONS
 
 GROWING = frozenset(
@@ -108,12 +109,15 @@ class Figures:
     opened: list[float] = field(default_factory=list)
     changed: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    """Of this process, of each run: what a busy machine does not stretch."""
+    """Of the page's own thread, of each run: what a busy machine does not stretch."""
     in_database: list[float] = field(default_factory=list)
     """Of each run, opened or changed."""
     slowest: tuple[float, str] = (0.0, "")
     """The slowest change, and which it was."""
     statements: int = 0
+    """Of an opening."""
+    changed_statements: int = 0
+    """Of the change that sent most."""
 
 
 @dataclass
@@ -172,15 +176,15 @@ def main(
 
 def _tell(figures: dict[str, Figures]) -> None:
     typer.echo(
-        "| page | opened: median ms | 95 % ms | a filter changed: median ms | 95 % ms | slowest change | medians: database ms | CPU ms | statements |"
+        "| page | opened: median ms | 95 % ms | a filter changed: median ms | 95 % ms | slowest change | medians: database ms | CPU ms | statements: opened | changed, at most |"
     )
-    typer.echo("|---|---|---|---|---|---|---|---|---|")
+    typer.echo("|---|---|---|---|---|---|---|---|---|---|")
     for page, one in figures.items():
         changed = [f"{statistics.median(one.changed):.0f}", f"{at_95(one.changed):.0f}"] if one.changed else ["–", "–"]
         slowest = f"{one.slowest[0]:.0f} ({one.slowest[1]})" if one.changed else "–"
         opened = f"{statistics.median(one.opened):.0f} | {at_95(one.opened):.0f}"
         typer.echo(
-            f"| {page} | {opened} | {changed[0]} | {changed[1]} | {slowest} | {statistics.median(one.in_database):.0f} | {statistics.median(one.cpu):.0f} | {one.statements} |"
+            f"| {page} | {opened} | {changed[0]} | {changed[1]} | {slowest} | {statistics.median(one.in_database):.0f} | {statistics.median(one.cpu):.0f} | {one.statements} | {one.changed_statements or '–'} |"
         )
 
 
@@ -194,60 +198,39 @@ def at_95(values: list[float]) -> float:
 
 def measured(page: str, runs: int, listener: Listener, desk: Desk) -> Figures:
     """Open a page in new sessions, then change its filters in one."""
-    found = Figures()
+    found, scripts = Figures(), ScriptCache()
     for number in range(runs + 1):
-        session = a_session(page, desk, number)
+        session = a_session(page, desk, number, scripts)
         took = _run(session, listener, found)
         if number:  # the first one imports and fills caches
             found.opened.append(took)
             found.statements = listener.number
     for key, values in CHANGES[page].items():
         for value in values:
-            choose(session, key, value)
+            session.choose(key, value)
             took = _run(session, listener, found)
             found.changed.append(took)
+            found.changed_statements = max(found.changed_statements, listener.number)
             found.slowest = max(found.slowest, (took, f"{key}: {value}"))
     return found
 
 
-def a_session(page: str, desk: Desk, number: int) -> AppTest:
+def a_session(page: str, desk: Desk, number: int, scripts: ScriptCache) -> Visit:
     """A new session with the page before it."""
-    session = AppTest.from_file(str(CHECKOUT / "console" / "app.py"), default_timeout=120)
+    address = {}
     if page == "article":
         with desk.database.session() as reading:
-            session.query_params["id"] = str(reading.scalar(text("SELECT max(article_id) FROM signals")) - 37 * number)
-    if page != "overview":
-        session.switch_page(f"../pages/{page}.py")
-    return session
+            address["id"] = str(reading.scalar(text("SELECT max(article_id) FROM signals")) - 37 * number)
+    shown = "" if page == "overview" else f"../pages/{page}.py"
+    return visit(str(CHECKOUT / "console" / "app.py"), scripts, page=shown, address=address)
 
 
-def _run(session: AppTest, listener: Listener, found: Figures) -> float:
+def _run(session: Visit, listener: Listener, found: Figures) -> float:
     listener.seconds, listener.number = 0.0, 0
-    began, worked = time.perf_counter(), time.process_time()
-    session.run()
-    took = (time.perf_counter() - began) * 1000
-    found.cpu.append((time.process_time() - worked) * 1000)
-    assert not session.exception, session.exception[0].value
-    assert not [one for one in session.error if "went wrong" in one.value], session.error[0].value
+    run = session.run()
+    found.cpu.append(run.cpu)
     found.in_database.append(listener.seconds * 1000)
-    return took
-
-
-KINDS = ("text_input", "multiselect", "toggle", "selectbox", "slider", "button_group", "date_input", "checkbox")
-
-
-def choose(session: AppTest, key: str, value: Any) -> None:
-    """Set a widget, as a person would.
-
-    Raises:
-        LookupError: the page has no such widget.
-    """
-    for kind in KINDS:
-        for widget in session.get(kind):
-            if getattr(widget, "key", None) == key:
-                widget.set_value(value)  # type: ignore[attr-defined]
-                return
-    raise LookupError(f"no widget {key!r}")
+    return run.wall
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from core import batch_actions, batches, launching, reviews
-from core.access import local
+from core.access import ITSELF, local
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
@@ -52,7 +52,7 @@ def _fill(database: Database, settings: Settings, providers: LoopbackProviders) 
         "tavily_base_url": providers.url,
     }
     paid = Desk(database, settings.model_copy(update=with_keys))
-    load_samples(free, utc_now())
+    load_samples(free, utc_now(), by=ITSELF)
     with database.session() as session:
         newest = session.scalars(select(Article.id).order_by(Article.published_at.desc(), Article.id.desc())).all()
     _run(free, _launched(free, newest[OFFLINE]))

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from console.cli import app, main
 from core import reviews
-from core.access import local
+from core.access import ITSELF, local
 from core.clock import utc_now
 from core.configuration import Desk
 from core.database import Database
@@ -251,7 +251,7 @@ def test_an_export_has_the_filters_and_formats_of_the_screen(inside: Any, desk: 
 
 @pytest.mark.slow
 def test_estimate_analyze_status_export_on_the_samples_without_a_key(signaldesk: Any, inside: Any, desk: Desk, tmp_path: Path) -> None:
-    load_samples(desk, utc_now())
+    load_samples(desk, utc_now(), by=ITSELF)
     estimated = signaldesk("estimate", "-n", "3", "--json").json
     assert (estimated["articles"], float(estimated["usd"]), estimated["skipped"]) == (3, 0, 0)
     assert rows_of(desk, "SELECT count(*) FROM batch_sessions") == [(0,)]

@@ -69,6 +69,7 @@ NEEDS = {
     "reviews.decide_all": {REVIEW},
     "reviews.undo": {REVIEW},
     "reviews.undo_all": {REVIEW},
+    "samples.load_samples": {ARTICLES},
     "tokens.create": {ACCESS},
     "tokens.revoke": {ACCESS},
 }

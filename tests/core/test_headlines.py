@@ -7,7 +7,7 @@ from core import reviews
 from core.access import local
 from core.agents.outputs import SignalKind, Verdict
 from core.configuration import Desk
-from core.headlines import SharedStory, publisher_names, ranked, sample_signals_by_day, shared_stories, strongest
+from core.headlines import SharedStory, publisher_names, ranked, sample_signals_by_day, shared_stories, strongest, strongest_among
 from core.launching import readiness
 from core.models import Decision
 from core.reports import signals_by_day
@@ -56,6 +56,25 @@ def test_a_hidden_verdict_decides_nothing(desk: Desk, articles: Any) -> None:
         assert [(row.id, row.verdict) for row in hidden] == [(strong, None), (weak, None)]
         rows = signal_page(session, SignalFilter(), offset=0, size=5)
     assert [row.id for row in ranked(reversed(rows))] == [weak]
+
+
+def test_the_strongest_among_some_are_those_of_a_filter_that_finds_just_these(desk: Desk, articles: Any) -> None:
+    (article,) = articles(1, published_at=NOW)
+    strengths = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
+    ids = keep(desk, article, *[a_signal(confidence=strength) for strength in strengths])
+    validated(desk, ids[4])
+    validated(desk, ids[5])
+    validated(desk, ids[0], verdict=Verdict.CONTRADICTED, confidence_adjustment=-0.3)
+    with desk.database.session() as session:
+        reviews.decide(session, ids[1], Decision.REJECTED, by="ada")
+        reviews.decide(session, ids[2], Decision.ACCEPTED, by="ada")
+    with desk.database.session() as session:
+        for share in (0, 0.5, 1):
+            chosen = SignalFilter(blind_share=share)
+            for size in (2, 10):
+                assert strongest_among(session, ids, chosen, size) == strongest(session, chosen, size)
+        assert [row.id for row in strongest_among(session, ids[:4], SignalFilter(), 5)] == [ids[2], ids[3]]
+        assert strongest_among(session, [], SignalFilter(), 5) == []
 
 
 def test_a_story_of_several_publishers_with_its_facts(desk: Desk, articles: Any) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from core import launching, selection, spending
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.articles import set_active
 from core.configuration import Desk
@@ -34,7 +35,7 @@ def test_an_empty_desk_has_empty_pages(client: httpx.Client) -> None:
 def test_ready_articles_come_from_priority_publishers_first_and_page_by_page(client: httpx.Client, desk: Desk, articles: Any) -> None:
     plain, priority, short = articles(7), articles(5, publisher="CoinDesk"), articles(1, body="x" * 1_999)
     archived = articles(1)
-    desk.transaction(lambda session: set_active(session, archived, False))
+    desk.transaction(lambda session: set_active(session, archived, False, by=local("ada")))
     first = ok(client.get("/api/articles/analysis-ready", params={"limit": 4}))
     assert first["total"] == {"value": 12, "exact": True}
     assert {row["publisher"] for row in first["items"]} == {"CoinDesk"}
@@ -77,7 +78,7 @@ def test_an_article_is_whole_and_has_an_etag(client: httpx.Client, articles: Any
     again = client.get(f"/api/articles/{article}", headers={"If-None-Match": f'"other", W/{answer.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == answer.headers["etag"]
-    desk.transaction(lambda session: set_active(session, [article], False))
+    desk.transaction(lambda session: set_active(session, [article], False, by=local("ada")))
     assert client.get(f"/api/articles/{article}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 200
 
 
