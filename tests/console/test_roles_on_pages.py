@@ -42,7 +42,7 @@ def desk(database: Any, make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(guard, "stands", lambda: True)
     monkeypatch.setattr(person, "signed_in", lambda: Person(VERA, "Vera", None))
     rerun = st.rerun
-    monkeypatch.setattr(st, "rerun", lambda *, scope="app": rerun())  # this harness runs the whole page, also for a fragment's button
+    monkeypatch.setattr(st, "rerun", lambda **_scope: rerun())  # this harness runs the whole page, also for a fragment's button
     return desk
 
 
