@@ -15,11 +15,12 @@ from console.api.serving import Caller, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
+from core.broker import broker_state
 from core.budget import utc_day
 from core.clock import utc_now
-from core.health import versions
+from core.health import versions, what_is_missing
 from core.launching import readiness
-from core.models import BatchStatus, RecordStatus
+from core.models import BatchStatus, RecordStatus, WorkerKind
 from core.settings import Settings
 
 open_router = APIRouter(tags=["desk"])
@@ -55,8 +56,21 @@ class WorkerLine(Shape):
     pid: int
     started_at: Moment
     heartbeat_at: Moment
+    kind: WorkerKind
+    name: str
+    slots: int | None = Field(description="Celery's tasks that it runs at once; null for what runs none.")
+    tasks: int = Field(description="Of them those that ran at its last heartbeat.")
     in_work: int = Field(description="Articles that it holds.")
     batches: list[int] = Field(description="Of these batches.")
+
+
+class BrokerLine(Shape):
+    """Redis, where Celery runs the batches."""
+
+    address: str = Field(description="Without name and password.")
+    waiting: int | None = Field(description="Tasks in the queue; null while it is away.")
+    taken: int | None = Field(description="Tasks with workers.")
+    trouble: str | None = Field(description="Why it does not answer.")
 
 
 class ProviderLine(Shape):
@@ -98,7 +112,10 @@ class Status(Shape):
     running_batches: int
     open_records: dict[RecordStatus, int] = Field(description="Articles of batches that have not ended, by state.")
     queue: QueueFigures
+    executor: str = Field(description="Who runs batches: pool or celery.")
     workers: list[WorkerLine] = Field(description="Newest heartbeat first.")
+    broker: BrokerLine | None = Field(description="Null where none is set.")
+    missing: list[str] = Field(description="Processes that the desk needs and that do not live, with how to start each.")
     budgets: list[BudgetLine] = Field(description="Today's and this month's.")
     providers: list[ProviderLine] = Field(description="Those with a call in flight or within the last hour.")
 
@@ -188,6 +205,9 @@ def status(at: Caller) -> Status:
         running_batches=sum(found.batches[one] for one in BatchStatus.claimable()),
         open_records=found.records,
         queue=QueueFigures(waiting=Total.of(found.queue.waiting), paused=Total.of(found.queue.paused), in_work=found.queue.in_work),
+        executor=at.desk.environment.executor,
+        broker=BrokerLine.model_validate(broker) if (broker := broker_state(at.desk.environment)) else None,
+        missing=what_is_missing(found.workers, at.desk.environment, now),
         workers=[
             WorkerLine(
                 owner=one.owner,
@@ -195,6 +215,10 @@ def status(at: Caller) -> Status:
                 pid=one.pid,
                 started_at=one.started_at,
                 heartbeat_at=one.heartbeat_at,
+                kind=one.kind,
+                name=one.name,
+                slots=one.slots,
+                tasks=one.tasks,
                 in_work=sum(number for _, number in one.runs),
                 batches=[batch_id for batch_id, _ in one.runs],
             )
