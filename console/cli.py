@@ -26,7 +26,7 @@ from console.printing import notes, print_batch, print_estimate, print_json
 from console.settings_command import show_settings
 from console.smoke import smoke
 from console.words import money
-from console.worker_cli import worker
+from console.worker_cli import beat, worker
 from core import batch_actions, batches, launching, logs, records, reports
 from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
@@ -34,6 +34,7 @@ from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, SettingsError
+from core.executors import executor_of
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
 from core.models import BatchStatus, RecordStatus
@@ -256,6 +257,8 @@ app.command()(export)
 app.command()(backup)
 app.command()(restore)
 app.command()(prices)
+app.command()(worker)
+app.command()(beat)
 app.command("settings")(show_settings)
 app.command()(smoke)
 app.command()(worker)
@@ -319,8 +322,6 @@ def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_j
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     """Run an executor in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
-    from core.executors import executor_of  # the agents' libraries are slow to import, and only this needs them
-
     executor = executor_of(desk)
     executor.start()
     columns = (

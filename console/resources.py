@@ -17,10 +17,8 @@ from console.import_jobs import ImportJobs
 from core import review_queue
 from core.access import Permission
 from core.configuration import Desk
-from core.dispatching import Dispatching
 from core.errors import DatabaseUnavailable
-from core.executors import executor_of
-from core.orchestrator import Orchestrator
+from core.executors import Executor, executor_of
 from core.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -28,7 +26,7 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _desk: Desk | None = None
-_executor: Orchestrator | Dispatching | None = None
+_executor: Executor | None = None
 _imports: ImportJobs | None = None
 
 
@@ -42,7 +40,7 @@ def open_desk(environment: Settings | None = None) -> Desk:
     with _lock:
         if _desk is None:
             desk = Desk.open(environment or load_settings())
-            _executor = executor_of(desk)
+            _executor = executor_of(desk, schedules=True)
             _executor.start()
             _desk = desk
         return _desk

@@ -126,7 +126,7 @@ def _actions(progress: Progress) -> None:
     if progress.status in BatchStatus.open():
         with row.popover("Cancel", icon=":material/cancel:", key=f"cancel-run-{progress.id}", **permit(Permission.RUN)):
             st.write("What is done is kept. What waits will not run.")
-            if st.button("Cancel this run", key="cancel", type="primary"):
+            if st.button("Cancel this run", key="cancel", type="primary", **permit(Permission.RUN)):
                 do(lambda session, by: batch_actions.cancel(session, progress.id, by=by, now=utc_now()))
 
 

@@ -124,7 +124,7 @@ def _others(article_filter: ArticleFilter, chosen: Selection, number: int, now: 
         return
     with row.popover("Archive", icon=":material/archive:", key="archive", **use):
         st.markdown(f"Take **{number:,}** out of work? They are analysed no more and no source of research; what was found in them stays.")
-        if st.button(f"Archive {number:,}", type="primary", key="archive-now") and attempt(partial(_set_active, chosen, now, False)):
+        if st.button(f"Archive {number:,}", type="primary", key="archive-now", **use) and attempt(partial(_set_active, chosen, now, False)):
             st.rerun()
 
 

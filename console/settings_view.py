@@ -16,7 +16,15 @@ from core.settings import Settings, choices, expected, on_screen_fields, read_fr
 
 GROUPS = {
     "Analysis": ("model", "research_provider", "minimum_confidence", "searches_per_article", "max_output_tokens", "minimum_body_chars"),
-    "Runs": ("concurrency", "max_attempts", "call_timeout_seconds", "failure_share", "failure_minimum", "failure_most"),
+    "Runs": (
+        "concurrency",
+        "concurrency_over_all",
+        "max_attempts",
+        "call_timeout_seconds",
+        "failure_share",
+        "failure_minimum",
+        "failure_most",
+    ),
     "Review": ("blind_share", "claim_minutes"),
     "Money": ("daily_budget", "monthly_budget", "cost_ceiling_per_article", "tavily_usd_per_credit"),
 }

@@ -225,7 +225,7 @@ def correction_form(signal: SignalDetail) -> None:
         timeframe = st.selectbox(
             "Timeframe", times, times.index(signal.corrected_timeframe or signal.timeframe), format_func=lambda one: one.value
         )
-        if st.form_submit_button("Save the correction", type="primary"):
+        if st.form_submit_button("Save the correction", type="primary", **permit(Permission.REVIEW)):
             correction = Correction(category, description, timeframe)
             if attempt(lambda: state.act(lambda session, by: reviews.correct(session, signal.id, correction, by=by))):
                 st.rerun()

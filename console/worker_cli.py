@@ -1,6 +1,7 @@
-"""``signaldesk worker``: the processes beside the console where Celery runs the batches."""
+"""``signaldesk worker`` and ``signaldesk beat``: the processes beside the console where Celery runs the batches."""
 
-import logging
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -34,10 +35,27 @@ def worker(
     raise typer.Exit(code)
 
 
+def beat() -> None:
+    """Run the schedule (fetching, the nightly run, housekeeping) until told to end; where Celery runs the batches the console does not.
+
+    Several do no harm: each job is done once.
+    """
+    settings = _celery_settings("beat")
+    from core.dispatching import Dispatching
+
+    ending = threading.Event()
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, lambda *_: ending.set())
+    with Desk.open(settings) as desk:
+        running = Dispatching(desk, schedules=True)
+        running.start()
+        typer.echo("Signal Desk: the schedule runs.", err=True)
+        ending.wait()
+        running.stop()
+
+
 def _celery_settings(command: str) -> Settings:
     settings = load_settings()
     if settings.executor != "celery":
         raise SettingsError(f"'signaldesk {command}' is for Celery. Set SIGNALDESK_EXECUTOR=celery and CELERY_BROKER_URL.")
-    if settings.database_url is None:
-        logging.getLogger(__name__).info("the embedded database is shared with the other processes of this data directory")
     return settings

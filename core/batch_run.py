@@ -75,7 +75,9 @@ async def open_line(desk: Desk, batch_id: int, owner: str, *, sleep: Sleep = asy
         if web is not None:
             await stack.enter_async_context(web)
         account = Account(desk, GroupCommit(desk), settings, Pace(width), owner, batch_id, sleep=sleep)
+        logger.info("the batch runs here with %s, %d articles at a time", configuration.model, width)
         yield Line(Pipeline(account, configuration, model, web), width, settings.concurrency_over_all)
+    logger.info("the batch runs here no longer")
 
 
 def use_database_threads(name: str) -> None:
@@ -115,7 +117,7 @@ class BatchRun:
             NotFound: there is no such batch.
             DatabaseUnavailable: the server stays away.
         """
-        with tracing.span("batch", batch_id=self.batch_id):
+        with tracing.span("batch" if self._chunk is None else "chunk", batch_id=self.batch_id):
             try:
                 async with self._line() as line:
                     await self._run(line)

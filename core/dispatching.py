@@ -74,11 +74,12 @@ def pause_seconds(failures: int) -> float:
 
 
 class Dispatching:
-    """A console's part where Celery runs the batches: it looks after them, and runs none. As ``Orchestrator`` to those who own it."""
+    """A console's part where Celery runs the batches, and the beat's, which ``schedules``: they look after them, and run none."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, *, schedules: bool = False) -> None:
         self.shared = Shared()
-        self._supervisor = Supervisor(desk, self.shared, Role(WorkerKind.CONSOLE, Dispatcher(desk).look))
+        kind = WorkerKind.BEAT if schedules else WorkerKind.CONSOLE
+        self._supervisor = Supervisor(desk, self.shared, Role(kind, Dispatcher(desk).look, schedules=schedules))
 
     def start(self) -> None:
         """Begin to look for work."""

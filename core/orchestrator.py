@@ -28,14 +28,17 @@ ABORT_SECONDS = 10.0
 
 
 class Orchestrator:
-    """Owns this process's batch threads. ``start`` and ``stop`` may be called from any thread."""
+    """Owns this process's batch threads. ``start`` and ``stop`` may be called from any thread.
 
-    def __init__(self, desk: Desk) -> None:
+    With ``schedules`` its supervisor does the long jobs of the schedule too.
+    """
+
+    def __init__(self, desk: Desk, *, schedules: bool = False) -> None:
         self.desk = desk
         self.shared = Shared()
         self._pool = ThreadPoolExecutor(max_workers=BATCHES_AT_ONCE, thread_name_prefix="batch")
         self._running: dict[int, Future[None]] = {}
-        self._supervisor = Supervisor(desk, self.shared, Role(WorkerKind.POOL, self._take_open_batches))
+        self._supervisor = Supervisor(desk, self.shared, Role(WorkerKind.POOL, self._take_open_batches, schedules=schedules))
 
     def start(self) -> None:
         """Begin to look for work."""

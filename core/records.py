@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core import audit, kept_answers
 from core.access import Actor, Permission
-from core.budget import settle_forgotten, settle_orphans
+from core.budget import settle_orphans
 from core.database import CLAIM_LOCKS, among
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker, WorkerKind
@@ -196,7 +196,6 @@ def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
     stale = session.scalars(select(Worker.owner).where(Worker.heartbeat_at < now - LEASE)).all()
     gone = sorted({*dead, *stale})
     settle_orphans(session, gone, now=now)
-    settle_forgotten(session, now=now)
     expired = (
         select(BatchRecord.id)
         .where(

@@ -9,7 +9,8 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from core.settings import SECRET_CHARS, SIGN_IN, Settings, choices, expected, on_screen_fields, variables
+from core.setting_checks import SECRET_CHARS
+from core.settings import SIGN_IN, Settings, choices, expected, on_screen_fields, variables
 
 SECTIONS = {
     "database_url": "Where things are",

@@ -6,13 +6,11 @@ is shown as fixed. ``Settings`` is a value: read it once per action with ``core.
 """
 
 import os
-import re
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
@@ -30,6 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from core import setting_checks as checks
 from core.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -41,9 +40,7 @@ USD = Annotated[Decimal, Field(ge=0, le=999_999, decimal_places=6)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
 Names = Annotated[frozenset[str], NoDecode]
 """Comma-separated in the environment; kept in lower case."""
-SECRET_CHARS = 32
-"""Shortest cookie secret and API token: what a generator gives, not what somebody thinks up."""
-
+ADDRESSES = ("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
 SIGN_IN = ("oidc_client_id", "oidc_client_secret", "oidc_metadata_url", "public_url", "cookie_secret")
 """The fields that turn sign-in on, all of them or none."""
 
@@ -174,63 +171,19 @@ class Settings(BaseSettings):
         default_factory=dict, description="USD per million tokens for models without a known price."
     )
 
-    @field_validator("database_url")
-    @classmethod
-    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-            raise ValueError("must begin with postgresql://")
-        return value
-
-    @field_validator("celery_broker_url")
-    @classmethod
-    def _redis_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
-            raise ValueError("must begin with redis:// or rediss://")
-        return value
+    _database = field_validator("database_url")(checks.postgres_address)
+    _broker = field_validator("celery_broker_url")(checks.redis_address)
+    _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
+    _addresses = field_validator("admins")(checks.email_addresses)
+    _secrets = field_validator("cookie_secret", "api_token")(checks.not_to_be_guessed)
+    _origin = field_validator("public_url")(checks.origin)
+    _http = field_validator(*ADDRESSES)(checks.http_address)
 
     @model_validator(mode="after")
     def _celery_has_a_broker(self) -> Self:
         if self.executor == "celery" and self.celery_broker_url is None:
             raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
         return self
-
-    @field_validator("admins", "allowed_hosts", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [name for part in value.split(",") if (name := part.strip().lower())] if isinstance(value, str) else value
-
-    @field_validator("admins")
-    @classmethod
-    def _addresses(cls, value: frozenset[str]) -> frozenset[str]:
-        if wrong := sorted(name for name in value if not re.fullmatch(r"[^@\s;<>]+@[^@\s;<>]+", name)):
-            raise ValueError(f"must be e-mail addresses, separated by commas; '{wrong[0]}' is none")
-        return value
-
-    @field_validator("cookie_secret", "api_token")
-    @classmethod
-    def _not_to_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SECRET_CHARS:
-            raise ValueError(f"must have at least {SECRET_CHARS} characters")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _only_an_origin(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
-            raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
-        return f"{parts.scheme}://{parts.netloc.lower()}"
-
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
 
     @cached_property
     def fixed_by_environment(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The supervisor: a thread that every process which has to do with batches runs, be it a console, a worker or the beat.
 
-It sends heartbeats, takes back what dead workers held, folds the roll-ups, tells alerts, and looks for work every two seconds.
-What it does with the work it finds is the process's own: the pool runs it, with Celery it is sent.
+It sends heartbeats, does what the schedule has due, tells alerts, and looks for work every two seconds. What it does with the
+work it finds is the process's own: the pool runs it, with Celery it is sent.
 """
 
 import contextlib
@@ -18,12 +18,14 @@ from datetime import UTC, datetime
 
 import psutil
 
-from core import records, rollups, spending
+from core import records
 from core.alerts import tell_alerts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable
 from core.models import WorkerKind
+from core.schedule import Job
+from core.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class Role:
     name: str = ""
     slots: int | None = None
     tasks: Callable[[], int] = lambda: 0
+    schedules: bool = False
+    """It does the schedule's long jobs too: it fetches, and launches at night."""
 
 
 class Supervisor:
@@ -69,6 +73,7 @@ class Supervisor:
         self.desk = desk
         self.shared = shared
         self.role = role
+        self._scheduler = Scheduler(desk, shared.owner, long_too=role.schedules)
         self._awake = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
@@ -85,6 +90,7 @@ class Supervisor:
         self.shared.stopping.set()
         self._awake.set()
         self._thread.join(timeout=SUPERVISE_SECONDS + 5)
+        self._scheduler.stop()
 
     def sign_off(self) -> None:
         """Give back whatever this process still holds; the process ends."""
@@ -95,7 +101,7 @@ class Supervisor:
             logger.warning("could not sign off: %s", error)
 
     def _supervise(self) -> None:
-        beat_at = recover_from = fold_at = datetime.min.replace(tzinfo=UTC)
+        beat_at = recover_from = datetime.min.replace(tzinfo=UTC)
         first = True
         while not self.shared.stopping.is_set():
             now = utc_now()
@@ -103,12 +109,10 @@ class Supervisor:
                 if (now - beat_at).total_seconds() >= records.HEARTBEAT_SECONDS:
                     dead = self._dead_neighbours() if first else []
                     self._heartbeat(now)
-                    beat_at, first = now, False
-                    if now >= recover_from:
+                    if first:
                         self._recover(dead, now)
-                if now >= fold_at:
-                    self._fold()
-                    fold_at = now + rollups.FOLD_EVERY
+                    beat_at, first = now, False
+                self._scheduler.look(now, without=frozenset({Job.LEASES}) if now < recover_from else frozenset())
                 tell_alerts(self.desk, now)
                 self.role.look(now)
             except DatabaseUnavailable as error:
@@ -141,11 +145,6 @@ class Supervisor:
         with self.desk.database.session() as session:
             if queued := records.recover(session, dead, now=now):
                 logger.warning("%d records of dead workers are queued again", queued)
-
-    def _fold(self) -> None:
-        with self.desk.database.session() as session:
-            rollups.fold(session)
-            spending.fold(session)
 
     def _dead_neighbours(self) -> list[str]:
         """Workers registered from this host whose process is gone: theirs can be taken back at once, without waiting for the lease."""

@@ -100,7 +100,7 @@ def fetch_coindesk(
     Source: developers.coindesk.com/documentation/data-api/news_v1_article_list
     """
     cutoff, to_ts = int((now - timedelta(hours=hours)).timestamp()), int(now.timestamp())
-    _require_web_address(base_url)
+    require_web_address(base_url)
     api_key = (api_key or "").strip()
     if not (api_key.isascii() and api_key.replace("-", "").replace("_", "").isalnum()) and api_key:
         raise ImportRefused("COINDESK_API_KEY holds characters that no key has. Copy it again.")
@@ -144,7 +144,7 @@ def _coindesk_rows(client: httpx.Client, url: str, api_key: str, timeout_s: floa
 
 def _follow(client: httpx.Client, url: str, max_bytes: int, timeout_s: float) -> FetchedSource:
     for _ in range(MAX_REDIRECTS + 1):
-        _require_web_address(url)
+        require_web_address(url)
         answer = _get(client, url, max_bytes, timeout_s)
         if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers:
             try:
@@ -233,7 +233,7 @@ def _wait(state: RetryCallState) -> float:
     return 0.5 * 2.0 ** (state.attempt_number - 1)
 
 
-def _require_web_address(url: str) -> None:
+def require_web_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         scheme, host, credentials = parts.scheme.lower(), parts.hostname, parts.username is not None or parts.password is not None

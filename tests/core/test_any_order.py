@@ -164,7 +164,7 @@ class Batch:
             elif action == "retry_failed":
                 batch_actions.retry_failed(session, self.batch_id, by=ANN)
             else:
-                getattr(batch_actions, action)(session, self.batch_id, "Asked by ada.")
+                getattr(batch_actions, action)(session, self.batch_id, "Asked by ada.", by=ANN)
 
         if self.possible(work):
             once = self.picture()

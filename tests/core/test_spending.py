@@ -126,6 +126,7 @@ def test_a_dead_workers_calls_and_forgotten_ones_count_at_their_worst_case(desk:
     enter(desk, call("0.30", batch_id=batch[0]), owner="dead")
     enter(desk, call("0.20"), now=NOW - timedelta(hours=2), owner="alive")
     desk.transaction(lambda session: records.recover(session, ["dead"], now=NOW))
+    desk.transaction(lambda session: budget.settle_forgotten(session, now=NOW))
     used = desk.transaction(lambda session: spending.usage(session, since=LONG_AGO))
     assert (used.calls, used.unknown_calls, used.usd, used.unknown_usd) == (2, 2, D("0.5"), D("0.5"))
     assert_as_the_ledger(desk)

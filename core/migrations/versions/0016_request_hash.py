@@ -1,14 +1,14 @@
 """What was asked for under an idempotency key: the same key with another request is refused
 
 Revision: 0016
-Follows: 0012
+Follows: 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0012"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
