@@ -261,7 +261,6 @@ app.command()(worker)
 app.command()(beat)
 app.command("settings")(show_settings)
 app.command()(smoke)
-app.command()(worker)
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
