@@ -12,6 +12,8 @@ from core.article_filter import Analysed, ArticleFilter, Order, Readiness
 from core.articles import PublisherRow, publisher_key, publishers
 from core.clock import utc_now
 from core.paging import Count
+from core.selection import words_in_articles
+from core.text_search import Words
 
 FIRST_DAY = date(1990, 1, 1)
 LATER = timedelta(days=366)
@@ -35,13 +37,14 @@ def filters(readiness: Readiness) -> ArticleFilter:
     order = first[4].selectbox("Order", list(Order), key="order", bind="query-params", format_func=lambda one: one.value)
     asked = ArticleFilter(order=order, ready_only=False, publishers=chosen, text=text or "", since=since, until=until, archived=False)
     second = st.container(horizontal=True, vertical_alignment="center", gap="small", key="article-facets")
+    words = read(lambda session: words_in_articles(session, asked.text))
     with second:
-        return _facets(asked, readiness)
+        return _facets(asked, readiness, words)
 
 
-def _facets(asked: ArticleFilter, readiness: Readiness) -> ArticleFilter:
+def _facets(asked: ArticleFilter, readiness: Readiness, words: Words | None) -> ArticleFilter:
     """The choices of the second row, each with its count."""
-    counted = read(lambda session: facets(session, asked, readiness, {"archived": {"archived": True}, "samples": IS_SAMPLE}))
+    counted = read(lambda session: facets(session, asked, readiness, {"archived": {"archived": True}, "samples": IS_SAMPLE}, words))
     archived = st.toggle(
         f"Archived ({_short(counted['archived'])})",
         key="archived",
@@ -57,7 +60,7 @@ def _facets(asked: ArticleFilter, readiness: Readiness) -> ArticleFilter:
     )
     asked = asked.model_copy(update={"archived": archived, "samples": samples})
     choices = {one.value: {"analysed": one} for one in Analysed} | {"ready": {"ready_only": True}}
-    counted = read(lambda session: facets(session, asked, readiness, choices))
+    counted = read(lambda session: facets(session, asked, readiness, choices, words))
     analysed = Analysed(
         _in_address(
             "analysed",

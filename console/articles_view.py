@@ -17,8 +17,10 @@ from console.words import number_in
 from core import launching, selection
 from core.article_facets import matched_among
 from core.article_filter import ArticleFilter, Readiness
-from core.selection import ArticleRow
+from core.article_rows import ArticleRow
+from core.paging import Page, Place
 from core.settings import Settings
+from core.text_search import Words
 
 PAGE_SIZE = 50
 PAGER_WIDTH = 440
@@ -50,7 +52,8 @@ def table(article_filter: ArticleFilter, now: Settings) -> Listed:
     shown = state.selected_view(article_filter)
     _bar_of_selected(shown)
     listed = shown or article_filter
-    found = read(lambda session: selection.count(session, listed, readiness))
+    words = read(lambda session: selection.words_in_articles(session, listed.text))
+    found = read(lambda session: selection.count(session, listed, readiness, words=words))
     if found.value == 0:
         _nothing(article_filter)
         return Listed("", [])
@@ -58,8 +61,12 @@ def table(article_filter: ArticleFilter, now: Settings) -> Listed:
         _bar(article_filter, found)
     signature = filter_key(listed)
     with st.container(width=PAGER_WIDTH):
-        page = paged(found, signature, lambda place: read(lambda session: selection.page_at(session, listed, readiness, place, PAGE_SIZE)))
+        page = paged(found, signature, lambda place: _page_at(listed, readiness, place, words))
     return _table(page.rows, listed, readiness)
+
+
+def _page_at(listed: ArticleFilter, readiness: Readiness, place: Place, words: Words | None) -> Page[ArticleRow]:
+    return read(lambda session: selection.page_at(session, listed, readiness, place, PAGE_SIZE, words))
 
 
 def _table(rows: list[ArticleRow], listed: ArticleFilter, readiness: Readiness) -> Listed:

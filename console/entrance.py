@@ -11,7 +11,7 @@ import streamlit as st
 
 from console import guard, person
 from console.binding import is_loopback
-from console.components import STYLE, show_error
+from console.components import STYLE, facts, show_error
 from console.navigation import pages
 from console.person import Person
 from console.resources import open_desk
@@ -50,7 +50,7 @@ def who_works_here(actor: Actor | None) -> None:
         return
     somebody = person.signed_in()
     with st.sidebar:
-        st.caption(f"{plain(somebody.name if somebody else actor.name)}  \n{plain(actor.name)} · {person.role_of(actor)}")
+        facts(somebody.name if somebody and somebody.name != actor.name else None, actor.name, person.role_of(actor))
         _sign_out()
 
 

@@ -16,8 +16,10 @@ from console.words import number_in
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publishers
-from core.signal_filter import Reviewed, SignalFilter, SignalOrder
+from core.paging import Page, Place
+from core.signal_filter import Reviewed, SignalFilter, SignalOrder, words_in_signals
 from core.signals import SignalDetail, SignalRow
+from core.text_search import Words
 from core.windows import Window
 
 PAGE_SIZE = 50
@@ -81,7 +83,8 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
 
 def table(signal_filter: SignalFilter) -> int | None:
     """One page of signals; returns the id of the chosen one (the first without a choice)."""
-    found = read(lambda session: signals.count_signals(session, signal_filter))
+    words = read(lambda session: words_in_signals(session, signal_filter.text))
+    found = read(lambda session: signals.count_signals(session, signal_filter, words))
     bar = st.container(horizontal=True, vertical_alignment="center")
     bar.markdown(f"**{found}** {'signal' if found.value == 1 else 'signals'}")
     with bar:
@@ -95,7 +98,7 @@ def table(signal_filter: SignalFilter) -> int | None:
         return None
     signature = filter_key(signal_filter)
     with st.container(width=PAGER_WIDTH):
-        shown = paged(found, signature, lambda place: read(lambda session: signals.signals_at(session, signal_filter, place, PAGE_SIZE)))
+        shown = paged(found, signature, lambda place: _page_at(signal_filter, place, words))
     rows, offset = shown.rows, shown.position
     frame = pd.DataFrame(
         {
@@ -134,6 +137,10 @@ def table(signal_filter: SignalFilter) -> int | None:
     )
     chosen = event.selection.rows or [cell[0] for cell in event.selection.get("cells") or []]
     return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
+
+
+def _page_at(signal_filter: SignalFilter, place: Place, words: Words | None) -> Page[SignalRow]:
+    return read(lambda session: signals.signals_at(session, signal_filter, place, PAGE_SIZE, words))
 
 
 def _state(row: SignalRow) -> list[str]:

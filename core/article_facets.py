@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from core.article_filter import ArticleFilter, Readiness
 from core.models import ArticleCell
 from core.paging import Count
-from core.selection import count, matching_among
+from core.selection import counts, matching_among, words_in_articles
+from core.text_search import Words
 
 FACET_BOUND = 1_000
 """Facets are exact up to here: they say which choice is worth a click, the list's own count says the rest."""
@@ -17,16 +18,22 @@ IS_SAMPLE: ColumnElement[bool] = ArticleCell.is_sample.is_(True)
 
 
 def facets(
-    session: Session, chosen: ArticleFilter, readiness: Readiness, choices: Mapping[str, Mapping[str, Any] | ColumnElement[bool]]
+    session: Session,
+    chosen: ArticleFilter,
+    readiness: Readiness,
+    choices: Mapping[str, Mapping[str, Any] | ColumnElement[bool]],
+    words: Words | None = None,
 ) -> dict[str, Count]:
-    """How many articles match ``chosen`` with each of ``choices``: values of its fields, or a condition more on ``article_cells``."""
-    found = {}
-    for name, choice in choices.items():
-        if isinstance(choice, ColumnElement):
-            found[name] = count(session, chosen, readiness, bound=FACET_BOUND, also=choice)
-        else:
-            found[name] = count(session, chosen.model_copy(update=dict(choice)), readiness, bound=FACET_BOUND)
-    return found
+    """How many articles match ``chosen`` with each of ``choices``: values of its fields, or a condition more on ``article_cells``.
+
+    ``words`` are those of its text, if looked up before.
+    """
+    words = words or words_in_articles(session, chosen.text)
+    each = [
+        (chosen, choice) if isinstance(choice, ColumnElement) else (chosen.model_copy(update=dict(choice)), None)
+        for choice in choices.values()
+    ]
+    return dict(zip(choices, counts(session, each, readiness, bound=FACET_BOUND, words=words), strict=True))
 
 
 def matched_among(session: Session, chosen: ArticleFilter, readiness: Readiness, ids: Iterable[int]) -> set[int]:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, and_, exists
+from sqlalchemy import ColumnElement, and_, any_, exists, literal, or_
 from sqlalchemy.orm import aliased
 
-from core.models import Analysis, Article, BatchRecord, BatchSession, BatchStatus, RecordStatus
+from core.models import Analysis, Article, ArticleCell, BatchRecord, BatchSession, BatchStatus, ListedArticle, RecordStatus
 from core.text_search import has_words
 
 A = type[Article]
@@ -111,6 +112,32 @@ def matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, art
     if article_filter.until:
         conditions.append(article.published_at < day_after(article_filter.until))
     return conditions
+
+
+def for_its_story(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
+    """Whether a listed article stands for its story."""
+    if not article_filter.as_stories:
+        return []
+    other, its_cell, cell = aliased(ListedArticle), aliased(ArticleCell), aliased(ArticleCell)
+    same = and_(other.story_id == ListedArticle.story_id, other.article_id != ListedArticle.article_id, its_cell.id == other.cell_id)
+
+    def fit(of: Any, row: Any) -> ColumnElement[bool]:
+        return and_(of.is_active, row.body_chars >= readiness.minimum_chars)
+
+    analysed = literal(readiness.configuration_hash) == any_(its_cell.analysed_with)
+    earlier = or_(
+        other.published_at < ListedArticle.published_at,
+        and_(other.published_at == ListedArticle.published_at, other.article_id < ListedArticle.article_id),
+    )
+    stands_before = or_(
+        and_(fit(its_cell, other), ~fit(cell, ListedArticle)), and_(fit(its_cell, other) == fit(cell, ListedArticle), earlier)
+    )
+    its_own = aliased(Article)
+    matches = exists().where(its_own.id == other.article_id, *matching_one_by_one(article_filter, readiness, its_own))
+    taken = exists().where(same, cell.id == ListedArticle.cell_id, stands_before, matches)
+    covered = exists().where(same, analysed)
+    left_out = or_(taken, covered) if article_filter.ready_only or article_filter.analysed is Analysed.NO else taken
+    return [or_(ListedArticle.story_id.is_(None), ~left_out)]
 
 
 def day_start(value: date) -> datetime:

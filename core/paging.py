@@ -25,7 +25,7 @@ Fetch = Callable[[Key | None, bool, int], list[tuple[Key, R]]]
 
 COUNT_BOUND = 10_000
 """Counts are exact up to here and "more than" beyond."""
-SIFTED_AT_MOST = 20_000
+SIFTED_AT_MOST = 10_000
 """Candidates that are looked at one by one for a page before another way is tried."""
 
 
@@ -138,16 +138,22 @@ def ordered_by(columns: Sequence[Any], *, falls: bool, back: bool) -> list[Colum
     return [column.desc() if falls != back else column.asc() for column in columns]
 
 
-def sifted(candidates: Fetch[int], passing: Callable[[list[int]], set[int]], otherwise: Fetch[int] | None = None) -> Fetch[int]:
+def sifted(
+    candidates: Fetch[int],
+    passing: Callable[[list[int]], set[int]],
+    otherwise: Fetch[int] | None = None,
+    likely: Callable[[int], int] | None = None,
+) -> Fetch[int]:
     """The rows of a stretch that pass a test which no index answers; ids in, ids out.
 
-    Candidates are fetched in their order and tested, ever more at once, until there are enough. After ``SIFTED_AT_MOST`` of them
+    Candidates are fetched in their order and tested, at first as many as are ``likely`` to hold what is wanted, then ever more at once,
+    until there are enough. After ``SIFTED_AT_MOST`` of them
     ``otherwise`` is asked instead.
     """
 
     def fetch(key: Key | None, back: bool, limit: int) -> list[tuple[Key, int]]:
         found: list[tuple[Key, int]] = []
-        at, tried, chunk = key, 0, max(2 * limit, 100)
+        at, tried, chunk = key, 0, min(likely(limit), 4_000) if likely else max(2 * limit, 100)
         while len(found) < limit:
             if otherwise is not None and tried >= SIFTED_AT_MOST:
                 return otherwise(key, back, limit)

@@ -16,7 +16,7 @@ from core.database import among
 from core.errors import NotPossible
 from core.models import Article, ReviewClaim, Signal, table_of
 from core.paging import ordered_by
-from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, with_words, words_frequency
+from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, words_in_signals
 
 HANDED_FOR = timedelta(days=1)
 """How long a signal waits for the colleague it was handed to."""
@@ -84,10 +84,11 @@ def _first_free(
 def _first(session: Session, open_ones: SignalFilter, part: Stretch, tried: Collection[int]) -> Select[int]:
     """The first signal of a stretch of the queue that was not tried."""
     statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where)
-    if open_ones.text.strip() and words_frequency(session, open_ones.text).is_common:
+    words = words_in_signals(session, open_ones.text)
+    if words is not None and words.ids is None:
         statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
-    elif open_ones.text.strip():
-        statement = statement.where(among(Signal.id, list(session.scalars(with_words(open_ones.text)))))
+    elif words is not None and words.ids is not None:
+        statement = statement.where(among(Signal.id, words.ids))
     if tried:
         statement = statement.where(~among(Signal.id, list(tried)))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=False))

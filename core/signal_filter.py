@@ -13,7 +13,7 @@ from core.agents.outputs import SignalKind, Timeframe, Verdict
 from core.article_filter import day_after, day_start
 from core.models import Analysis, Article, Decision, Publisher, Signal
 from core.selection import S
-from core.text_search import Frequency, frequency, has_words
+from core.text_search import UNKNOWN, Frequency, Words, frequency, has_words, looked_up
 
 CATEGORY: ColumnElement[str] = func.coalesce(Signal.corrected_category, Signal.category)
 DESCRIPTION: ColumnElement[str] = func.coalesce(Signal.corrected_description, Signal.description)
@@ -72,16 +72,23 @@ def has_signal_words(text: str) -> ColumnElement[bool]:
     return has_words(Signal.search, text) | has_words(Article.search, text)
 
 
-def with_words(text: str) -> Select[int]:
+def words_in_signals(session: Session, text: str) -> Words | None:
+    """Look a search text up, in signals themselves and in their articles, for all that is then read of the signals that have it; None for
+    a text without a word."""
+    if not text.strip():
+        return None
+    own, others = frequency(session, Signal.search, text), frequency(session, Article.search, text)
+    if own.is_common or others.is_common:
+        share = own.rows / max(own.of, 1) + others.rows / max(others.of, 1)
+        return Words(Frequency(round(min(share, 1) * own.of), own.of), None)
+    return Words(own, tuple(session.scalars(with_words(text, own, others))))
+
+
+def with_words(text: str, own: Frequency = UNKNOWN, others: Frequency = UNKNOWN) -> Select[int]:
     """Ids of the signals with the words, in themselves or in their article: each by its own index."""
-    own = select(Signal.id).where(has_words(Signal.search, text))
-    through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(has_words(Article.search, text))
-    return select(own.union(through_article).subquery().c.id)
-
-
-def words_frequency(session: Session, text: str) -> Frequency:
-    """Of the words in signals, by the more frequent of the two places where they may stand."""
-    return max(frequency(session, Article.search, text), frequency(session, Signal.search, text), key=lambda one: one.rows)
+    first = select(Signal.id).where(looked_up(Signal.search, text, own))
+    through_article = select(Signal.id).join(Article, Article.id == Signal.article_id).where(looked_up(Article.search, text, others))
+    return select(first.union(through_article).subquery().c.id)
 
 
 def matching_but_words(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:

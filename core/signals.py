@@ -30,9 +30,12 @@ from core.signal_filter import (
     matching_but_words,
     stretches,
     with_words,
-    words_frequency,
+    words_in_signals,
 )
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND, has_words, looked_at
+from core.text_search import TEXT_BOUND, Words, looked_at
+
+TESTED_SIGNALS = 600
+"""Signals that are tested, each with its article, to count those with a common word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +268,9 @@ def strongest_of_each(session: Session, signal_filters: Sequence[SignalFilter], 
     return list(session.scalars(union_all(*(select(one.c.id) for one in each))))
 
 
-def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size: int) -> Page[SignalRow]:
-    """The page at ``place`` of the signals that match, in the filter's order."""
-    found = walk(_fetches(session, signal_filter), place, size)
+def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size: int, words: Words | None = None) -> Page[SignalRow]:
+    """The page at ``place`` of the signals that match, in the filter's order. ``words`` are those of its text, if looked up before."""
+    found = walk(_fetches(session, signal_filter, words), place, size)
     by_id = signal_rows(session, found.rows, blind_share=signal_filter.blind_share)
     return Page([by_id[id_] for id_ in found.rows if id_ in by_id], found.previous, found.next, found.position)
 
@@ -295,27 +298,33 @@ def signal_rows(session: Session, ids: Sequence[int], *, blind_share: float = 0)
     return {row["id"]: SignalRow(**row) for row in rows}
 
 
-def _fetches(session: Session, signal_filter: SignalFilter) -> list[Fetch[int]]:
-    """How each stretch of the list is read: in its order, by the index of words, or in its order and tested for them."""
+def _fetches(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> list[Fetch[int]]:
+    """How each stretch of the list is read: in its order, among the few with the words, or in its order and tested for them."""
     parts = stretches(session, signal_filter)
-    if not signal_filter.text.strip():
-        return [partial(_nearest, session, signal_filter, part) for part in parts]
-    by_word = [partial(_nearest, session, signal_filter, part, worded=True) for part in parts]
-    if not words_frequency(session, signal_filter.text).is_common:
-        return list(by_word)
+    words = words or words_in_signals(session, signal_filter.text)
+    if words is None or words.ids is not None:
+        return [partial(_nearest, session, signal_filter, part, words) for part in parts]
     passing = partial(_passing, session, signal_filter.text)
-    return [sifted(partial(_nearest, session, signal_filter, part), passing, by) for part, by in zip(parts, by_word, strict=True)]
+    return [
+        sifted(
+            partial(_nearest, session, signal_filter, part, None),
+            passing,
+            partial(_nearest, session, signal_filter, part, words),
+            words.often.candidates,
+        )
+        for part in parts
+    ]
 
 
 def _nearest(
-    session: Session, signal_filter: SignalFilter, part: Stretch, key: Key | None, back: bool, limit: int, *, worded: bool = False
+    session: Session, signal_filter: SignalFilter, part: Stretch, words: Words | None, key: Key | None, back: bool, limit: int
 ) -> list[tuple[Key, int]]:
-    """The next signals of a stretch, with the words if ``worded``."""
+    """The next signals of a stretch, with the words if there are any."""
     statement = select(Signal.id, *part.columns[:-1]).where(
         *matching_but_words(signal_filter), *part.where, *beyond(part.columns, key, falls=part.falls, back=back)
     )
-    if worded:
-        statement = statement.where(Signal.id.in_(with_words(signal_filter.text)))
+    if words is not None:
+        statement = statement.where(_have(words, signal_filter.text))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=back)).limit(limit)
     return [((*values, id_), id_) for id_, *values in session.execute(ordered)]
 
@@ -325,30 +334,26 @@ def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
     return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text))))
 
 
-def count_signals(session: Session, signal_filter: SignalFilter) -> Count:
-    """How many signals match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some thousands finds."""
+def count_signals(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> Count:
+    """How many signals match, exact up to ``COUNT_BOUND``; with a common word up to what a look at some hundreds finds.
+
+    ``words`` are those of its text, if looked up before.
+    """
     matching, text = select(Signal.id).where(*matching_but_words(signal_filter)), signal_filter.text
-    if not text.strip():
+    words = words or words_in_signals(session, text)
+    if words is None:
         return _bounded(session, matching, COUNT_BOUND)
-    often = words_frequency(session, text)
-    if not often.is_common:
-        return _bounded(session, matching.where(Signal.id.in_(with_words(text))), COUNT_BOUND)
-    if often.is_everywhere:
-        with by_index(session):
-            ids = list(session.scalars(matching.limit(TESTED_AT_MOST + 1)))
-        return looked_at(ids, partial(_passing, session, text))
-    found: set[int] = set()
-    for place in (matching.where(has_words(Signal.search, text)), _through_article(matching, text)):
-        with by_index(session):
-            found.update(session.scalars(place.limit(TEXT_BOUND + 1)))
-        if len(found) > TEXT_BOUND:
-            return Count(TEXT_BOUND, exact=False)
-    return Count(len(found), exact=True)
+    if words.ids is not None:
+        return _bounded(session, matching.where(_have(words, text)), COUNT_BOUND)
+    plain = signal_filter.model_copy(update={"text": ""})  # in the list's order, since the page looks at the same ones
+    ids = walk(_fetches(session, plain), FIRST, TESTED_SIGNALS + 1).rows
+    found = looked_at(ids, partial(_passing, session, text), at_most=TESTED_SIGNALS)
+    return found if found.value or found.exact else _bounded(session, matching.where(_have(words, text)), TEXT_BOUND)
 
 
-def _through_article(statement: Select[int], text: str) -> Select[int]:
-    in_article = select(Article.id).where(Article.id == Signal.article_id, has_words(Article.search, text))
-    return statement.where(in_article.exists())
+def _have(words: Words, text: str) -> ColumnElement[bool]:
+    """Whether a signal has the words that were looked up."""
+    return Signal.id.in_(with_words(text)) if words.ids is None else among(Signal.id, words.ids)
 
 
 def _bounded(session: Session, matching: Select[int], bound: int) -> Count:

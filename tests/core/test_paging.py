@@ -142,6 +142,7 @@ def test_articles_page_by_page_are_those_of_a_launch(desk: Desk, articles: Any, 
 @pytest.mark.parametrize("common", [1, 10**9], ids=["walked", "looked up"])
 def test_a_common_word_is_found_as_a_rare_one(desk: Desk, articles: Any, monkeypatch: pytest.MonkeyPatch, common: int) -> None:
     monkeypatch.setattr(text_search, "COMMON", common)
+    monkeypatch.setattr(text_search, "PAGE", 0)
     articles(7, title="A greenhouse is heated")
     articles(5)
     filter_, ready = ArticleFilter(text="greenhouse"), launching.readiness(desk.environment)
