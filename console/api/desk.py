@@ -15,6 +15,7 @@ from console.api.serving import Caller, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
+from core.broker import broker_state
 from core.budget import utc_day
 from core.clock import utc_now
 from core.health import WorkerState, versions
@@ -97,6 +98,15 @@ class JobLine(Shape):
     result: str | None
 
 
+class BrokerLine(Shape):
+    """Redis, where Celery runs the batches."""
+
+    address: str = Field(description="Without name and password.")
+    waiting: int | None = Field(description="Tasks in the queue; null while it is away.")
+    taken: int | None = Field(description="Tasks with workers.")
+    trouble: str | None = Field(description="Why it does not answer.")
+
+
 class ProviderLine(Shape):
     """How a provider's calls went in the last hour."""
 
@@ -136,7 +146,9 @@ class Status(Shape):
     running_batches: int
     open_records: dict[RecordStatus, int] = Field(description="Articles of batches that have not ended, by state.")
     queue: QueueFigures
+    executor: str = Field(description="Who runs batches: pool or celery.")
     workers: list[WorkerLine] = Field(description="Newest heartbeat first.")
+    broker: BrokerLine | None = Field(description="Redis, where Celery runs the batches; null where none is set.")
     missing: list[str] = Field(description="Processes that the desk needs and that do not live, each with how to start it.")
     schedule: list[JobLine] = Field(description="What the desk does by itself.")
     budgets: list[BudgetLine] = Field(description="Today's and this month's.")
@@ -229,6 +241,8 @@ def status(at: Caller) -> Status:
         running_batches=sum(found.batches[one] for one in BatchStatus.claimable()),
         open_records=found.records,
         queue=QueueFigures(waiting=Total.of(found.queue.waiting), paused=Total.of(found.queue.paused), in_work=found.queue.in_work),
+        executor=at.desk.environment.executor,
+        broker=BrokerLine.model_validate(broker) if (broker := broker_state(at.desk.environment)) else None,
         workers=[WorkerLine.of(one, now) for one in found.workers],
         missing=found.missing,
         schedule=[JobLine.model_validate(job) for job in found.jobs],
