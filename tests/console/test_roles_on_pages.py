@@ -1,5 +1,6 @@
 """What somebody's role lets them see and press: a viewer looks at everything, and what they may not do is off and says why."""
 
+import ast
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,14 @@ SIGN_IN = {
     "cookie_secret": "0123456789abcdef0123456789abcdef",
 }
 PAGES = ("overview", "articles", "article", "runs", "review", "signals", "quality", "budget", "system")
-SYSTEM = ("Now", "Settings", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
+SYSTEM = ast.literal_eval(
+    next(
+        node.value
+        for node in ast.parse((CHECKOUT / "pages" / "system.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SECTIONS"
+    )
+)
+"""The System page's sections, as it has them."""
 VERA = "vera@example.org"
 Open = Callable[..., AppTest]
 
