@@ -21,6 +21,7 @@ from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
+from console.printing import announce
 from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, is_signed_in, streamlit_secrets
 from core import tokens
@@ -29,7 +30,6 @@ from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
-from core.logs import is_structured
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
@@ -86,11 +86,11 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     listener = _listen(place, port)
     take_over_streamlit()
     keep_tail(settings)
-    _announce("opening the database …")
+    announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now(), by=ITSELF)
-        _announce(f"{report.new} sample articles loaded.")
+        announce(f"{report.new} sample articles loaded.")
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     serving = uvicorn.Config(
@@ -117,14 +117,6 @@ def _has_tokens(settings: Settings) -> bool:
     """Whether an API token was made that is in force."""
     with Desk.open(settings) as desk:
         return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
-
-
-def _announce(words: str) -> None:
-    """Tell whoever waits for the start; in the form of the log where that is for machines."""
-    if is_structured():
-        logger.info("%s", words)
-    else:
-        typer.echo(f"Signal Desk: {words}", err=True)
 
 
 def _listen(place: Place, port: int) -> socket.socket:
