@@ -11,9 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from console import guard, person, resources
 from console.person import Person
-from core import batch_actions, launching, people
+from core import batch_actions, feeds, launching, people, schedule
 from core.access import Role
-from core.authorities import authorities
 from core.configuration import Desk
 from core.models import BatchSession, BatchStatus, Signal
 from core.selection import Selection
@@ -68,7 +67,8 @@ def filled(desk: Desk, articles: Any) -> Desk:
         lambda session: launching.launch(session, Selection.of_ids(ids[2:4]), desk.environment, by=ANN, now=NOW, budget=1)
     )
     desk.transaction(lambda session: batch_actions.pause(session, batch, by=ANN))
-    desk.transaction(authorities)
+    desk.transaction(lambda session: schedule.ensure_jobs(session, NOW))
+    desk.transaction(lambda session: feeds.add_feed(session, "https://news.example/feed.xml", by=ANN))
     return desk
 
 
