@@ -33,7 +33,8 @@ def restore(
     settings = load_settings()
     if settings.database_url is not None:
         raise NotPossible(
-            "This restores the embedded database, and DATABASE_URL names another. Unset it, or use pg_restore: the file is one of pg_dump."
+            "This restores the embedded database, and DATABASE_URL names another. Unset it, or use pg_restore on the server's own address:"
+            " the file is one of pg_dump, in its custom format."
         )
     with Desk.open(settings) as desk:
         desk.transaction(lambda session: backups.refuse_if_at_work(session, utc_now()))
@@ -58,5 +59,7 @@ def _kept(desk: Desk, name: str, now: datetime) -> Path:
 
 def _back_up(desk: Desk, file: Path) -> None:
     with notes.status("Backing up …"):
-        written = backups.back_up(desk.database, file, by=local(desk.environment.user))
+        direct = desk.environment.direct_database_url
+        straight = direct.get_secret_value() if direct else None
+        written = backups.back_up(desk.database, file, by=local(desk.environment.user), direct=straight)
     typer.echo(f"{file} ({size(written)})")

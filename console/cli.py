@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.access_cli import access, token
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
@@ -261,6 +262,8 @@ app.command()(worker)
 app.command()(beat)
 app.command("settings")(show_settings)
 app.command()(smoke)
+app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------

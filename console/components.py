@@ -225,22 +225,3 @@ def _turn_to(key: str, place: Place | None) -> None:
     else:
         st.query_params[PLACE] = f"{key}.{place.token}"
     st.rerun()
-
-
-def pager(total: int, size: int, key: str, *, exact: bool = True) -> int:
-    """Previous and next; returns the page's offset."""
-    last = max((total - 1) // size, 0)
-    name = f"page-{key}"
-    current = min(max(state.page_number(key), 0), last)
-    if total <= size:
-        return 0
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
-    if row.button("Previous", key=f"{name}-previous", icon=":material/chevron_left:", disabled=current == 0):
-        state.turn_to(key, current - 1)
-        st.rerun()
-    bound = f"{total:,}" if exact else f"more than {total:,}"
-    row.caption(f"{current * size + 1:,} to {min((current + 1) * size, total):,} of {bound}")
-    if row.button("Next", key=f"{name}-next", icon=":material/chevron_right:", disabled=current >= last):
-        state.turn_to(key, current + 1)
-        st.rerun()
-    return current * size

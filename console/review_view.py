@@ -87,8 +87,14 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     """Where the analyst is, and the claim on what is in view renewed; the next signal is taken when nothing is."""
     desk, moment = state.review_desk(), utc_now()
     signal = article = taken_by = None
-    if desk.current is None and (taken := review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)):
-        desk.show(taken)
+    decides = me.by.may(Permission.REVIEW)
+    if desk.current is None:
+        if decides:
+            taken = review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)
+        else:
+            taken = review_queue.first_open(session, signal_filter, passed_over=desk.trail)
+        if taken is not None:
+            desk.show(taken)
     if desk.current is not None:
         try:
             signal, article = signal_with_article(session, desk.current, signal_filter.blind_share)
@@ -96,7 +102,7 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
             desk.trail.remove(desk.current)
             state.flash("The signal in view was deleted with its article; this is the next one.", ":material/delete:")
             return _situation(session, signal_filter, me)
-        if signal.decision is None:
+        if signal.decision is None and decides:
             taken_by = review_queue.hold(session, signal.id, me, now=moment)
     return Situation(
         signal,
@@ -225,9 +231,8 @@ def _nothing_left(now: Situation, me: Claimant) -> None:
 
 
 def _hand_over(signal: SignalDetail, me: Claimant) -> None:
-    popover = st.popover(
-        "Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun", **permit(Permission.REVIEW)
-    )
+    use = permit(Permission.REVIEW)
+    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun", **use)
     if not popover.open:  # who ever reviewed is read when it is asked for, not at each key
         return
     with popover:

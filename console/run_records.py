@@ -1,11 +1,13 @@
 """The articles of a run: by state, by cause and by words of the title, a page at a time, with what can be done with each."""
 
+import hashlib
+
 import pandas as pd
 import streamlit as st
 
 from console import state
 from console.colours import RECORD_MARKS
-from console.components import pager
+from console.components import paged
 from console.navigation import to
 from console.permits import permit
 from console.resources import read
@@ -16,6 +18,7 @@ from core.access import Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.models import RecordStatus
+from core.paging import Count
 
 PAGE_SIZE = 100
 
@@ -62,14 +65,16 @@ def records_table(progress: Progress) -> None:
     if not total:
         st.caption("No article of this run matches.")
         return
-    view = f"records-{progress.id}-{'-'.join(statuses)}-{words}-{cause}"
-    offset = pager(total, PAGE_SIZE, view)
-    rows = read(
-        lambda session: records.rows(
-            session, progress.id, statuses=statuses, words=words, kind=cause or None, offset=offset, size=PAGE_SIZE
-        )
+    of_view = f"{progress.id}-{'-'.join(statuses)}-{words}-{cause}"
+    view = f"records-{hashlib.sha256(of_view.encode()).hexdigest()[:12]}"
+    page = paged(
+        Count(total, True),
+        view,
+        lambda place: read(
+            lambda session: records.page_at(session, progress.id, place, PAGE_SIZE, statuses=statuses, words=words, kind=cause or None)
+        ),
     )
-    chosen_row = _table(rows, f"{view}-{offset}")
+    chosen_row = _table(page.rows, f"{view}-{page.position}")
     if chosen_row is not None:
         _record(chosen_row)
 

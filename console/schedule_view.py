@@ -8,7 +8,6 @@ import streamlit as st
 from console import state
 from console.components import Cell, attempt, rows_of_facts, show_error
 from console.resources import change, read
-from console.words import duration
 from core.access import Permission
 from core.article_filter import ArticleFilter, Order
 from core.articles import publishers
@@ -46,10 +45,17 @@ def _table() -> None:
         st.info("The schedule has not begun yet; it does within seconds of the console's start.", icon=":material/schedule:")
         return
     lines: list[list[Cell]] = [
-        [row.kind.title, duration(row.every_seconds), _how_it_went(row), row.result, row.ended_at, row.next_at if row.enabled else "off"]
+        [row.kind.title, _every(row.every_seconds), _how_it_went(row), row.result, row.ended_at, row.next_at if row.enabled else "off"]
         for row in rows
     ]
     rows_of_facts("Schedule", ("Job", "Every", "Last run", "Result", "It ended", "Next"), lines)
+
+
+def _every(seconds: int) -> str:
+    for unit, size in (("day", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds % size == 0:
+            return unit if seconds == size and unit == "day" else f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _how_it_went(row: JobRow) -> str:
@@ -72,6 +78,7 @@ def _switches(rows: list[JobRow], may: bool) -> None:
                 state.flash(f"{row.kind.title}: {'on' if shown else 'off'}.")
                 st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Run now:", width="content")
         for job, kind in KINDS.items():
             asked = st.button(kind.title, key=f"job-now-{job}", icon=":material/play_arrow:", help=f"Now. {kind.help}", disabled=not may)
             if asked and attempt(partial(change, partial(run_now, name=job, by=state.actor(), now=utc_now()))):

@@ -17,7 +17,7 @@ from core.article_filter import ArticleFilter, Order
 from core.articles import delete_articles, publishers, set_active
 from core.clock import utc_now
 from core.errors import DeskError, NothingSelected
-from core.launching import Plan
+from core.launching import Outline
 from core.selection import Selection
 from core.settings import Settings
 
@@ -32,10 +32,10 @@ def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings)
             st.caption("Tick rows in the table, or select all that match. The cost appears here before anything is spent.")
             return
         try:
-            planned = read(lambda session: launching.plan(session, chosen, now))
+            planned = read(lambda session: launching.outline(session, chosen, now))
         except NothingSelected as error:
             st.caption(str(error))
-            _others(article_filter, chosen, 0, now)
+            _others(article_filter, chosen, None, now)
             return
         except DeskError as error:
             st.warning(str(error))
@@ -45,10 +45,10 @@ def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings)
             st.toggle(
                 "One article a story", key=state.ONE_PER_STORY, help="The others are skipped. A story of which one is analysed is left out."
             )
-            st.caption(plain(launching.stories_in_words(planned)))
+            st.caption(plain(f"{planned.about}{launching.stories_in_words(planned)}"))
         _cost(planned)
         if st.button(
-            f"Analyze {planned.estimate.articles:,}",
+            f"Analyze {planned.about}{planned.estimate.articles:,}",
             type="primary",
             icon=":material/bolt:",
             key="analyze",
@@ -56,15 +56,14 @@ def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings)
             **permit(Permission.RUN, disabled=not planned.runnable),
         ) and attempt(lambda: _launch(now)):
             st.rerun()
-        _others(article_filter, chosen, len(planned.runnable) + len(planned.skipped), now)
+        _others(article_filter, chosen, planned, now)
 
 
-def _what(chosen: Selection, planned: Plan, listed: Listed) -> None:
+def _what(chosen: Selection, planned: Outline, listed: Listed) -> None:
     """How many articles, and where they come from if that is not plain to see."""
-    number = len(planned.runnable) + len(planned.skipped)  # what would be skipped is selected, too, and said so below
-    st.markdown(
-        f"**{number:,} {'article' if number == 1 else 'articles'}** {'all that matched the filter' if chosen.filter else 'selected'}"
-    )
+    number = planned.articles  # what would be skipped is selected, too, and said so below
+    noun = "article" if number == 1 else "articles"
+    st.markdown(f"**{planned.about}{number:,} {noun}** {'all that matched the filter' if chosen.filter else 'selected'}")
     if chosen.filter:
         st.caption(plain(filter_in_words(chosen.filter)))
         return
@@ -94,28 +93,35 @@ def filter_in_words(chosen: ArticleFilter) -> str:
     return ", ".join(word for word in words if word) or "all articles"
 
 
-def _cost(planned: Plan) -> None:
+def _cost(planned: Outline) -> None:
     figures = planned.estimate
     columns = st.columns(2)
     columns[0].metric(
-        "Likely cost", money(figures.usd), help=f"At most {money(figures.usd_at_most)}: the ceiling per article times the articles."
+        "Likely cost",
+        f"{planned.about}{money(figures.usd)}",
+        help=f"At most {money(figures.usd_at_most)}: the ceiling per article times the articles.",
     )
-    columns[1].metric("Time", duration(figures.seconds))
+    columns[1].metric("Time", f"{planned.about}{duration(figures.seconds)}")
     basis = f"From {figures.measured_calls} recent calls." if figures.measured_calls else "From defaults: no recent calls yet."
     st.caption(f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches. {basis}")
-    if planned.skipped:
-        st.caption(f":material/skip_next: Skipped: {launching.reasons_in_words(planned.skipped)}.")
+    if not planned.is_exact:
+        st.caption(
+            f":material/info: More than {launching.PLANNED_AT_MOST:,} articles: figures are those of the newest of them, scaled."
+            " The launch takes each one that matches then."
+        )
+    if planned.reasons:
+        st.caption(f":material/skip_next: Skipped: {planned.about}{launching.reasons_in_words(planned.reasons)}.")
 
 
-def _others(article_filter: ArticleFilter, chosen: Selection, number: int, now: Settings) -> None:
-    """What can be done with a selection but to analyse it."""
+def _others(article_filter: ArticleFilter, chosen: Selection, planned: Outline | None, now: Settings) -> None:
+    """What can be done with a selection but to analyse it; None where nothing of it exists any more."""
     row = st.container(horizontal=True, gap="small", key="selection-actions")
-    if state.selected_view(article_filter) is None and number:
+    if state.selected_view(article_filter) is None and planned:
         row.button("Show", icon=":material/checklist:", key="show-selected", on_click=state.show_selected, args=(article_filter,))
     row.button("Clear", icon=":material/close:", key="clear-selection", on_click=state.clear_selection)
-    if not number:
+    if planned is None:
         return
-    use = permit(Permission.ARTICLES)
+    number, use = f"{planned.about}{planned.articles:,}", permit(Permission.ARTICLES)
     if article_filter.archived:
         if row.button("Restore", icon=":material/unarchive:", key="restore", **use) and attempt(partial(_set_active, chosen, now, True)):
             st.rerun()
@@ -123,8 +129,8 @@ def _others(article_filter: ArticleFilter, chosen: Selection, number: int, now: 
             _confirm_deletion(_ids(chosen, now))
         return
     with row.popover("Archive", icon=":material/archive:", key="archive", **use):
-        st.markdown(f"Take **{number:,}** out of work? They are analysed no more and no source of research; what was found in them stays.")
-        if st.button(f"Archive {number:,}", type="primary", key="archive-now", **use) and attempt(partial(_set_active, chosen, now, False)):
+        st.markdown(f"Take **{number}** out of work? They are analysed no more and no source of research; what was found in them stays.")
+        if st.button(f"Archive {number}", type="primary", key="archive-now", **use) and attempt(partial(_set_active, chosen, now, False)):
             st.rerun()
 
 

@@ -8,12 +8,14 @@ The worker also supervises, as consoles do, so that batches go on without any co
 import logging
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Any
 
 from celery import Celery, signals
 from celery.apps.worker import Worker
+from celery.exceptions import SecurityWarning
 
 from core.broker import QUEUE
 from core.celery_app import TASK, make_celery
@@ -71,6 +73,7 @@ class CeleryWorker:
         def ready(**_: Any) -> None:
             on_ready()
 
+        warnings.filterwarnings("ignore", category=SecurityWarning)  # root is unsafe with pickle; this is JSON
         signals.setup_logging.connect(_leave_logging_alone)
         signals.worker_shutting_down.connect(leave)
         signals.worker_ready.connect(ready)

@@ -183,6 +183,18 @@ def parsed_url(url: str, called: str = "DATABASE_URL") -> URL:
     return address
 
 
+IDENTITY = (
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid FROM pg_database WHERE datname = current_database()"
+)
+"""Which database of the world this is, by whatever address: its server's own number, and its own on it."""
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler such as PgBouncer stands between: the server's process is not the one that the greeting named."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")))
+
+
 def migrations() -> Config:
     """Where Alembic finds the migrations."""
     config = Config()

@@ -4,7 +4,8 @@ Every launch is one transaction under a lock that lasts as long as it, so two la
 them. Nothing here runs work: ``core.orchestrator`` finds open batches with pending records and runs them.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,10 +23,17 @@ from core.database import LAUNCH_LOCK, among
 from core.errors import NothingSelected, NotPossible, SettingsError
 from core.estimate import Estimate, estimate, measure
 from core.models import Article, BatchRecord, BatchSession, RecordStatus
-from core.selection import Selection, resolve
+from core.paging import Count
+from core.selection import Selection, count, matching_among, newest, resolve, words_in_articles
 from core.settings import Settings
 
 ALREADY_ANALYSED = "already analysed with this configuration"
+PLANNED_AT_MOST = 2_000
+"""Articles of a selection that an outline looks at one by one; of more, the newest so many stand for all."""
+COUNTED_AT_MOST = 250_000
+"""Articles of a selection are counted up to here, in an index; of more an outline says that there are more."""
+COMMON_AT_MOST = 200
+"""The same where they have a common word: to come upon each, others are read."""
 IN_FLIGHT = "in flight in another batch"
 TOO_SHORT = "shorter than the analysis-ready length"
 INACTIVE = "not active"
@@ -52,6 +60,30 @@ class Plan:
         return self.one_per_story.articles < self.every_article.articles
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A plan in figures, for a screen: exact for ``PLANNED_AT_MOST`` articles, of more what the newest so many come to, scaled."""
+
+    articles: int
+    """That are selected."""
+    runnable: int
+    reasons: Mapping[str, int]
+    """Why the others would not run, with how many."""
+    estimate: Estimate
+    every_article: Estimate
+    one_per_story: Estimate
+    about: str = ""
+    """What is said before its figures: nothing if they are exact, else "about " or "more than "."""
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.about
+
+    @property
+    def has_repeats(self) -> bool:
+        return self.one_per_story.articles < self.every_article.articles
+
+
 def readiness(settings: Settings) -> Readiness:
     """What analysis-ready means with these settings."""
     return Readiness(Configuration.of(settings).hash, settings.minimum_body_chars)
@@ -66,12 +98,61 @@ def plan(session: Session, selection: Selection, settings: Settings) -> Plan:
     ids = [] if selection.is_empty else resolve(session, selection, readiness(settings))
     if not ids:
         raise NothingSelected("No article is selected. Pick some rows, or choose all that match the filter.")
+    return _planned(session, ids, selection, settings)
+
+
+def outline(session: Session, selection: Selection, settings: Settings) -> Outline:
+    """What launching ``selection`` now would do, in figures that cost the same however much was selected; a launch is exact.
+
+    Raises:
+        NothingSelected: nothing was chosen, or nothing of it exists any more.
+    """
+    sample, number = _sample(session, selection, readiness(settings))
+    factor = max(number.value / len(sample), 1.0) if sample else 1.0
+    planned = _planned(session, sample, selection, settings, factor) if sample else plan(session, selection, settings)
+    selected, reasons = len(planned.runnable) + len(planned.skipped), Counter(reason for _, reason in planned.skipped)
+    return Outline(
+        articles=round(selected * factor),
+        runnable=round(len(planned.runnable) * factor),
+        reasons={reason: round(times * factor) for reason, times in reasons.items()},
+        estimate=planned.estimate,
+        every_article=planned.every_article,
+        one_per_story=planned.one_per_story,
+        about="" if not sample else "about " if number.exact else "more than ",
+    )
+
+
+def _sample(session: Session, selection: Selection, ready: Readiness) -> tuple[list[int], Count]:
+    """The newest articles of a selection that is too large to plan, and about how many it has; none of one that is not."""
+    chosen = selection.filter
+    if chosen is None or (selection.limit or PLANNED_AT_MOST + 1) <= PLANNED_AT_MOST:
+        return [], Count(0, True)
+    words = words_in_articles(session, chosen.text)
+    most = PLANNED_AT_MOST if words is None or words.ids is not None else COMMON_AT_MOST
+    sample = newest(session, chosen, ready, most + 1, words)
+    if len(sample) <= most:
+        return [], Count(0, True)
+    few = words if words is not None and words.ids is not None else None
+    anything = chosen.model_copy(update={"as_stories": False, "text": chosen.text if few else "", "besides": ()})
+    number = count(session, anything, ready, bound=COUNTED_AT_MOST, words=few)
+    share = words.often.rows / max(words.often.of, 1) if words is not None and few is None else 1.0
+    if chosen.as_stories:
+        alike = newest(session, chosen.model_copy(update={"as_stories": False}), ready, COMMON_AT_MOST, words)
+        share *= len(matching_among(session, chosen, ready, alike)) / max(len(alike), 1)
+    about = max(round(number.value * share) + len(chosen.besides), len(sample))
+    if selection.limit is not None and selection.limit <= about:
+        return sample, Count(selection.limit, True)
+    return sample, Count(about, number.exact)
+
+
+def _planned(session: Session, ids: list[int], selection: Selection, settings: Settings, factor: float = 1.0) -> Plan:
+    """The plan for these articles; its estimates are for ``factor`` times as many."""
     reasons = _reasons_to_skip(session, ids, readiness(settings))
     able = [article_id for article_id in ids if article_id in reasons and reasons[article_id] is None]
     repeats = _reasons_by_story(session, able, readiness(settings))
     of_stories = [article_id for article_id in able if article_id not in repeats]
-    every_article = _estimate(session, able, settings)
-    one_per_story = _estimate(session, of_stories, settings) if repeats else every_article
+    every_article = _estimate(session, able, settings, factor)
+    one_per_story = _estimate(session, of_stories, settings, factor) if repeats else every_article
     if selection.one_per_story:
         reasons |= repeats
     return Plan(
@@ -151,10 +232,10 @@ def was_launched(session: Session, idempotency_key: str | None) -> bool:
     return idempotency_key is not None and session.scalar(known) is not None
 
 
-def reasons_in_words(skipped: Sequence[tuple[int, str]]) -> str:
+def reasons_in_words(skipped: Sequence[tuple[int, str]] | Mapping[str, int]) -> str:
     """Such as "3 already analysed with this configuration, 1 not active"."""
-    reasons = [reason for _, reason in skipped]
-    return ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
+    counted = skipped if isinstance(skipped, Mapping) else Counter(reason for _, reason in skipped)
+    return ", ".join(f"{number:,} {reason}" for reason, number in counted.items())
 
 
 def _reasons_to_skip(session: Session, ids: list[int], ready: Readiness) -> dict[int, str | None]:
@@ -168,17 +249,17 @@ def _reasons_to_skip(session: Session, ids: list[int], ready: Readiness) -> dict
     return dict(session.execute(select(Article.id, reason).where(among(Article.id, ids))).all())
 
 
-def stories_in_words(planned: Plan) -> str:
+def stories_in_words(planned: Plan | Outline) -> str:
     """Such as "40 articles, 23 stories: $1.10 instead of $1.92"."""
     articles, stories = planned.every_article, planned.one_per_story
     counted = f"{articles.articles:,} articles, {stories.articles:,} {'story' if stories.articles == 1 else 'stories'}"
     return f"{counted}: {usd(stories.usd)} instead of {usd(articles.usd)}"
 
 
-def _estimate(session: Session, ids: list[int], settings: Settings) -> Estimate:
+def _estimate(session: Session, ids: list[int], settings: Settings, factor: float = 1.0) -> Estimate:
     configuration = Configuration.of(settings)
     articles, chars, averages = measure(session, ids, configuration)
-    return estimate(articles, chars, configuration, settings, averages, settings.model_prices)
+    return estimate(round(articles * factor), round(chars * factor), configuration, settings, averages, settings.model_prices)
 
 
 def _reasons_by_story(session: Session, ids: list[int], ready: Readiness) -> dict[int, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
@@ -21,6 +22,7 @@ from core.budget import settle_orphans
 from core.database import CLAIM_LOCKS, among
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker, WorkerKind
+from core.paging import FIRST, Key, Page, Place, beyond, ordered_by, walk
 from core.settings import Settings
 
 HEARTBEAT_SECONDS = 10
@@ -282,27 +284,44 @@ def rows(
     statuses: Sequence[RecordStatus] = (),
     words: str = "",
     kind: str | None = None,
-    offset: int = 0,
     size: int = 100,
 ) -> list[RecordRow]:
-    """A page of a batch's records, state by state (``SHOWN_FIRST``) and each in its order.
+    """The first ``size`` of what ``page_at`` pages through."""
+    return page_at(session, batch_id, FIRST, size, statuses=statuses, words=words, kind=kind).rows
 
-    Only those with all ``words`` in the title and that failed of ``kind``, if given. State by state along the index: a page deep
-    in a batch of 100,000 articles does not sort them.
+
+def page_at(
+    session: Session,
+    batch_id: int,
+    place: Place,
+    size: int,
+    *,
+    statuses: Sequence[RecordStatus] = (),
+    words: str = "",
+    kind: str | None = None,
+) -> Page[RecordRow]:
+    """The page at ``place`` of a batch's records, state by state (``SHOWN_FIRST``) and each in its order.
+
+    Only those with all ``words`` in the title and that failed of ``kind``, if given. A place is one of these
+    statuses.
     """
-    found: list[Any] = []
-    for status in SHOWN_FIRST:
-        if (statuses and status not in statuses) or len(found) == size:
-            continue
-        these = [BatchRecord.status == status, *_matching(batch_id, words, kind)]
-        page = session.execute(select(*_ROW).where(*these).order_by(BatchRecord.position).offset(offset).limit(size - len(found))).all()
-        if offset and not page:
-            offset -= session.scalar(select(func.count()).select_from(select(BatchRecord.id).where(*these).limit(offset).subquery())) or 0
-        elif page:
-            offset = 0
-        found += page
-    spent = _spent(session, [row.id for row in found])
-    return [RecordRow(**row._mapping, usd=spent.get(row.id, Decimal(0))) for row in found]
+    shown = [status for status in SHOWN_FIRST if not statuses or status in statuses]
+    these = _matching(batch_id, words, kind)
+    found = walk([partial(_nearest, session, [*these, BatchRecord.status == status]) for status in shown], place, size)
+    spent = _spent(session, [row.id for row in found.rows])
+    rows = [_row(row, spent.get(row.id, Decimal(0))) for row in found.rows]
+    return Page(rows, found.previous, found.next, found.position)
+
+
+def _row(row: Any, usd: Decimal) -> RecordRow:
+    return RecordRow(**{name: getattr(row, name) for name in RecordRow.__dataclass_fields__ if name != "usd"}, usd=usd)
+
+
+def _nearest(session: Session, these: list[ColumnElement[bool]], key: Key | None, back: bool, limit: int) -> list[tuple[Key, Any]]:
+    columns = (BatchRecord.position, BatchRecord.id)
+    statement = select(BatchRecord.position, *_ROW).where(*these, *beyond(columns, key, falls=False, back=back))
+    found = session.execute(statement.order_by(*ordered_by(columns, falls=False, back=back)).limit(limit)).all()
+    return [((row.position, row.id), row) for row in found]
 
 
 def count(session: Session, batch_id: int, *, statuses: Sequence[RecordStatus] = (), words: str = "", kind: str | None = None) -> int:

@@ -8,7 +8,6 @@ as there are cells that match, whether nothing is analysed, everything, or half.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -17,13 +16,11 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from core.article_cells import Cells, cells_of, in_cells, of_cells, of_rows
 from core.article_filter import (
-    Analysed,
     ArticleFilter,
     Order,
     Readiness,
-    day_after,
-    day_start,
     for_its_story,
 )
 from core.article_rows import ArticleRow, article_rows
@@ -33,8 +30,8 @@ from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyo
 from core.text_search import TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
 
 S = TypeVar("S", bound=Select)
-MERGED_AT_MOST = 200
-"""Rows for which the next of each cell are merged; more are found sooner among all articles in their order."""
+MERGED_AT_MOST = 80_000
+"""Rows up to which the next of each cell are merged; more are found sooner among all articles in their order."""
 
 
 class Selection(BaseModel):
@@ -74,80 +71,6 @@ def words_in_articles(session: Session, text: str) -> Words | None:
     return Words(often, tuple(session.scalars(select(Article.id).where(looked_up(Article.search, text, often)))))
 
 
-# --- cells -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """The cells that a filter takes, and what is left to be asked of each row."""
-
-    first: list[int]
-    """Those of priority publishers, where these come first; else all."""
-    then: list[int]
-    rest: tuple[ColumnElement[bool], ...]
-    """Conditions on ``article_list``."""
-
-    @property
-    def all(self) -> list[int]:
-        return [*self.first, *self.then]
-
-
-def _is_long(readiness: Readiness) -> ColumnElement[bool]:
-    return ArticleCell.thousands >= min(readiness.minimum_chars // 1_000, 4)
-
-
-def _is_listed_long(readiness: Readiness, row: Any = ListedArticle) -> list[ColumnElement[bool]]:
-    """What the cells leave open: lengths that are no whole thousands."""
-    whole = readiness.minimum_chars % 1_000 == 0 and readiness.minimum_chars <= 4_000
-    return [] if whole else [row.body_chars >= readiness.minimum_chars]
-
-
-def _has_analysed(readiness: Readiness) -> ColumnElement[bool]:
-    return literal(readiness.configuration_hash) == any_(ArticleCell.analysed_with)
-
-
-def _of_cells(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
-    """The filter as conditions on ``article_cells``."""
-    analysed = _has_analysed(readiness)
-    optional: list[tuple[object, ColumnElement[bool]]] = [
-        (article_filter.ready_only, and_(ArticleCell.is_active, _is_long(readiness), ~analysed)),
-        (article_filter.publishers, ArticleCell.publisher_id.in_(article_filter.publishers)),
-        (article_filter.analysed is Analysed.YES, analysed),
-        (article_filter.analysed is Analysed.NO, ~analysed),
-        (not article_filter.samples, ~ArticleCell.is_sample),
-        (article_filter.archived is not None, ArticleCell.is_active.is_not(article_filter.archived)),
-    ]
-    return [condition for given, condition in optional if given]
-
-
-def _of_rows(article_filter: ArticleFilter, readiness: Readiness, words: Words | None) -> list[ColumnElement[bool]]:
-    """What the cells leave open, as conditions on ``article_list``."""
-    rest = _is_listed_long(readiness) if article_filter.ready_only else []
-    if article_filter.since:
-        rest.append(ListedArticle.published_at >= day_start(article_filter.since))
-    if article_filter.until:
-        rest.append(ListedArticle.published_at < day_after(article_filter.until))
-    if article_filter.ids:
-        rest.append(among(ListedArticle.article_id, article_filter.ids))
-    if words is not None and words.ids is not None:
-        rest.append(among(ListedArticle.article_id, words.ids))
-    if left_out := (*article_filter.excluded, *article_filter.besides):
-        rest.append(~among(ListedArticle.article_id, left_out))
-    return rest
-
-
-def _cells(session: Session, article_filter: ArticleFilter, readiness: Readiness, words: Words | None = None) -> _Cells:
-    statement = select(ArticleCell.id, Publisher.is_priority).join(Publisher, Publisher.id == ArticleCell.publisher_id)
-    rows = session.execute(statement.where(*_of_cells(article_filter, readiness))).all()
-    first = [row.id for row in rows if row.is_priority or not article_filter.priority_first]
-    then = [row.id for row in rows if not row.is_priority and article_filter.priority_first]
-    return _Cells(first, then, tuple(_of_rows(article_filter, readiness, words)))
-
-
-def _in_cells(cells: list[int], row: Any = ListedArticle) -> ColumnElement[bool]:
-    return row.cell_id == any_(cast(cells, ARRAY(BigInteger)))
-
-
 # --- a page ----------------------------------------------------------------------------------------------------------
 
 
@@ -160,21 +83,43 @@ def page(
     size: int,
 ) -> list[ArticleRow]:
     """Rows of the articles that match, in the filter's order, from ``offset`` on; for far offsets ``page_at`` is the way."""
-    return page_at(session, article_filter, readiness, FIRST, offset + size).rows[offset:]
+    return page_at(session, article_filter, readiness, FIRST, offset + size, skip=offset).rows
 
 
 def page_at(
-    session: Session, article_filter: ArticleFilter, readiness: Readiness, place: Place, size: int, words: Words | None = None
+    session: Session,
+    article_filter: ArticleFilter,
+    readiness: Readiness,
+    place: Place,
+    size: int,
+    words: Words | None = None,
+    *,
+    skip: int = 0,
 ) -> Page[ArticleRow]:
-    """The page at ``place`` of the articles that match, in the filter's order. ``words`` are those of its text, if looked up before."""
+    """The page at ``place`` of the articles that match, in the filter's order; without the first ``skip`` rows of its ``size``.
+
+    ``words`` are those of the filter's text, if looked up before.
+    """
     if article_filter.besides:
         ids = _resolved(session, article_filter, None, readiness)[place.position :][: size + 1]
-        rows = article_rows(session, ids[:size], readiness)
+        rows = article_rows(session, ids[skip:size], readiness)
         at = [Place(after=(0, position), position=position) for position in (max(place.position - size, 0), place.position + size)]
         previous, following = at[0] if place.position else None, at[1] if len(ids) > size else None
         return Page([rows[id_] for id_ in ids[:size] if id_ in rows], previous, following, place.position)
+    found = walk(_stretches(session, article_filter, readiness, words), place, size)
+    rows = article_rows(session, found.rows[skip:], readiness)
+    return Page([rows[id_] for id_ in found.rows if id_ in rows], found.previous, found.next, found.position)
+
+
+def newest(session: Session, article_filter: ArticleFilter, readiness: Readiness, most: int, words: Words | None = None) -> list[int]:
+    """The newest ``most`` of the articles that match, those ticked besides left out."""
+    ordered = article_filter.model_copy(update={"order": Order.NEWEST, "priority_first": False, "besides": ()})
+    return walk(_stretches(session, ordered, readiness, words), FIRST, most).rows
+
+
+def _stretches(session: Session, article_filter: ArticleFilter, readiness: Readiness, words: Words | None) -> list[Fetch[int]]:
     words = words or words_in_articles(session, article_filter.text)
-    cells = _cells(session, article_filter, readiness, words)
+    cells = cells_of(session, article_filter, readiness, words)
     passing = _sieve(session, article_filter, readiness)
     stretches: list[Fetch[int]] = []
     for ids in (cells.first, cells.then):
@@ -186,9 +131,7 @@ def page_at(
             otherwise = partial(_found_by_word, session, article_filter, readiness, cells, ids) if words else None
             likely = words.often.candidates if words else None
             stretches.append(sifted(partial(_listed, session, article_filter, cells, ids), passing, otherwise, likely))
-    found = walk(stretches, place, size)
-    rows = article_rows(session, found.rows, readiness)
-    return Page([rows[id_] for id_ in found.rows if id_ in rows], found.previous, found.next, found.position)
+    return stretches
 
 
 def _order(article_filter: ArticleFilter) -> tuple[tuple[Any, ...], bool]:
@@ -199,14 +142,14 @@ def _order(article_filter: ArticleFilter) -> tuple[tuple[Any, ...], bool]:
 
 
 def _listed(
-    session: Session, article_filter: ArticleFilter, cells: _Cells, ids: list[int], key: Key | None, back: bool, limit: int
+    session: Session, article_filter: ArticleFilter, cells: Cells, ids: list[int], key: Key | None, back: bool, limit: int
 ) -> list[tuple[Key, int]]:
     """The next of these cells: the next of each, merged."""
     if not ids:
         return []
     columns, falls = _order(article_filter)
     order = ordered_by(columns, falls=falls, back=back)
-    if limit > MERGED_AT_MOST and article_filter.order in (Order.NEWEST, Order.OLDEST):
+    if limit * len(ids) > MERGED_AT_MOST and article_filter.order in (Order.NEWEST, Order.OLDEST):
         within = ListedArticle.cell_id + 0 == any_(cast(ids, ARRAY(BigInteger)))  # which keeps the planner to the order of all
         own = select(*columns).where(within, *cells.rest, *beyond(columns, key, falls=falls, back=back))
         with by_index(session):
@@ -223,7 +166,7 @@ def _found(
     session: Session,
     article_filter: ArticleFilter,
     readiness: Readiness,
-    cells: _Cells,
+    cells: Cells,
     ids: list[int],
     key: Key | None,
     back: bool,
@@ -231,7 +174,7 @@ def _found(
 ) -> list[tuple[Key, int]]:
     """The next of these cells among few articles, which the cells' conditions name."""
     columns, falls = _order(article_filter)
-    ours = select(*columns).where(_in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
+    ours = select(*columns).where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
     nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
     return [((value, id_), id_) for value, id_ in session.execute(nearest.limit(limit))]
 
@@ -240,7 +183,7 @@ def _found_by_word(
     session: Session,
     article_filter: ArticleFilter,
     readiness: Readiness,
-    cells: _Cells,
+    cells: Cells,
     ids: list[int],
     key: Key | None,
     back: bool,
@@ -251,15 +194,15 @@ def _found_by_word(
     found = select(Article.id).where(has_words(Article.search, article_filter.text))
     by_word = found.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may walk all articles in their order
     statement = select(*columns).join(by_word, by_word.c.id == ListedArticle.article_id)
-    ours = statement.where(_in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
+    ours = statement.where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
     nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
     return [((value, id_), id_) for value, id_ in session.execute(nearest.limit(limit))]
 
 
-def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: _Cells) -> S:
+def _worded(statement: S, article_filter: ArticleFilter, readiness: Readiness, cells: Cells) -> S:
     joined = statement.select_from(Article).join(ListedArticle, ListedArticle.article_id == Article.id)
     return joined.where(
-        has_words(Article.search, article_filter.text), _in_cells(cells.all), *cells.rest, *for_its_story(article_filter, readiness)
+        has_words(Article.search, article_filter.text), in_cells(cells.all), *cells.rest, *for_its_story(article_filter, readiness)
     )
 
 
@@ -293,7 +236,7 @@ def count(
     words, bound = words or words_in_articles(session, article_filter.text), COUNT_BOUND if bound is None else bound
     (found,) = counts(session, [(article_filter, None)], readiness, bound=bound, words=words)
     if words is not None and not found.exact and not found.value:  # common, but not here: all of them have to be looked up
-        matching = _worded(select(ListedArticle.article_id), article_filter, readiness, _cells(session, article_filter, readiness))
+        matching = _worded(select(ListedArticle.article_id), article_filter, readiness, cells_of(session, article_filter, readiness))
         number = session.scalar(select(func.count()).select_from(matching.limit(TEXT_BOUND + 1).subquery())) or 0
         found = Count(min(number, TEXT_BOUND), number <= TEXT_BOUND)
     if article_filter.besides:
@@ -316,12 +259,12 @@ def counts(
     """
     looked = words is not None and words.ids is None
     size = min(TESTED_AT_MOST, max(bound // 4, 1)) if looked else bound
-    conditions = [and_(true(), *_of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
+    conditions = [and_(true(), *of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
     cells = session.execute(select(ArticleCell.id, *[condition.label(f"c{n}") for n, condition in enumerate(conditions)])).all()
     each = []
     for number, (one, _) in enumerate(choices):
         of_choice = [row[0] for row in cells if row[1 + number]]
-        matching = select(ListedArticle.article_id).where(_in_cells(of_choice), *_of_rows(one, readiness, words))
+        matching = select(ListedArticle.article_id).where(in_cells(of_choice), *of_rows(one, readiness, words))
         limited = (matching if looked else matching.where(*for_its_story(one, readiness))).limit(size + 1).subquery()
         found = limited.c.article_id if looked else func.count().label("article_id")
         each.append(select(literal(number).label("choice"), found).select_from(limited))
@@ -348,8 +291,8 @@ def _tests(
 
 def matching_among(session: Session, article_filter: ArticleFilter, readiness: Readiness, ids: Sequence[int]) -> set[int]:
     """Those of ``ids`` that match."""
-    cells = _cells(session, article_filter, readiness)
-    statement = select(ListedArticle.article_id).where(among(ListedArticle.article_id, ids), _in_cells(cells.all), *cells.rest)
+    cells = cells_of(session, article_filter, readiness)
+    statement = select(ListedArticle.article_id).where(among(ListedArticle.article_id, ids), in_cells(cells.all), *cells.rest)
     found = list(session.scalars(statement))
     passing = _sieve(session, article_filter, readiness)
     return (passing(found) if passing else set(found)) | (set(ids) & set(article_filter.besides))
@@ -369,12 +312,12 @@ def resolve(session: Session, selection: Selection, readiness: Readiness) -> lis
 
 
 def _resolved(session: Session, article_filter: ArticleFilter, limit: int | None, readiness: Readiness) -> list[int]:
-    cells, (columns, falls) = _cells(session, article_filter, readiness), _order(article_filter)
+    cells, (columns, falls) = cells_of(session, article_filter, readiness), _order(article_filter)
     statement = select(ListedArticle.article_id)
     if article_filter.text.strip():
         statement = _worded(statement, article_filter, readiness, cells)
     else:
-        statement = statement.where(_in_cells(cells.all), *cells.rest, *for_its_story(article_filter, readiness))
+        statement = statement.where(in_cells(cells.all), *cells.rest, *for_its_story(article_filter, readiness))
     besides = select(ListedArticle.article_id).where(among(ListedArticle.article_id, article_filter.besides))
     chosen = (union_all(statement, besides) if article_filter.besides else statement).subquery()
     ordered = select(ListedArticle.article_id).join(chosen, chosen.c.article_id == ListedArticle.article_id)

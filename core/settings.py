@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"),
         description="postgresql://user:password@host:5432/name, instead of the embedded Postgres; SSL options in it work, and poolers.",
     )
+    direct_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DIRECT_DATABASE_URL", "SIGNALDESK_DIRECT_DATABASE_URL"),
+        description="The same database without the pooler that DATABASE_URL goes through; for backups.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
     host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
     port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
@@ -171,7 +176,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="USD per million tokens for models without a known price."
     )
 
-    _database = field_validator("database_url")(checks.postgres_address)
+    _database = field_validator("database_url", "direct_database_url")(checks.postgres_address)
     _broker = field_validator("celery_broker_url")(checks.redis_address)
     _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
     _addresses = field_validator("admins")(checks.email_addresses)

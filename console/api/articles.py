@@ -1,7 +1,6 @@
 """Articles, publishers and categories over HTTP."""
 
 from dataclasses import asdict, replace
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.cursors import Page, as_page, beside, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import FARTHEST, Id, Moment, Name, PageAsked, Shape, Total, Words
+from console.api.fields import FARTHEST, Day, Id, Moment, Name, PageAsked, Shape, Total, Words
 from console.api.refusals import refusals
 from console.api.serving import Caller
 from console.api.signals import FoundSignal, found_signals
@@ -124,7 +123,7 @@ class ListAsked(PageAsked):
     offset: int | None = Field(None, ge=0, le=FARTHEST, description="Rows to pass over, instead of a cursor.")
     publisher: list[Name] = Field([], max_length=50, description="Only of these publishers, by name. May be given several times.")
     q: Words = Field("", description="Words that stand in title or text, each also as the beginning of a longer one.")
-    since: date | None = Field(None, description="First UTC day.")
+    since: Day | None = Field(None, description="First UTC day.")
 
     @model_validator(mode="after")
     def _one_way(self) -> "ListAsked":
@@ -143,7 +142,7 @@ class ReadyAsked(ListAsked):
 
 
 class ArticlesAsked(ListAsked):
-    until: date | None = Field(None, description="Last UTC day, included.")
+    until: Day | None = Field(None, description="Last UTC day, included.")
     analysed: Analysed = Field(Analysed.ANY, description="With the current configuration.")
     ready: bool = Field(False, description="Only what is ready for analysis.")
     archived: bool | None = Field(False, description="Only what is archived; false: none of it.")
@@ -251,8 +250,8 @@ def _listed(session: Session, asked: ListAsked, chosen: ArticleFilter, ready: Re
     name = f"{name}:{ready.minimum_chars}"
     offset = asked.offset or 0
     place = place_of(asked.cursor, name, chosen)
-    found = selection.page_at(session, chosen, ready, place, offset + asked.limit)
-    rows = [ArticleLine.model_validate(row) for row in found.rows[offset:]]
+    found = selection.page_at(session, chosen, ready, place, offset + asked.limit, skip=offset)
+    rows = [ArticleLine.model_validate(row) for row in found.rows]
     total = selection.count(session, chosen, ready)
     ways = beside(found, name, chosen)
     return Articles(items=rows, total=Total.of(total), **ways)

@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from console.api.asked import require_days_in_order
-from console.api.fields import Asked, Credits, Moment, Shape, Usd
+from console.api.fields import Asked, Credits, Day, Moment, Shape, Usd
 from console.api.serving import Caller
 from core import limits, spending
 from core.budget import BudgetState, current_budgets, utc_day
@@ -109,8 +109,8 @@ class Costs(Shape):
 
 class CostsAsked(Asked):
     by: By = By.DAY
-    since: date | None = Field(None, description=f"First UTC day; without it {DAYS} days with the last one.")
-    until: date | None = Field(None, description="Last UTC day, included; without it today.")
+    since: Day | None = Field(None, description=f"First UTC day; without it {DAYS} days with the last one.")
+    until: Day | None = Field(None, description="Last UTC day, included; without it today.")
 
 
 @router.get("/costs")

@@ -27,10 +27,19 @@ MOST_SECONDS = 3_600.0
 """After so long a stream ends, and its client comes back with ``Last-Event-ID``: a token that was revoked gets nothing for long."""
 
 
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "unavailable", "end"]},
+        "id": {"type": "string", "description": "Names the state: what `Last-Event-ID` says when the client comes back."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `progress` (its data is the batch), `unavailable` (its data is a problem), `end`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     },
     204: {"description": "It has ended, and `Last-Event-ID` is of its last state: do not come back"},
 }

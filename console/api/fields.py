@@ -1,15 +1,16 @@
 """Fields that the API's models share: money, moments, numbers and texts, each with what a database can hold of it."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from core.paging import Count
 
 MOST_ID = 2**63 - 1
-MOST_ROWS = 200
+MOST_ROWS = 500
 """Rows of one page at most."""
 FARTHEST = 10_000
 """Rows that an offset may pass over; a cursor goes on from anywhere."""
@@ -30,6 +31,16 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "description": "ISO 8601, UTC.", "examples": ["2026-11-24T12:00:00Z"]}),
 ]
 Id = Annotated[int, Field(ge=1, le=MOST_ID)]
+
+
+def _day(value: object) -> object:
+    """A day as text only: of a number pydantic would make one of 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        raise ValueError("must be a day such as 2026-11-24")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 def _storable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.batches import Batch, batch_of
-from console.api.fields import Asked, Id, Name, Note, Shape, Usd, Words
+from console.api.fields import Asked, Day, Id, Name, Note, Shape, Usd, Words
 from console.api.problems import Invalid
 from console.api.refusals import refusals
 from console.api.serving import Caller, Desktop
@@ -37,8 +36,8 @@ class Filter(Asked):
 
     publisher: list[Name] = Field([], max_length=50, description="Only of these publishers, by name.")
     q: Words = Field("", description="Words that stand in title or text.")
-    since: date | None = Field(None, description="First UTC day.")
-    until: date | None = Field(None, description="Last UTC day, included.")
+    since: Day | None = Field(None, description="First UTC day.")
+    until: Day | None = Field(None, description="Last UTC day, included.")
     analysed: Analysed = Analysed.ANY
     ready: bool = Field(True, description="Only what is ready for analysis.")
     samples: bool = True
@@ -184,7 +183,7 @@ def launch(at: Caller, asked: Launch, response: Response, idempotency_key: Key =
     return batch
 
 
-@router.post("/batches/estimate", responses=refusals(409))
+@router.post("/estimates", responses=refusals(409))
 def estimate(at: Caller, asked: Launch) -> Estimate:
     """What the same launch would do and cost now. Changes nothing."""
     at.actor.require(Permission.READ)

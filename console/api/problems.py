@@ -1,6 +1,7 @@
 """Errors: one form for all of them, RFC 9457 ``application/problem+json``. No input is repeated in one: it may hold a secret."""
 
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -106,7 +107,7 @@ def add_handlers(api: FastAPI) -> None:
         return of_desk_error(error)
 
     @api.exception_handler(HTTPException)
-    def http(_request: Request, error: HTTPException) -> Response:
+    def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error, Refused):
             return problem(error.status_code, error.kind, error.title, error.detail, headers=error.headers)
         status = HTTPStatus(error.status_code)
@@ -115,8 +116,11 @@ def add_handlers(api: FastAPI) -> None:
             HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method; the header Allow says which it takes.",
             HTTPStatus.BAD_REQUEST: "The body cannot be read. It must be JSON in UTF-8.",
         }
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:  # the router names those of the first route that has the address
+            headers["Allow"] = ", ".join(sorted(methods_at(api.openapi(), request.url.path))) or headers.get("Allow", "")
         kind = status.phrase.lower().replace(" ", "-")
-        return problem(status, kind, status.phrase, known.get(status, str(error.detail)), headers=error.headers)
+        return problem(status, kind, status.phrase, known.get(status, str(error.detail)), headers=headers)
 
     @api.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -129,6 +133,15 @@ def add_handlers(api: FastAPI) -> None:
         logger.warning("the database refused a value of a request: %s", error.orig)
         detail = "The database cannot take a value of this request."
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The request is not valid", detail)
+
+
+def methods_at(document: Mapping[str, Any], path: str) -> set[str]:
+    """The methods that an OpenAPI document has for an address."""
+    found: set[str] = set()
+    for template, methods in document["paths"].items():
+        if re.fullmatch(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(template)), path):
+            found |= {method.upper() for method in methods}
+    return found
 
 
 def _in_words(fault: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from datetime import date
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,7 +12,7 @@ from starlette.responses import StreamingResponse
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.cursors import Page, beside, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import Asked, Id, Moment, Name, Note, PageAsked, Shape, Total, Words
+from console.api.fields import Asked, Day, Id, Moment, Name, Note, PageAsked, Shape, Total, Words
 from console.api.refusals import refusals
 from console.api.serving import Caller, Desktop, serving
 from core import exports, reviews
@@ -161,8 +160,8 @@ class FilterAsked(Asked):
     publisher: list[Name] = Field([], max_length=50, description="By name.")
     minimum_confidence: float = Field(0, ge=0, le=1)
     q: Words = Field("", description="Words that stand in the signal or its article.")
-    since: date | None = Field(None, description="First UTC day of the article.")
-    until: date | None = Field(None, description="Last UTC day of the article, included.")
+    since: Day | None = Field(None, description="First UTC day of the article.")
+    until: Day | None = Field(None, description="Last UTC day of the article, included.")
     batch_id: Id | None = None
     article_id: Id | None = None
     samples: bool = Field(True, description="With those found in the invented articles that come with the desk.")

@@ -19,6 +19,10 @@ class Streams:
     def __init__(self) -> None:
         self._free = AT_ONCE
 
+    @property
+    def under_way(self) -> int:
+        return AT_ONCE - self._free
+
     def take(self) -> None:
         """Begin a file.
 

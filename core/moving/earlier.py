@@ -183,7 +183,7 @@ def read_signal(item: Any, kind: SignalKind | None) -> EarlierSignal | None:
     description = next((text for name in _DESCRIPTION if (text := _sentence(named.get(name)))), "")
     if not description:
         return None
-    found_kind = next((kind for name in _KIND if (kind := _kind(named.get(name)))), None) or kind or SignalKind.WEAK_SIGNAL
+    found_kind = next((own for name in _KIND if (own := _kind(named.get(name)))), None) or kind or SignalKind.WEAK_SIGNAL
     category = next((label for name in _CATEGORY if (label := _short(named.get(name), 60)) and _kind(label) is None), "")
     found = FoundSignal.model_construct(
         kind=found_kind,
@@ -326,7 +326,7 @@ def _quotes(value: Any) -> list[str]:
     found = []
     for item in _items(value):
         said = _first(normalised_names(item), _QUOTE) if isinstance(item, Mapping) else item
-        for line in said.splitlines() if isinstance(said, str) else ():
+        for line in said.replace("\\n", "\n").splitlines() if isinstance(said, str) else ():
             quote = one_line(line[: 4 * MOST_QUOTE]).strip().removeprefix("- ").strip(" \"“”'")[:MOST_QUOTE]
             if quote:
                 found.append(quote)

@@ -21,7 +21,7 @@ from core import audit
 from core.access import Actor, Permission
 from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
-from core.database import among
+from core.database import IDENTITY, among
 from core.errors import ImportRefused
 from core.importers.fields import BadRow
 from core.importers.import_articles import ImportReport, import_articles
@@ -33,7 +33,7 @@ from core.moving.gathering import GatheredAnalysis, gathered, scales
 from core.moving.keeping import ANALYSIS, ARTICLE, Keeper, Moved, fingerprint, known_rows, note_articles, short
 from core.moving.rows import Names, article_of, read_names, text_of
 from core.moving.shapes import ArticleShape, article_shape
-from core.moving.source import IDENTITY, SourceDatabase, SourceRow
+from core.moving.source import SourceDatabase, SourceRow
 from core.stories import groups
 
 UNKNOWN_ARTICLE = "analyses of articles that are not here"

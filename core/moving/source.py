@@ -16,7 +16,7 @@ from psycopg import IsolationLevel
 from psycopg.abc import Buffer
 from psycopg.types.string import TextLoader
 
-from core.database import CONNECT, parsed_url
+from core.database import CONNECT, IDENTITY, parsed_url
 from core.errors import ImportRefused
 from core.importers.fields import MAX_RAW_BODY
 
@@ -198,11 +198,6 @@ class SourceDatabase:
             )
             for table in tables.values()
         ]
-
-
-IDENTITY = (
-    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid FROM pg_database WHERE datname = current_database()"
-)
 
 
 def quoted(name: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import streamlit as st
+from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
 from console import guard, person, resources
@@ -12,6 +14,7 @@ from core import batch_actions, launching, people
 from core.access import Role
 from core.authorities import authorities
 from core.configuration import Desk
+from core.models import BatchSession, BatchStatus, Signal
 from core.selection import Selection
 from core.settings import CHECKOUT
 from tests.actors import ANN
@@ -38,6 +41,12 @@ def desk(database: Any, make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resources, "_desk", desk)
     monkeypatch.setattr(guard, "stands", lambda: True)
     monkeypatch.setattr(person, "signed_in", lambda: Person(VERA, "Vera", None))
+    whole_page = st.rerun
+
+    def rerun(*, scope: str = "app") -> None:  # this harness runs the whole page, also for a button of a fragment
+        whole_page()
+
+    monkeypatch.setattr(st, "rerun", rerun)
     return desk
 
 
@@ -70,31 +79,20 @@ def opened(page: str, **query: str) -> AppTest:
     return session
 
 
-def address(desk: Desk, page: str) -> dict[str, str]:
-    if page != "article":
-        return {}
-    with desk.database.session() as session:
-        from core.models import Signal
-
-        return {"id": str(session.query(Signal.article_id).limit(1).scalar())}
-
-
 VIEWS = (
     [(page, {}) for page in PAGES if page != "system"]
     + [("system", {"section": section}) for section in SYSTEM]
-    + [("runs", {"batch": "run"})]
+    + [("runs", {"batch": "newest"})]
 )
 
 
 def view(desk: Desk, page: str, query: dict[str, str]) -> AppTest:
-    if "batch" in query:
-        with desk.database.session() as session:
-            query = {
-                "batch": str(
-                    session.execute(launching.select(launching.BatchSession.id).order_by(launching.BatchSession.id.desc())).scalar()
-                )
-            }
-    return opened(page, **(query | address(desk, page)))
+    """A page as it opens; ``newest`` stands for the run, and the article is one with a signal."""
+    with desk.database.session() as session:
+        ids = {"batch": session.scalar(select(func.max(BatchSession.id)).where(BatchSession.status == BatchStatus.PAUSED))}
+        if page == "article":
+            query = query | {"id": str(session.scalar(select(Signal.article_id).limit(1)))}
+    return opened(page, **{name: str(ids[name]) if value == "newest" else value for name, value in query.items()})
 
 
 def buttons(session: AppTest) -> dict[str, bool]:
@@ -120,7 +118,7 @@ def test_a_viewer_sees_every_page_and_no_button_that_is_on_is_refused(filled: De
 ACTS = {
     "articles": ({}, "Import"),
     "article": ({}, "Archive"),
-    "runs": ({"batch": "run"}, "Resume"),
+    "runs": ({"batch": "newest"}, "Resume"),
     "review": ({}, "Accept"),
     "signals": ({}, "Decide on all…"),
     "budget": ({}, "Change the limit"),

@@ -54,14 +54,14 @@ class Elsewhere:
 
     def __init__(self, server_url: str) -> None:
         self.server_url = server_url
-        self._made: list[str] = []
+        self.made: list[str] = []
         self._roles: list[str] = []
 
     def make(self, schema: str = "", *, template: str = "") -> str:
         """A database with this schema; returns its owner's address."""
         name = f"elsewhere_{os.getpid()}_{next(_numbers)}"
         self.run(self.server_url, f"CREATE DATABASE {name} {template}")
-        self._made.append(name)
+        self.made.append(name)
         url = make_url(self.server_url).set(database=name).render_as_string(hide_password=False)
         if schema:
             self.run(url, schema)
@@ -87,7 +87,7 @@ class Elsewhere:
             return connection.execute(query.encode()).fetchall()
 
     def clear(self) -> None:
-        for name in self._made:
+        for name in self.made:
             self.run(self.server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         for name in self._roles:
             self.run(self.server_url, f"DROP ROLE IF EXISTS {name}")
@@ -103,3 +103,44 @@ def elsewhere(server_url: str) -> Iterator[Elsewhere]:
 
 
 Make = Callable[..., str]
+
+ODD = f"""
+CREATE SCHEMA news;
+CREATE TABLE news."Articles" (
+    "Id" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "100%% ""of"" it" text, "Headline" text, "Content" text, "Text" text, "sourceUrl" text,
+    "publishDate" text, "Publisher" text, "Categories" text[], "deletedAt" timestamptz, "Author" jsonb, "isActive" boolean);
+INSERT INTO news."Articles" ("Headline", "Content", "sourceUrl", "publishDate", "Publisher", "Categories", "Author")
+    SELECT '<b>' || {TITLE} || '</b>', '<p>' || {BODY} || '</p><script>steal()</script><p>End &amp; more.</p>', 'https://odd.example/' || n || '?utm_source=x',
+        to_char(timestamp '2026-11-20 00:00' - n * interval '1 hour', 'Mon DD, YYYY HH24:MI'), 'Odd Wire', ARRAY['Mining', 'mining', 'Law'],
+        '["Ada", "Ben"]' FROM generate_series(1, 30) n;
+INSERT INTO news."Articles" ("Headline", "Text", "publishDate", "Publisher", "deletedAt")
+    SELECT {TITLE}, {BODY}, extract(epoch FROM timestamp '2026-11-19')::text, 'Odd Wire', now() FROM generate_series(31, 31) n;
+""".replace("%%", "%")
+
+TEXTS = f"""
+CREATE TABLE articles (id text PRIMARY KEY, title text, text text, link text, published_at bigint, source text, category text, sentiment float8);
+INSERT INTO articles SELECT 'a-' || n, {TITLE}, {BODY}, NULL, 1795000000 - n * 3600, 'Texts', '["Mining", {{"name": "Law"}}]', 0.4
+    FROM generate_series(1, 30) n;
+CREATE TABLE signals (id serial, article_id text, signal_type text, title text, supporting_quotes text, strength text, validation_status text,
+    validation_notes text);
+INSERT INTO signals (article_id, signal_type, title, supporting_quotes, strength, validation_status, validation_notes)
+    SELECT 'a-' || n, 'edge_indicator', 'Transfers are back', E'- "it moved ' || n || ' BTC to a new wallet"\\n- not in it at all', 'high', 'confirmed',
+        'Two sources.' FROM generate_series(1, 10) n;
+"""
+
+HOSTILE = f"""
+CREATE TABLE publishers (id int, name text);
+CREATE TABLE articles (id bigint PRIMARY KEY, title text, body text, url text, published_at timestamptz, publisher_id int, extra json, raw bytea);
+INSERT INTO publishers VALUES (1, 'Wire'), (2, NULL), (NULL, 'Nobody'), (3, '=cmd()|''<script>'), (3, 'Twice');
+INSERT INTO articles
+    SELECT n, {TITLE}, {BODY}, 'https://wire.example/' || n, '2026-11-01', 1, '{{"a": "\\u0000\\ud800"}}', '\\xff00' FROM generate_series(1, 5) n;
+INSERT INTO articles SELECT 10, 'Bound for the far future', {BODY}, NULL, 'infinity', 1 FROM generate_series(10, 10) n;
+INSERT INTO articles SELECT 11, 'Before our era', {BODY}, NULL, '0044-03-15 BC', 1 FROM generate_series(11, 11) n;
+INSERT INTO articles SELECT 12, NULL, {BODY}, NULL, '2026-11-01', 1 FROM generate_series(12, 12) n;
+INSERT INTO articles VALUES (13, 'No body', NULL, NULL, '2026-11-01', 1), (14, 'Blank', '   ', NULL, '2026-11-01', 1);
+INSERT INTO articles VALUES (15, 'Too long', repeat('Long words. ', 60000), NULL, '2026-11-01', 1);
+INSERT INTO articles SELECT 16, 'Nobody''s', {BODY}, NULL, '2026-11-01', 99 FROM generate_series(16, 16) n;
+INSERT INTO articles SELECT 17, '=HYPERLINK("http://evil")', {BODY}, 'javascript:alert(1)', '2026-11-01', 3 FROM generate_series(17, 17) n;
+INSERT INTO articles SELECT 18, {TITLE} || U&'\\202E\\0007', {BODY}, 'https://wire.example/1#again', '2026-11-01', 1 FROM generate_series(18, 18) n;
+INSERT INTO articles SELECT -9223372036854775808, {TITLE}, {BODY}, NULL, '2026-11-01', 1 FROM generate_series(19, 19) n;
+"""

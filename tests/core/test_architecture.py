@@ -47,6 +47,7 @@ ORDER = (
     # -> selection + estimate -> batch -> record, with the ledger beside it
     "article_filter",
     "article_rows",
+    "article_cells",
     "selection",
     "article_facets",
     "article_history",

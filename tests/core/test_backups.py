@@ -12,7 +12,7 @@ from core import backups, records
 from core.articles import counts, get_article
 from core.configuration import Desk
 from core.database import Database, make_engine, migrations
-from core.errors import BackupRefused, NotFound, NotPossible
+from core.errors import BackupRefused, DatabaseUnavailable, NotFound, NotPossible
 from core.importers.import_articles import import_articles
 from core.settings import Settings
 from tests.actors import ANN
@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path
 def test_a_backup_that_fails_leaves_no_file_and_does_not_say_the_password(tmp_path: Path) -> None:
     address = "postgresql+psycopg://desk:hunter2@127.0.0.1:1/none"
     database = Database(make_engine(address))
-    with pytest.raises(BackupRefused) as refusal:
+    with pytest.raises(DatabaseUnavailable) as refusal:
         backups.back_up(database, tmp_path / "a.dump", by=ANN)
     assert "hunter2" not in str(refusal.value)
     with pytest.raises(BackupRefused, match="cannot be written"):

@@ -17,6 +17,7 @@ from core.budget import Call
 from core.configuration import Desk
 from core.errors import NotPossible
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, LedgerKind, LedgerStatus, RecordStatus, Worker
+from core.paging import FIRST
 from core.records import LEASE, Claim
 from core.selection import Selection
 from tests.actors import ANN
@@ -349,7 +350,9 @@ def test_a_list_shows_what_is_in_work_then_what_failed_then_the_rest(desk: Desk,
         rows = records.rows(session, batch_id)
         assert [row.status for row in rows] == [R, F, C, P, S]
         assert [row.status for row in records.rows(session, batch_id, statuses=[F, P])] == [F, P]
-        assert records.rows(session, batch_id, offset=1, size=2) == rows[1:3]
+        second = records.page_at(session, batch_id, records.page_at(session, batch_id, FIRST, 2).next or FIRST, 2)
+        assert (second.rows, second.position) == (rows[2:4], 2)
+        assert records.page_at(session, batch_id, second.previous or second.next or FIRST, 2).rows == rows[:2]
         assert records.failures(session, batch_id) == (1, 2)
 
 
@@ -384,13 +387,25 @@ def test_a_list_is_narrowed_by_words_and_by_kind_and_paged_across_states(desk: D
     assert (counted(words="fed"), counted(words="fed", statuses=[P]), counted(kind="timeout"), counted()) == (3, 1, 1, 7)
     assert len(titles(kind="timeout")) == 1
     every = desk.transaction(lambda session: records.rows(session, batch_id))
-    paged = [
-        row
-        for offset in range(0, 8, 2)
-        for row in desk.transaction(lambda session, o=offset: records.rows(session, batch_id, offset=o, size=2))
-    ]
+    paged, place = [], FIRST
+    while place is not None:
+        page = desk.transaction(lambda session, at=place: records.page_at(session, batch_id, at, 2))
+        paged, place = [*paged, *page.rows], page.next
     assert paged == every
     assert [row.status for row in every] == [F, C, P, P, P, P, P]
+
+
+def test_records_that_end_while_one_pages_through_hide_no_other_of_their_state(desk: Desk, batch: Any) -> None:
+    batch_id = batch(6)
+    first = desk.transaction(lambda session: records.page_at(session, batch_id, FIRST, 2, statuses=[P]))
+    for _ in range(2):
+        (held,) = claim(desk, batch_id)
+        desk.transaction(lambda session, held=held: records.complete(session, [held.record_id], owner="w1", now=NOW))
+    with desk.database.session() as session:
+        assert first.next is not None
+        second = records.page_at(session, batch_id, first.next, 9, statuses=[P])
+        waiting = records.rows(session, batch_id, statuses=[P])
+    assert {row.id for row in waiting} <= {row.id for row in [*first.rows, *second.rows]}
 
 
 def test_a_record_shows_what_its_calls_cost(desk: Desk, batch: Any) -> None:

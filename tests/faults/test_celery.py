@@ -3,7 +3,6 @@ and nothing paid twice, by the providers' own record."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from sqlalchemy import text
 
 from core import batch_actions
@@ -23,46 +21,13 @@ from core.database import Database
 from core.dispatching import Dispatcher
 from core.models import BatchStatus, RecordStatus, WorkerKind
 from core.orchestrator import Orchestrator
+from tests.actors import ANN
 from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles, searches_kept, served_usd
 from tests.faults.conftest import CHECKOUT, ROOMY, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
+from tests.faults.redis_server import RedisServer
 from tests.loopback import LoopbackProviders
 
 pytestmark = pytest.mark.slow
-
-
-class RedisServer:
-    """A real Redis on a free port of loopback, without persistence: what it held is gone when it is stopped."""
-
-    def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-        self.client = redis.Redis(port=self.port)
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(self._answers, 20, "Redis answers")
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(20)
-            self.process = None
-
-    def tasks(self) -> int:
-        return int(self.client.llen(QUEUE))  # type: ignore[arg-type]
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.client.ping())
-        except redis.RedisError:
-            return False
 
 
 class WorkerProcess:
@@ -250,7 +215,7 @@ def test_a_paused_batch_is_not_claimed_from_and_goes_on_when_resumed_until_it_is
     start_worker("w1", slots=2)
     wait_for(lambda: done(database, batch_id) >= 10, 120, "10 articles are done")
     with database.session() as session:
-        batch_actions.pause(session, batch_id, "Paused by tester.")
+        batch_actions.pause(session, batch_id, by=ANN)
     paused = wait_until_it_rests(database, batch_id)
     wait_for(lambda: broker.tasks() == 0, 30, "the tasks ended without claiming")
     assert 10 <= paused.counts[RecordStatus.COMPLETED] < 80
@@ -258,11 +223,11 @@ def test_a_paused_batch_is_not_claimed_from_and_goes_on_when_resumed_until_it_is
     assert providers.served()["peak_concurrency"]["gemini"] <= 8
 
     with database.session() as session:
-        batch_actions.resume(session, batch_id)
+        batch_actions.resume(session, batch_id, by=ANN)
     more = paused.counts[RecordStatus.COMPLETED] + 10
     wait_for(lambda: done(database, batch_id) >= more, 60, "it goes on")
     with database.session() as session:
-        batch_actions.cancel(session, batch_id, now=utc_now())
+        batch_actions.cancel(session, batch_id, by=ANN, now=utc_now())
     cancelled = wait_until_it_rests(database, batch_id)
     assert cancelled.status is BatchStatus.CANCELLED
     assert cancelled.counts[RecordStatus.COMPLETED] + cancelled.counts[RecordStatus.CANCELLED] == 80
@@ -291,7 +256,7 @@ def test_workers_stop_at_the_budget_and_go_on_when_it_is_topped_up(
     accounts.assert_equal()
     for _ in range(6):
         with database.session() as session:
-            batch_actions.top_up_and_resume(session, batch_id, by="tester")
+            batch_actions.top_up_and_resume(session, batch_id, by=ANN)
         state = wait_until_it_rests(database, batch_id)
         if state.status is BatchStatus.COMPLETED:
             break

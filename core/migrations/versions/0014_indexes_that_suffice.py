@@ -43,5 +43,5 @@ def downgrade() -> None:
 
 
 def _replace(name: str, columns: tuple[str, ...], included: list[str] | None) -> None:
-    op.drop_index(f"ix_signals_{name}", "signals")
+    op.drop_index(f"ix_signals_{name}", "signals", if_exists=True)
     op.create_index(f"ix_signals_{name}", "signals", [sa.text(one) for one in columns], postgresql_include=included)

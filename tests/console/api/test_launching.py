@@ -110,7 +110,7 @@ def test_a_filter_launches_all_that_match(client: httpx.Client, articles: Any) -
     articles(4)
     wanted = articles(3, publisher="CoinDesk")
     body = {"filter": {"publisher": ["coindesk"], "limit": 2}, "options": {"one_per_story": True}}
-    estimate = ok(client.post("/api/batches/estimate", json=body))
+    estimate = ok(client.post("/api/estimates", json=body))
     assert (estimate["articles"], Decimal(estimate["usd"]), estimate["skipped"]) == (2, 0, [])
     answer = client.post("/api/batches", json=body)
     assert answer.status_code == 201, answer.text

@@ -1,0 +1,84 @@
+"""Cells: what a filter of articles takes or leaves as a whole, and what is left to be asked of each row of the list."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, any_, cast, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from core.article_filter import Analysed, ArticleFilter, Readiness, day_after, day_start
+from core.database import among
+from core.models import ArticleCell, ListedArticle, Publisher
+from core.text_search import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The cells that a filter takes, and what is left to be asked of each row."""
+
+    first: list[int]
+    """Those of priority publishers, where these come first; else all."""
+    then: list[int]
+    rest: tuple[ColumnElement[bool], ...]
+    """Conditions on ``article_list``."""
+
+    @property
+    def all(self) -> list[int]:
+        return [*self.first, *self.then]
+
+
+def _is_long(readiness: Readiness) -> ColumnElement[bool]:
+    return ArticleCell.thousands >= min(readiness.minimum_chars // 1_000, 4)
+
+
+def _is_listed_long(readiness: Readiness, row: Any = ListedArticle) -> list[ColumnElement[bool]]:
+    """What the cells leave open: lengths that are no whole thousands."""
+    whole = readiness.minimum_chars % 1_000 == 0 and readiness.minimum_chars <= 4_000
+    return [] if whole else [row.body_chars >= readiness.minimum_chars]
+
+
+def _has_analysed(readiness: Readiness) -> ColumnElement[bool]:
+    return literal(readiness.configuration_hash) == any_(ArticleCell.analysed_with)
+
+
+def of_cells(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
+    """The filter as conditions on ``article_cells``."""
+    analysed = _has_analysed(readiness)
+    optional: list[tuple[object, ColumnElement[bool]]] = [
+        (article_filter.ready_only, and_(ArticleCell.is_active, _is_long(readiness), ~analysed)),
+        (article_filter.publishers, ArticleCell.publisher_id.in_(article_filter.publishers)),
+        (article_filter.analysed is Analysed.YES, analysed),
+        (article_filter.analysed is Analysed.NO, ~analysed),
+        (not article_filter.samples, ~ArticleCell.is_sample),
+        (article_filter.archived is not None, ArticleCell.is_active.is_not(article_filter.archived)),
+    ]
+    return [condition for given, condition in optional if given]
+
+
+def of_rows(article_filter: ArticleFilter, readiness: Readiness, words: Words | None) -> list[ColumnElement[bool]]:
+    """What the cells leave open, as conditions on ``article_list``."""
+    rest = _is_listed_long(readiness) if article_filter.ready_only else []
+    if article_filter.since:
+        rest.append(ListedArticle.published_at >= day_start(article_filter.since))
+    if article_filter.until:
+        rest.append(ListedArticle.published_at < day_after(article_filter.until))
+    if article_filter.ids:
+        rest.append(among(ListedArticle.article_id, article_filter.ids))
+    if words is not None and words.ids is not None:
+        rest.append(among(ListedArticle.article_id, words.ids))
+    if left_out := (*article_filter.excluded, *article_filter.besides):
+        rest.append(~among(ListedArticle.article_id, left_out))
+    return rest
+
+
+def cells_of(session: Session, article_filter: ArticleFilter, readiness: Readiness, words: Words | None = None) -> Cells:
+    statement = select(ArticleCell.id, Publisher.is_priority).join(Publisher, Publisher.id == ArticleCell.publisher_id)
+    rows = session.execute(statement.where(*of_cells(article_filter, readiness))).all()
+    first = [row.id for row in rows if row.is_priority or not article_filter.priority_first]
+    then = [row.id for row in rows if not row.is_priority and article_filter.priority_first]
+    return Cells(first, then, tuple(of_rows(article_filter, readiness, words)))
+
+
+def in_cells(cells: list[int], row: Any = ListedArticle) -> ColumnElement[bool]:
+    return row.cell_id == any_(cast(cells, ARRAY(BigInteger)))
