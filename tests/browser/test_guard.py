@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.filled import fill
 from tests.browser.screenshots import PAGES, settled
@@ -41,6 +41,9 @@ def test_no_page_is_hindered_by_them(start_console: Any, browser: Browser, datab
         page.goto(f"{url}{path.format(article=article)}")
         settled(page)
         refused += [f"{path}: {one}" for one in page.evaluate("refused")]
+    page.goto(f"{url}/api/docs")
+    expect(page.get_by_text("/api/articles", exact=True)).to_be_visible()
+    refused += [f"/api/docs: {one}" for one in page.evaluate("refused")]
     assert refused == []
     assert complaints == []
     context.close()
