@@ -100,6 +100,7 @@ def fetch_all(desk: Desk, *, by: Actor, now: datetime, last: datetime | None, le
         ImportRefused: a source failed, with what came of the others.
         DatabaseUnavailable: the database is away.
     """
+    by.require(Permission.ARTICLES)
     report, troubles, fetched = ImportReport(), [], 0
     for feed in desk.transaction(feeds):
         if not feed.enabled or leave():
@@ -138,6 +139,7 @@ def import_feed(desk: Desk, address: str, *, by: Actor, now: datetime, report: I
         ImportRefused: it cannot be fetched or read.
         DatabaseUnavailable: the database is away.
     """
+    by.require(Permission.ARTICLES)
     feed = fetch_feed(address, allow_private=desk.environment.allow_private_feeds)
     import_articles(desk, address, read_articles(address, feed.content, charset=feed.charset, now=now), by=by, report=report)
 
