@@ -1,6 +1,6 @@
 """The desk itself over HTTP: whether it lives, whether it is ready, its state for whoever runs it, its figures for analysts."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -15,11 +15,14 @@ from console.api.serving import Caller, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
+from core.broker import broker_state
 from core.budget import utc_day
 from core.clock import utc_now
-from core.health import versions
+from core.health import WorkerState, versions
 from core.launching import readiness
-from core.models import BatchStatus, RecordStatus
+from core.models import BatchStatus, RecordStatus, WorkerKind
+from core.records import LEASE
+from core.schedule import Job
 from core.settings import Settings
 
 open_router = APIRouter(tags=["desk"])
@@ -48,15 +51,59 @@ class Ready(Shape):
 
 
 class WorkerLine(Shape):
-    """A process that runs batches."""
+    """A process that runs batches or looks after them."""
 
     owner: str
+    kind: WorkerKind
+    name: str = Field(description="Celery's name of it; empty for others.")
     host: str
     pid: int
     started_at: Moment
     heartbeat_at: Moment
+    is_alive: bool = Field(description=f"Its heartbeat is no older than {LEASE.total_seconds():.0f} s.")
     in_work: int = Field(description="Articles that it holds.")
     batches: list[int] = Field(description="Of these batches.")
+    tasks: int = Field(description="Tasks of Celery that it ran at its last heartbeat.")
+    slots: int | None = Field(description="So many at most; null for what runs none.")
+
+    @classmethod
+    def of(cls, state: WorkerState, now: datetime) -> "WorkerLine":
+        return cls(
+            owner=state.owner,
+            kind=state.kind,
+            name=state.name,
+            host=state.host,
+            pid=state.pid,
+            started_at=state.started_at,
+            heartbeat_at=state.heartbeat_at,
+            is_alive=now - state.heartbeat_at < LEASE,
+            in_work=sum(number for _, number in state.runs),
+            batches=[batch_id for batch_id, _ in state.runs],
+            tasks=state.tasks,
+            slots=state.slots,
+        )
+
+
+class JobLine(Shape):
+    """Something that the desk does by itself."""
+
+    name: Job
+    enabled: bool
+    every_seconds: int
+    next_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+    failed: bool | None = Field(description="The last run; null before the first.")
+    result: str | None
+
+
+class BrokerLine(Shape):
+    """Redis, where Celery runs the batches."""
+
+    address: str = Field(description="Without name and password.")
+    waiting: int | None = Field(description="Tasks in the queue; null while it is away.")
+    taken: int | None = Field(description="Tasks with workers.")
+    trouble: str | None = Field(description="Why it does not answer.")
 
 
 class ProviderLine(Shape):
@@ -98,7 +145,11 @@ class Status(Shape):
     running_batches: int
     open_records: dict[RecordStatus, int] = Field(description="Articles of batches that have not ended, by state.")
     queue: QueueFigures
+    executor: str = Field(description="Who runs batches: pool or celery.")
     workers: list[WorkerLine] = Field(description="Newest heartbeat first.")
+    broker: BrokerLine | None = Field(description="Redis, where Celery runs the batches; null where none is set.")
+    missing: list[str] = Field(description="Processes that the desk needs and that do not live, each with how to start it.")
+    schedule: list[JobLine] = Field(description="What the desk does by itself.")
     budgets: list[BudgetLine] = Field(description="Today's and this month's.")
     providers: list[ProviderLine] = Field(description="Those with a call in flight or within the last hour.")
 
@@ -188,18 +239,11 @@ def status(at: Caller) -> Status:
         running_batches=sum(found.batches[one] for one in BatchStatus.claimable()),
         open_records=found.records,
         queue=QueueFigures(waiting=Total.of(found.queue.waiting), paused=Total.of(found.queue.paused), in_work=found.queue.in_work),
-        workers=[
-            WorkerLine(
-                owner=one.owner,
-                host=one.host,
-                pid=one.pid,
-                started_at=one.started_at,
-                heartbeat_at=one.heartbeat_at,
-                in_work=sum(number for _, number in one.runs),
-                batches=[batch_id for batch_id, _ in one.runs],
-            )
-            for one in found.workers
-        ],
+        executor=at.desk.environment.executor,
+        broker=BrokerLine.model_validate(broker) if (broker := broker_state(at.desk.environment)) else None,
+        workers=[WorkerLine.of(one, now) for one in found.workers],
+        missing=found.missing,
+        schedule=[JobLine.model_validate(job) for job in found.jobs],
         budgets=[BudgetLine.of(state) for state in found.budgets],
         providers=[
             ProviderLine(

@@ -41,8 +41,12 @@ def desk(database: Any, make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resources, "_desk", desk)
     monkeypatch.setattr(guard, "stands", lambda: True)
     monkeypatch.setattr(person, "signed_in", lambda: Person(VERA, "Vera", None))
-    rerun = st.rerun
-    monkeypatch.setattr(st, "rerun", lambda **_scope: rerun())  # this harness runs the whole page, also for a fragment's button
+    whole_page = st.rerun
+
+    def rerun(*, scope: str = "app") -> None:  # this harness runs the whole page, also for a button of a fragment
+        whole_page()
+
+    monkeypatch.setattr(st, "rerun", rerun)
     return desk
 
 
