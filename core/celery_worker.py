@@ -23,6 +23,7 @@ from core.chunk_runs import ChunkRunner
 from core.configuration import Desk
 from core.dispatching import Dispatcher
 from core.errors import DatabaseUnavailable
+from core.logs import about
 from core.models import WorkerKind
 from core.orchestrator import GRACE_SECONDS
 from core.settings import Settings
@@ -122,7 +123,14 @@ def add_task(celery: Celery, run: Callable[[int, Sequence[int]], None]) -> None:
         max_retries=TRIES,
     )
     def run_chunk(batch_id: int, record_ids: list[int]) -> None:
-        run(batch_id, record_ids)
+        with about(batch_id=batch_id):
+            try:
+                run(batch_id, record_ids)
+            except DatabaseUnavailable as error:
+                logger.warning("a task waits for the database: %s", error)
+                raise
+            except Exception:
+                logger.exception("a task failed; its articles are sent again")
 
 
 def _leave_logging_alone(**_: Any) -> None:

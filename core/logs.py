@@ -27,7 +27,7 @@ HIDDEN = "•••"
 OURS = ("core", "console")
 SERVERS = ("uvicorn", "alembic", "celery")
 """Libraries whose lines say what the process does; of all others only warnings are kept."""
-ADDRESSES = ("database_url", "celery_broker_url")
+ADDRESSES = ("database_url", "direct_database_url", "celery_broker_url")
 """Secret settings of which only the password within is one: where a database is may be read."""
 
 _SECRET_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|_HEADERS)$", re.IGNORECASE)
