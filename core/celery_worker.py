@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any
 
 from celery import Celery, signals
+from celery.apps import worker as worker_module
 from celery.apps.worker import Worker
 from celery.exceptions import SecurityWarning
 
@@ -79,6 +80,7 @@ class CeleryWorker:
 
         warnings.filterwarnings("ignore", category=SecurityWarning)  # root is unsafe with pickle; this is JSON
         signals.setup_logging.connect(_leave_logging_alone)
+        worker_module.safe_say = lambda *_: None  # it prints past the log as a signal comes
         signals.worker_shutting_down.connect(leave)
         signals.worker_ready.connect(ready)
         worker = Worker(
@@ -96,6 +98,7 @@ class CeleryWorker:
         try:
             worker.start()
         finally:
+            logger.info("the worker ends")
             self.shared.stopping.set()
             leaving.cancel()
             self._supervisor.stop()
