@@ -67,6 +67,7 @@ ORDER = (
     "metering",
     "agents.materials",
     "agents.offline",
+    "agents.gemini",
     "agents.providers",
     "agents.content_analysis",
     "agents.signal_validation",
