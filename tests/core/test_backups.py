@@ -62,13 +62,17 @@ def test_a_backup_of_an_earlier_revision_is_brought_to_the_newest(own_desk: Desk
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
         connection.exec_driver_sql("INSERT INTO publishers (name, name_key) VALUES ('Hashyard', 'hashyard')")
-    backups.back_up(database, file, by=ANN)
+    # As the desk of that time wrote it: it had no audit log.
+    backups._run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={file}"], database.engine.url)
     assert backups.revision_of(file) == "0002"
     database.migrate()
     backups.restore(database, file, tmp_path, by=ANN)
     import_articles(own_desk, "test", [an_article()], by=ANN)
     with database.session() as session:
         assert get_article(session, 1).publisher == "Hashyard"
+        told = session.execute(text("SELECT actor, action, subject_id FROM audit_log ORDER BY id")).first()
+    assert told is not None
+    assert tuple(told) == ("ann", "backup.restore", "old.dump")
 
 
 def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path: Path) -> None:
