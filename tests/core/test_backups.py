@@ -75,6 +75,9 @@ def test_a_backup_of_an_earlier_revision_is_brought_to_the_newest(own_desk: Desk
     import_articles(own_desk, "test", [an_article()], by=ANN)
     with database.session() as session:
         assert get_article(session, 1).publisher == "Hashyard"
+        told = session.execute(text("SELECT actor, action, subject_id FROM audit_log ORDER BY id")).first()
+    assert told is not None
+    assert tuple(told) == ("ann", "backup.restore", "old.dump")
 
 
 def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path: Path) -> None:
