@@ -22,6 +22,7 @@ from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
+from console.printing import announce
 from console.resources import close_desk, open_desk, wake
 from console.sign_in import Attempts, doubts, is_signed_in, require_packages, streamlit_secrets
 from core import people, tokens
@@ -30,7 +31,6 @@ from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
-from core.logs import is_structured
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
@@ -89,11 +89,11 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     listener = _listen(place, port)
     take_over_streamlit()
     keep_tail(settings)
-    _announce("opening the database …")
+    announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now(), by=ITSELF)
-        _announce(f"{report.new} sample articles loaded.")
+        announce(f"{report.new} sample articles loaded.")
     for doubt in doubts(settings, admins=desk.transaction(partial(_has_admin, settings=settings))):
         logger.warning("%s", doubt)
     address = place.url(listener.getsockname()[1])
@@ -126,14 +126,6 @@ def _has_tokens(settings: Settings) -> bool:
 
 def _has_admin(session: Session, *, settings: Settings) -> bool:
     return any(one.role is Role.ADMIN for one in people.people(session, settings))
-
-
-def _announce(words: str) -> None:
-    """Tell whoever waits for the start; in the form of the log where that is for machines."""
-    if is_structured():
-        logger.info("%s", words)
-    else:
-        typer.echo(f"Signal Desk: {words}", err=True)
 
 
 def _listen(place: Place, port: int) -> socket.socket:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -50,6 +50,8 @@ class Line:
     pipeline: Pipeline
     width: int
     over_all: int | None
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an article leaves: there may be room for another, in whichever chunk."""
 
 
 @asynccontextmanager
@@ -125,14 +127,13 @@ class BatchRun:
                 await self._pause(str(error), causes.SETTINGS)
                 return
             await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
-            logger.info("the batch runs here no longer")
 
     async def _run(self, line: Line) -> None:
         width, each = line.width, None
         if self._chunk is not None:
             width, each = min(line.width, len(self._chunk)), line.width
         self._limits = Limits(each, line.over_all)
-        logger.info("the batch runs here with %s, %d articles at a time", line.pipeline.configuration.model, width)
+        self._freed = line.freed
         apart = STAGGER_SECONDS if self._chunk is None else 0  # a chunk is short, and the chunks of a batch begin at different times
         helpers = [asyncio.create_task(self._work(line.pipeline, worker * apart)) for worker in range(width)]
         helpers.append(asyncio.create_task(self._watch()))

@@ -35,8 +35,11 @@ LONGEST_PAUSE_SECONDS = 60
 
 
 def slots_for(settings: Settings) -> int:
-    """Tasks that a worker runs at once unless told otherwise: enough for as many articles as a process may have in flight."""
-    return ceil(settings.concurrency / settings.batch_chunk)
+    """Tasks that a worker runs at once unless told otherwise.
+
+    Enough for as many articles as a process may have in flight, and one more that takes their places as they end.
+    """
+    return ceil(settings.concurrency / settings.batch_chunk) + 1
 
 
 class CeleryWorker:

@@ -1,6 +1,6 @@
 """The desk itself over HTTP: whether it lives, whether it is ready, its state for whoever runs it, its figures for analysts."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +15,7 @@ from console.api.serving import Caller, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
+from core.broker import broker_state
 from core.budget import utc_day
 from core.clock import utc_now
 from core.health import WorkerState, versions
@@ -23,6 +24,7 @@ from core.models import BatchStatus, RecordStatus, WorkerKind
 from core.records import LEASE
 from core.schedule import Job
 from core.settings import Settings
+from core.windows import window_of
 
 open_router = APIRouter(tags=["desk"])
 """Without a token."""
@@ -96,6 +98,15 @@ class JobLine(Shape):
     result: str | None
 
 
+class BrokerLine(Shape):
+    """Redis, where Celery runs the batches."""
+
+    address: str = Field(description="Without name and password.")
+    waiting: int | None = Field(description="Tasks in the queue; null while it is away.")
+    taken: int | None = Field(description="Tasks with workers.")
+    trouble: str | None = Field(description="Why it does not answer.")
+
+
 class ProviderLine(Shape):
     """How a provider's calls went in the last hour."""
 
@@ -135,7 +146,9 @@ class Status(Shape):
     running_batches: int
     open_records: dict[RecordStatus, int] = Field(description="Articles of batches that have not ended, by state.")
     queue: QueueFigures
+    executor: str = Field(description="Who runs batches: pool or celery.")
     workers: list[WorkerLine] = Field(description="Newest heartbeat first.")
+    broker: BrokerLine | None = Field(description="Redis, where Celery runs the batches; null where none is set.")
     missing: list[str] = Field(description="Processes that the desk needs and that do not live, each with how to start it.")
     schedule: list[JobLine] = Field(description="What the desk does by itself.")
     budgets: list[BudgetLine] = Field(description="Today's and this month's.")
@@ -170,7 +183,8 @@ class Statistics(Shape):
     rejected: int
     unsure: int
     acceptance_rate: float | None = Field(description="Accepted, of all accepted or rejected, 0..1; null without one.")
-    since: date = Field(description="First UTC day of the articles that the next two lists are of.")
+    since: date = Field(description="First UTC day of the articles that the next two lists are of: as on the Overview.")
+    until: date = Field(description="Last one: today, or where the archive ends.")
     signals_by_kind: list[KindFigures]
     signals_by_day: list[DayFigures]
     publishers: list[PublisherFigures] = Field(description="The ten with most signals.")
@@ -227,6 +241,8 @@ def status(at: Caller) -> Status:
         running_batches=sum(found.batches[one] for one in BatchStatus.claimable()),
         open_records=found.records,
         queue=QueueFigures(waiting=Total.of(found.queue.waiting), paused=Total.of(found.queue.paused), in_work=found.queue.in_work),
+        executor=at.desk.environment.executor,
+        broker=BrokerLine.model_validate(broker) if (broker := broker_state(at.desk.environment)) else None,
         workers=[WorkerLine.of(one, now) for one in found.workers],
         missing=found.missing,
         schedule=[JobLine.model_validate(job) for job in found.jobs],
@@ -250,14 +266,16 @@ def status(at: Caller) -> Status:
 
 @router.get("/api/stats")
 def statistics(at: Caller) -> Statistics:
-    """The figures of the Overview: articles, queue, reviews; signals of the last 30 days by kind and by day."""
-    since = utc_day(utc_now()) - timedelta(days=STATISTICS_DAYS - 1)
+    """The figures of the Overview: articles, queue, reviews; signals of 30 days by kind and by day."""
 
     def work(session: Session, settings: Settings) -> Statistics:
         today, decided = reports.today(session, readiness(settings)), quality.acceptance(session)
+        window = window_of(STATISTICS_DAYS, newest=reports.newest_article_day(session), today=utc_day(utc_now()))
         days: dict[date, int] = {}
         kinds = dict.fromkeys(SignalKind, 0)
-        for day, kind, number in reports.signals_by_day(session, since=since):
+        for day, kind, number in reports.signals_by_day(session, since=window.first):
+            if day > window.last:
+                continue
             days[day] = days.get(day, 0) + number
             kinds[kind] += number
         return Statistics(
@@ -270,7 +288,8 @@ def statistics(at: Caller) -> Statistics:
             rejected=decided.rejected,
             unsure=decided.unsure,
             acceptance_rate=decided.share.value,
-            since=since,
+            since=window.first,
+            until=window.last,
             signals_by_kind=[KindFigures(kind=kind, signals=number) for kind, number in kinds.items()],
             signals_by_day=[DayFigures(day=day, signals=number) for day, number in days.items()],
             publishers=[

@@ -174,6 +174,7 @@ def test_the_figures_are_those_of_core(client: httpx.Client, desk: Desk, article
     assert [(row["name"], row["articles"]) for row in status["articles"]["by_publisher"]] == [("CoinDesk", 3), ("Hashyard", 2)]
     assert status["migration"] == found.revision
     assert status["migration_is_current"]
+    assert (status["executor"], status["broker"], status["missing"]) == ("pool", None, [])
     assert status["budgets"][0]["limit_usd"] == "5.00000000"
     assert Decimal(status["budgets"][0]["room_usd"]) == found.budgets[0].room
     ready = launching.readiness(desk.environment)
