@@ -4,6 +4,7 @@ Streamlit does the protocol (state, nonce, PKCE where the provider has it, the s
 it forgets which page was asked for; ``Attempts`` adds both.
 """
 
+import json
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from importlib.util import find_spec
@@ -11,8 +12,10 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
+from streamlit.auth_util import get_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
@@ -20,7 +23,7 @@ from console.binding import LOOPBACK_NAMES
 from core.errors import SettingsError
 from core.settings import Settings
 
-LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
+LOGIN, CALLBACK, LOGOUT = "/auth/login", "/oauth2callback", "/auth/logout"
 OUTCOME = "sign-in"
 """The part of the address that says what became of the last attempt: one of ``OUTCOMES``."""
 OUTCOMES = {
@@ -86,9 +89,45 @@ def doubts(settings: Settings, *, admins: bool) -> list[str]:
 
 def is_signed_in(cookies: Mapping[str, str], settings: Settings) -> bool:
     """Whether the cookies of a request carry Streamlit's word that somebody is signed in. It says nothing about a role."""
-    if settings.cookie_secret is None or not (value := cookies.get(USER_COOKIE_NAME)):
-        return False
-    return decode_signed_value(settings.cookie_secret.get_secret_value(), USER_COOKIE_NAME, value.encode("latin-1", "replace")) is not None
+    told = told_by(cookies, settings)
+    return told is not None and not has_ended(told)
+
+
+def told_by(cookies: Mapping[str, str], settings: Settings) -> dict[str, Any] | None:
+    """What Streamlit's signed cookies tell of who is signed in; None where they are not there or not Streamlit's."""
+    if settings.cookie_secret is None:
+        return None
+    secret = settings.cookie_secret.get_secret_value()
+
+    def signed(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(secret, name, value.encode("latin-1", "replace")) if value else None
+
+    try:
+        told = json.loads(get_cookie_with_chunks(signed, USER_COOKIE_NAME) or b"null")
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+_ended: dict[tuple[str, str], None] = {}
+MOST_ENDED = 10_000
+
+
+def end(told: Mapping[str, Any]) -> None:
+    """Let a sign-in count no more in this process, whoever still has it: other tabs of the browser, or a copy of its cookie."""
+    _ended[_which(told)] = None
+    while len(_ended) > MOST_ENDED:
+        _ended.pop(next(iter(_ended)))
+
+
+def has_ended(told: Mapping[str, Any]) -> bool:
+    """Whether somebody signed out of this sign-in. Another one of the same person, in another browser, is not meant."""
+    return _which(told) in _ended
+
+
+def _which(told: Mapping[str, Any]) -> tuple[str, str]:
+    return str(told.get("sub")), str(told.get("nonce") or told.get("iat"))
 
 
 def outcome_of(query: Mapping[str, Any], *, signed_in: bool, cleared: bool) -> str | None:
@@ -120,12 +159,15 @@ def is_page(address: str) -> bool:
 
 
 class Attempts:
-    """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for."""
+    """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for; and
+    has a sign-out end the sign-in."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == LOGOUT and (told := told_by(HTTPConnection(scope).cookies, self._settings)):
+            end(told)
         if scope["type"] != "http" or scope["path"] not in (LOGIN, CALLBACK):
             await self._app(scope, receive, send)
             return

@@ -171,6 +171,10 @@ def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider
     page = newcomer()
     sign_in(page, console, "Vera")
     assert cookies_of(page)
+    other = page.context.new_page()
+    other.goto(f"{console.url}/articles")
+    expect(other.get_by_text("Kestrel").or_(other.get_by_test_id("stDataFrame")).first).to_be_visible()
+    kept = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -178,7 +182,14 @@ def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider
     assert provider.signed_out == 1
     page.goto(f"{console.url}/articles")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(page.get_by_text("Kestrel")).to_have_count(0)
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+
+    other.get_by_role("link", name="Signals").click()  # a tab that was open all the time
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+    thief = newcomer()
+    thief.context.add_cookies(kept)  # type: ignore[arg-type]
+    thief.goto(f"{console.url}/articles")
+    expect(thief.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 def test_what_goes_wrong_is_said_and_nobody_is_signed_in(console: Console, provider: Provider, newcomer: Callable[[], Page]) -> None:
