@@ -14,7 +14,7 @@ from console.permits import permit
 from console.refresh import live
 from console.resources import read
 from console.words import ago, duration, money, number_in, percent, plain
-from core import batch_actions, batches
+from core import batch_actions, batch_figures, batches
 from core.access import Actor, Permission
 from core.batches import Progress
 from core.clock import utc_now
@@ -167,7 +167,7 @@ def model_name(model: str) -> str:
 
 def elapsed_seconds(progress: Progress) -> float:
     """From the first claim (or the launch) to the end, or to now."""
-    return ((progress.finished_at or utc_now()) - (progress.started_at or progress.created_at)).total_seconds()
+    return batch_figures.elapsed_seconds(progress, utc_now())
 
 
 def progress_words(progress: Progress) -> str:

@@ -14,6 +14,7 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
+from sqlalchemy.orm import Session
 from streamlit import config
 
 from console.api import make_api, routes_to
@@ -21,15 +22,15 @@ from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
 from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
+from console.printing import announce
 from console.resources import close_desk, open_desk, wake
-from console.sign_in import Attempts, is_signed_in, streamlit_secrets
-from core import tokens
-from core.access import ITSELF
+from console.sign_in import Attempts, doubts, is_signed_in, require_packages, streamlit_secrets
+from core import people, tokens
+from core.access import ITSELF, Role
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
-from core.logs import is_structured
 from core.samples import load_samples
 from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
@@ -78,19 +79,23 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     """Start everything and serve until interrupted.
 
     Raises:
-        SettingsError: the port is taken, or it would listen beyond this machine without sign-in and API tokens.
+        SettingsError: the port is taken, sign-in lacks its packages, or it would listen beyond this machine without sign-in and API
+            tokens.
         DatabaseUnavailable: the database cannot be started or reached.
     """
     place, port = resolve(host or settings.host), settings.port if port is None else port
+    require_packages(settings)
     refuse_in_the_open(place, settings, has_tokens=partial(_has_tokens, settings))
     listener = _listen(place, port)
     take_over_streamlit()
     keep_tail(settings)
-    _announce("opening the database …")
+    announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now(), by=ITSELF)
-        _announce(f"{report.new} sample articles loaded.")
+        announce(f"{report.new} sample articles loaded.")
+    for doubt in doubts(settings, admins=desk.transaction(partial(_has_admin, settings=settings))):
+        logger.warning("%s", doubt)
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     serving = uvicorn.Config(
@@ -119,12 +124,8 @@ def _has_tokens(settings: Settings) -> bool:
         return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
 
 
-def _announce(words: str) -> None:
-    """Tell whoever waits for the start; in the form of the log where that is for machines."""
-    if is_structured():
-        logger.info("%s", words)
-    else:
-        typer.echo(f"Signal Desk: {words}", err=True)
+def _has_admin(session: Session, *, settings: Settings) -> bool:
+    return any(one.role is Role.ADMIN for one in people.people(session, settings))
 
 
 def _listen(place: Place, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.printing import announce
 from core.broker import shown_address
 from core.configuration import Desk
 from core.errors import SettingsError
@@ -30,8 +31,8 @@ def worker(
     with Desk.open(settings) as desk:
         slots = concurrency or slots_for(desk.transaction(desk.settings))
         running = CeleryWorker(desk, name=name, slots=slots)
-        words = f"Signal Desk: worker {name} takes {slots} {'task' if slots == 1 else 'tasks'} at a time from {shown_address(settings)}"
-        code = running.run(on_ready=lambda: typer.echo(words, err=True))
+        words = f"worker {name} takes {slots} {'task' if slots == 1 else 'tasks'} at a time from {shown_address(settings)}"
+        code = running.run(on_ready=lambda: announce(words))
     raise typer.Exit(code)
 
 
@@ -49,7 +50,7 @@ def beat() -> None:
     with Desk.open(settings) as desk:
         running = Dispatching(desk, schedules=True)
         running.start()
-        typer.echo("Signal Desk: the schedule runs.", err=True)
+        announce("the schedule runs.")
         ending.wait()
         running.stop()
 

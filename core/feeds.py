@@ -21,6 +21,7 @@ from core.errors import DatabaseUnavailable, DeskError, ImportRefused, NotFound,
 from core.importers.fetching import fetch_coindesk, fetch_feed, require_web_address
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport, import_articles
+from core.importers.parsed_article import shown_address
 from core.models import Feed
 
 MOST = 200
@@ -65,7 +66,7 @@ def add_feed(session: Session, address: str, *, by: Actor) -> None:
         raise NotPossible(f"{MOST} feeds are fetched already. Remove one first.")
     added = insert(Feed).values(address=address, added_by=by.name)
     session.execute(added.on_conflict_do_update(index_elements=["address"], set_={"enabled": True}))
-    audit.record(session, by, Action.FEED, ("feed", address), after={"enabled": True})
+    audit.record(session, by, Action.FEED, ("feed", shown_address(address)), after={"enabled": True})
 
 
 def switch_feed(session: Session, feed_id: int, enabled: bool, *, by: Actor) -> None:
@@ -79,7 +80,7 @@ def switch_feed(session: Session, feed_id: int, enabled: bool, *, by: Actor) -> 
     address = session.scalar(switched)
     if address is None:
         raise NotFound("The feed does not exist any more.")
-    audit.record(session, by, Action.FEED, ("feed", address), after={"enabled": enabled})
+    audit.record(session, by, Action.FEED, ("feed", shown_address(address)), after={"enabled": enabled})
 
 
 def remove_feed(session: Session, feed_id: int, *, by: Actor) -> str | None:
@@ -87,7 +88,7 @@ def remove_feed(session: Session, feed_id: int, *, by: Actor) -> str | None:
     by.require(Permission.SETTINGS)
     address = session.scalar(delete(Feed).where(Feed.id == feed_id).returning(Feed.address))
     if address is not None:
-        audit.record(session, by, Action.FEED, ("feed", address), after=None)
+        audit.record(session, by, Action.FEED, ("feed", shown_address(address)), after=None)
     return address
 
 

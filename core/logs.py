@@ -27,6 +27,8 @@ HIDDEN = "•••"
 OURS = ("core", "console")
 SERVERS = ("uvicorn", "alembic", "celery")
 """Libraries whose lines say what the process does; of all others only warnings are kept."""
+ADDRESSES = ("database_url", "celery_broker_url")
+"""Secret settings of which only the password within is one: where a database is may be read."""
 
 _SECRET_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|_HEADERS)$", re.IGNORECASE)
 _SHAPES = re.compile(
@@ -90,11 +92,12 @@ class Blot:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every secret that the settings and the environment hold, and the passwords within addresses."""
-    held = [value.get_secret_value() for value in dict(settings).values() if hasattr(value, "get_secret_value")]
+    held = {name: value.get_secret_value() for name, value in dict(settings).items() if hasattr(value, "get_secret_value")}
+    passwords = [found[1] for secret in held.values() if (found := _PASSWORD.match(secret))]
+    whole = [secret for name, secret in held.items() if name not in ADDRESSES]
     # Other providers' clients read keys of their own. A short value is a word or a switch.
-    held += [value for name, value in os.environ.items() if _SECRET_NAMES.search(name) and len(value) >= 8]
-    passwords = [found[1] for secret in held if (found := _PASSWORD.match(secret))]
-    return [*held, *passwords, *map(unquote, passwords)]
+    whole += [value for name, value in os.environ.items() if _SECRET_NAMES.search(name) and len(value) >= 8]
+    return [*whole, *passwords, *map(unquote, passwords)]
 
 
 # --- the two forms ---------------------------------------------------------------------------------------------------

@@ -1,21 +1,22 @@
 """The desk in one look: what ``/admin/status`` and ``/metrics`` tell. Reads only, by any thread; every query is bounded or a roll-up's."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from core import health, reports, spending
+from core import health, reports, schedule, spending
 from core.budget import BudgetState, current_budgets
 from core.catalogue import PublisherLine, most_articles
 from core.database import current_revision, known_revisions
 from core.health import ProviderState, Queue, WorkerState
 from core.launching import readiness
-from core.models import Article, BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker
+from core.models import Article, BatchRecord, BatchSession, BatchStatus, RecordStatus, Worker, WorkerKind
 from core.paging import COUNT_BOUND, Count
 from core.records import LEASE
 from core.reports import Today
+from core.schedule import JobRow
 from core.settings import Settings
 from core.spending import Usage
 
@@ -36,6 +37,10 @@ class Overall:
     """Of the batches that have not ended."""
     queue: Queue
     workers: list[WorkerState]
+    missing: list[str]
+    """Processes that the desk needs and that do not live, each with how to start it."""
+    jobs: list[JobRow]
+    """What the desk does by itself."""
     budgets: list[BudgetState]
     providers: list[ProviderState]
     calls: dict[str, Usage]
@@ -55,6 +60,7 @@ class Check:
 
 def overall(session: Session, settings: Settings, now: datetime) -> Overall:
     """The desk now."""
+    workers = health.worker_states(session)
     return Overall(
         today=reports.today(session, readiness(settings)),
         published_lately=_published_since(session, now - timedelta(hours=24)),
@@ -62,7 +68,9 @@ def overall(session: Session, settings: Settings, now: datetime) -> Overall:
         batches=batches_by_status(session),
         records=_open_records(session),
         queue=health.queue(session),
-        workers=health.worker_states(session),
+        workers=workers,
+        missing=health.what_is_missing(workers, settings, now),
+        jobs=schedule.jobs(session),
         budgets=current_budgets(session, settings, now),
         providers=health.provider_states(session, now),
         calls=spending.calls_by_provider(session),
@@ -72,16 +80,16 @@ def overall(session: Session, settings: Settings, now: datetime) -> Overall:
 
 
 def checks(session: Session, now: datetime) -> list[Check]:
-    """Whether the desk can do its work: the database takes what is written, its schema is current, a worker lives.
+    """Whether the desk can do its work: the database takes what is written, its schema is current, something that runs batches lives.
 
     Raises:
         DatabaseUnavailable: through the session, when the database is away or cannot write.
     """
     _write_and_take_back(session, now)
     revision, newest = current_revision(session.connection()), known_revisions()[0][0]
-    beat = session.scalar(select(func.max(Worker.heartbeat_at)))
+    beat = session.scalar(select(func.max(Worker.heartbeat_at)).where(Worker.kind.in_((WorkerKind.POOL, WorkerKind.CELERY))))
     alive = beat is not None and beat >= now - LEASE
-    said = f"last heartbeat {beat.isoformat()}" if beat else "no worker has registered"
+    said = f"last heartbeat {beat.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if beat else "no worker has registered"
     return [
         Check("database", True, "takes what is written"),
         Check("migration", revision == newest, f"revision {revision}" + ("" if revision == newest else f", not {newest}")),

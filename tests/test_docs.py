@@ -125,7 +125,7 @@ def commands(page: Path) -> Iterator[str]:
     for block in re.findall(r"```(?:sh|ini)\n(.*?)```", words(page), re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             found = re.search(r"(?:^|[=/\s])(signaldesk [a-z].*)$", line.split(" #")[0])
-            if found and not line.startswith(("systemctl", "journalctl")):
+            if found and not line.startswith(("systemctl", "journalctl", "adduser")):
                 yield found[1]
     yield from re.findall(r"`(signaldesk [^`]+)`", words(page))
 

@@ -14,7 +14,7 @@ from console.api.problems import Unforeseen, add_handlers
 from console.api.rates import Told
 from console.api.refusals import refusals
 from console.api.requests import Measured
-from console.api.serving import TURN, Serving, caller
+from console.api.serving import PROBE, TURN, Serving, caller
 from core.configuration import Desk
 
 ADDRESSES = ("/health", "/health/ready", "/admin/status", "/metrics", "/api", "/api/{rest:path}")
@@ -35,7 +35,7 @@ def make_api(desk_of: Callable[[], Desk], *, wake: Callable[[], None] = lambda: 
     api.add_middleware(Told)
     api.add_middleware(Measured, requests=held.requests)
     api.include_router(documents.router)
-    api.include_router(desk.open_router, dependencies=[TURN], responses=refusals(503))
+    api.include_router(desk.open_router, dependencies=[PROBE], responses=refusals(503))
     guarded = [TURN, Depends(caller)]
     common = refusals(400, 401, 403, 422, 429, 503)
     for part in (desk, metrics, articles, batches, launches, events, signals, costs):

@@ -250,8 +250,8 @@ def _listed(session: Session, asked: ListAsked, chosen: ArticleFilter, ready: Re
     name = f"{name}:{ready.minimum_chars}"
     offset = asked.offset or 0
     place = place_of(asked.cursor, name, chosen)
-    found = selection.page_at(session, chosen, ready, place, offset + asked.limit)
-    rows = [ArticleLine.model_validate(row) for row in found.rows[offset:]]
+    found = selection.page_at(session, chosen, ready, place, offset + asked.limit, skip=offset)
+    rows = [ArticleLine.model_validate(row) for row in found.rows]
     total = selection.count(session, chosen, ready)
     ways = beside(found, name, chosen)
     return Articles(items=rows, total=Total.of(total), **ways)

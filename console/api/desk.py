@@ -1,6 +1,6 @@
 """The desk itself over HTTP: whether it lives, whether it is ready, its state for whoever runs it, its figures for analysts."""
 
-from datetime import date, timedelta
+from datetime import date, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -18,10 +18,13 @@ from core.articles import counts
 from core.broker import broker_state
 from core.budget import utc_day
 from core.clock import utc_now
-from core.health import versions, what_is_missing
+from core.health import WorkerState, versions
 from core.launching import readiness
 from core.models import BatchStatus, RecordStatus, WorkerKind
+from core.records import LEASE
+from core.schedule import Job
 from core.settings import Settings
+from core.windows import window_of
 
 open_router = APIRouter(tags=["desk"])
 """Without a token."""
@@ -49,19 +52,50 @@ class Ready(Shape):
 
 
 class WorkerLine(Shape):
-    """A process that runs batches."""
+    """A process that runs batches or looks after them."""
 
     owner: str
+    kind: WorkerKind
+    name: str = Field(description="Celery's name of it; empty for others.")
     host: str
     pid: int
     started_at: Moment
     heartbeat_at: Moment
-    kind: WorkerKind
-    name: str
-    slots: int | None = Field(description="Celery's tasks that it runs at once; null for what runs none.")
-    tasks: int = Field(description="Of them those that ran at its last heartbeat.")
+    is_alive: bool = Field(description=f"Its heartbeat is no older than {LEASE.total_seconds():.0f} s.")
     in_work: int = Field(description="Articles that it holds.")
     batches: list[int] = Field(description="Of these batches.")
+    tasks: int = Field(description="Tasks of Celery that it ran at its last heartbeat.")
+    slots: int | None = Field(description="So many at most; null for what runs none.")
+
+    @classmethod
+    def of(cls, state: WorkerState, now: datetime) -> "WorkerLine":
+        return cls(
+            owner=state.owner,
+            kind=state.kind,
+            name=state.name,
+            host=state.host,
+            pid=state.pid,
+            started_at=state.started_at,
+            heartbeat_at=state.heartbeat_at,
+            is_alive=now - state.heartbeat_at < LEASE,
+            in_work=sum(number for _, number in state.runs),
+            batches=[batch_id for batch_id, _ in state.runs],
+            tasks=state.tasks,
+            slots=state.slots,
+        )
+
+
+class JobLine(Shape):
+    """Something that the desk does by itself."""
+
+    name: Job
+    enabled: bool
+    every_seconds: int
+    next_at: Moment
+    started_at: Moment | None
+    ended_at: Moment | None
+    failed: bool | None = Field(description="The last run; null before the first.")
+    result: str | None
 
 
 class BrokerLine(Shape):
@@ -114,8 +148,9 @@ class Status(Shape):
     queue: QueueFigures
     executor: str = Field(description="Who runs batches: pool or celery.")
     workers: list[WorkerLine] = Field(description="Newest heartbeat first.")
-    broker: BrokerLine | None = Field(description="Null where none is set.")
-    missing: list[str] = Field(description="Processes that the desk needs and that do not live, with how to start each.")
+    broker: BrokerLine | None = Field(description="Redis, where Celery runs the batches; null where none is set.")
+    missing: list[str] = Field(description="Processes that the desk needs and that do not live, each with how to start it.")
+    schedule: list[JobLine] = Field(description="What the desk does by itself.")
     budgets: list[BudgetLine] = Field(description="Today's and this month's.")
     providers: list[ProviderLine] = Field(description="Those with a call in flight or within the last hour.")
 
@@ -148,7 +183,8 @@ class Statistics(Shape):
     rejected: int
     unsure: int
     acceptance_rate: float | None = Field(description="Accepted, of all accepted or rejected, 0..1; null without one.")
-    since: date = Field(description="First UTC day of the articles that the next two lists are of.")
+    since: date = Field(description="First UTC day of the articles that the next two lists are of: as on the Overview.")
+    until: date = Field(description="Last one: today, or where the archive ends.")
     signals_by_kind: list[KindFigures]
     signals_by_day: list[DayFigures]
     publishers: list[PublisherFigures] = Field(description="The ten with most signals.")
@@ -207,23 +243,9 @@ def status(at: Caller) -> Status:
         queue=QueueFigures(waiting=Total.of(found.queue.waiting), paused=Total.of(found.queue.paused), in_work=found.queue.in_work),
         executor=at.desk.environment.executor,
         broker=BrokerLine.model_validate(broker) if (broker := broker_state(at.desk.environment)) else None,
-        missing=what_is_missing(found.workers, at.desk.environment, now),
-        workers=[
-            WorkerLine(
-                owner=one.owner,
-                host=one.host,
-                pid=one.pid,
-                started_at=one.started_at,
-                heartbeat_at=one.heartbeat_at,
-                kind=one.kind,
-                name=one.name,
-                slots=one.slots,
-                tasks=one.tasks,
-                in_work=sum(number for _, number in one.runs),
-                batches=[batch_id for batch_id, _ in one.runs],
-            )
-            for one in found.workers
-        ],
+        workers=[WorkerLine.of(one, now) for one in found.workers],
+        missing=found.missing,
+        schedule=[JobLine.model_validate(job) for job in found.jobs],
         budgets=[BudgetLine.of(state) for state in found.budgets],
         providers=[
             ProviderLine(
@@ -244,14 +266,16 @@ def status(at: Caller) -> Status:
 
 @router.get("/api/stats")
 def statistics(at: Caller) -> Statistics:
-    """The figures of the Overview: articles, queue, reviews; signals of the last 30 days by kind and by day."""
-    since = utc_day(utc_now()) - timedelta(days=STATISTICS_DAYS - 1)
+    """The figures of the Overview: articles, queue, reviews; signals of 30 days by kind and by day."""
 
     def work(session: Session, settings: Settings) -> Statistics:
         today, decided = reports.today(session, readiness(settings)), quality.acceptance(session)
+        window = window_of(STATISTICS_DAYS, newest=reports.newest_article_day(session), today=utc_day(utc_now()))
         days: dict[date, int] = {}
         kinds = dict.fromkeys(SignalKind, 0)
-        for day, kind, number in reports.signals_by_day(session, since=since):
+        for day, kind, number in reports.signals_by_day(session, since=window.first):
+            if day > window.last:
+                continue
             days[day] = days.get(day, 0) + number
             kinds[kind] += number
         return Statistics(
@@ -264,7 +288,8 @@ def statistics(at: Caller) -> Statistics:
             rejected=decided.rejected,
             unsure=decided.unsure,
             acceptance_rate=decided.share.value,
-            since=since,
+            since=window.first,
+            until=window.last,
             signals_by_kind=[KindFigures(kind=kind, signals=number) for kind, number in kinds.items()],
             signals_by_day=[DayFigures(day=day, signals=number) for day, number in days.items()],
             publishers=[

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from core.paging import Count
 
 MOST_ID = 2**63 - 1
-MOST_ROWS = 200
+MOST_ROWS = 500
 """Rows of one page at most."""
 FARTHEST = 10_000
 """Rows that an offset may pass over; a cursor goes on from anywhere."""

@@ -43,9 +43,9 @@ class _Desk(Collector):
         yield _gauges("signaldesk_open_records", "Articles of batches that have not ended.", "state", records)
         queue = {"waiting": found.queue.waiting.value, "paused": found.queue.paused.value, "in_work": found.queue.in_work}
         yield _gauges("signaldesk_queue", "Articles by what they wait for, at most 10,000 each.", "state", queue)
-        beats = [one.heartbeat_at.timestamp() for one in found.workers]
+        beats = [one.heartbeat_at.timestamp() for one in found.workers if one.runs_batches]
         alive = sum(beat >= self._now - LEASE.total_seconds() for beat in beats)
-        yield _gauge("signaldesk_workers", "Workers with a heartbeat that is fresh.", alive)
+        yield _gauge("signaldesk_workers", "Processes that run batches and whose heartbeat is fresh.", alive)
         yield _gauge("signaldesk_worker_last_heartbeat_timestamp_seconds", "The newest heartbeat; 0 without one.", max(beats, default=0.0))
         for name in ("limit", "spent", "reserved"):
             amounts = {one.scope.value: float(getattr(one, name)) for one in found.budgets}

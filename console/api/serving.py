@@ -21,6 +21,9 @@ T = TypeVar("T")
 REQUESTS_AT_ONCE = 8
 """Requests that work with the database at once; the others wait. Well under the threads and the connections that the console has."""
 
+PROBES_AT_ONCE = 2
+"""Questions about health at once: they do not wait for the others, and take little from them."""
+
 
 @dataclass(slots=True)
 class Serving:
@@ -34,6 +37,7 @@ class Serving:
     watches: Watches[Any] = field(default_factory=Watches)
     streams: Streams = field(default_factory=Streams)
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(REQUESTS_AT_ONCE))
+    probes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(PROBES_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,12 @@ async def a_turn(request: Request) -> AsyncIterator[None]:
         yield
 
 
+async def a_probe(request: Request) -> AsyncIterator[None]:
+    """As ``a_turn``, for what asks whether the desk lives."""
+    async with serving(request).probes:
+        yield
+
+
 def caller(request: Request) -> Desktop:
     """The desk for whoever asks.
 
@@ -88,4 +98,5 @@ def caller(request: Request) -> Desktop:
 
 
 TURN = Depends(a_turn, scope="function")
+PROBE = Depends(a_probe, scope="function")
 Caller = Annotated[Desktop, Depends(caller)]

@@ -57,6 +57,7 @@ NEEDS = {
     "limits.change_limit": {MONEY},
     "limits.top_up": {MONEY},
     "limits.undo": {MONEY},
+    "moving.move.move": {ARTICLES},
     "nightly.save_nightly": {MONEY, SETTINGS},
     "people.remove": {ACCESS},
     "people.set_role": {ACCESS},

@@ -177,6 +177,7 @@ def test_every_secret_of_settings_and_environment_is_known_and_the_password_in_a
         _env_file=None, gemini_api_key="AIza-one", alert_webhook_url="https://hooks.example/two", database_url="postgresql://u:th%40ree@h/d"
     )
     known = set(secrets_of(settings))
+    assert "postgresql://u:th%40ree@h/d" not in known  # it is blotted out by its shape; without a password it is no secret
     assert {"AIza-one", "https://hooks.example/two", "th%40ree", "th@ree", "another-provider-s", "x-honeycomb-team=abc123"} <= known
     assert "date" not in known
 

@@ -18,7 +18,7 @@ from tests.browser.filled import fill
 
 pytestmark = pytest.mark.slow
 
-SEED, EXAMPLES = 20261124, 15
+SEED, EXAMPLES = 20261124, 10
 CONFIGURATION = """
 max-stream-events = 1
 request-timeout = 30
