@@ -269,7 +269,7 @@ def statistics(at: Caller) -> Statistics:
     """The figures of the Overview: articles, queue, reviews; signals of 30 days by kind and by day."""
 
     def work(session: Session, settings: Settings) -> Statistics:
-        today, decided = reports.today(session, readiness(settings)), quality.acceptance(session)
+        today, decided = reports.today(session, readiness(settings)), quality.acceptance(quality.agreement(session))
         window = window_of(STATISTICS_DAYS, newest=reports.newest_article_day(session), today=utc_day(utc_now()))
         days: dict[date, int] = {}
         kinds = dict.fromkeys(SignalKind, 0)
