@@ -416,7 +416,7 @@ def test_asked_to_end_while_calls_take_long_a_worker_gives_back_in_time(
     start_worker: Callable[..., WorkerProcess],
     record: Path,
 ) -> None:
-    providers.behave(latency=90)
+    providers.behave(latency=35)  # longer than the grace time
     articles(12)
     batch_id = launch(database, celery_desk().environment)
     worker = start_worker("w1")
