@@ -23,6 +23,7 @@ from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
 from core.database import IDENTITY, among
 from core.errors import ImportRefused
+from core.importers.clean_text import clean_characters
 from core.importers.fields import BadRow
 from core.importers.import_articles import ImportReport, import_articles
 from core.importers.parsed_article import ParsedArticle, RejectedRow
@@ -225,7 +226,7 @@ class _Move:
             )
         except Exception as error:  # what no rule foresaw in one row must not cost the others
             why = str(error) if isinstance(error, BadRow) else f"unreadable row ({type(error).__name__})"
-            return RejectedRow(self.source.name, number, why, (title or "")[:200], f"key {key}"[:200])
+            return RejectedRow(self.source.name, number, why, clean_characters((title or "")[:200]), clean_characters(f"key {key}"[:200]))
 
     def _joined(self, page: list[SourceRow]) -> dict[str, list[str]]:
         """Categories that a table of its own gives to articles, by the articles' keys."""
