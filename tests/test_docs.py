@@ -187,6 +187,15 @@ def test_the_model_of_the_example_is_priced_as_it_says(database_url: str, databa
         assert Decimal(call["usd"]) == usd.quantize(Decimal("0.00000001"), rounding=ROUND_UP) > 0
 
 
+@pytest.mark.slow
+def test_the_roll_ups_are_added_up_anew_as_it_says(database_url: str, database: Any, tmp_path: Path) -> None:
+    (block,) = [block for block in re.findall(r"```sh\n(.*?)```", words(DOCS / "recovery.md"), re.DOTALL) if "rebuild" in block]
+    environment = os.environ | {"DATABASE_URL": database_url, "SIGNALDESK_DATA_DIR": str(tmp_path)}
+    steps = block.replace("python3 ", f"{shlex.quote(sys.executable)} ")
+    done = subprocess.run(["sh", "-e", "-c", steps], cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def searxng() -> Iterator[str]:
     """A server that answers as SearXNG does, and keeps what it was asked."""
