@@ -30,7 +30,7 @@ from core.models import Category, Move, Publisher
 from core.moving.analysis_shapes import AnalysisShape, analysis_shapes
 from core.moving.earlier import is_unfinished, read_analysis
 from core.moving.gathering import GatheredAnalysis, gathered, scales
-from core.moving.keeping import ANALYSIS, ARTICLE, Keeper, Moved, fingerprint, known_rows, note_articles, short
+from core.moving.keeping import ANALYSIS, ARTICLE, REFERENCE, Keeper, Moved, fingerprint, known_rows, note_articles, short
 from core.moving.rows import Names, article_of, read_names, text_of
 from core.moving.shapes import ArticleShape, article_shape
 from core.moving.source import SourceDatabase, SourceRow
@@ -242,6 +242,7 @@ class _Move:
     def _note(self, imported: int) -> None:
         """Keep what became of the rows up to the last that was imported, and how far that is."""
         taken: dict[str, ParsedArticle] = {}
+        named: dict[str, str] = {}
         last: SourceRow | None = None
         while self.passed and (imported or not self.passed[0][3]):
             last, key, article, handed = self.passed.popleft()
@@ -249,10 +250,12 @@ class _Move:
             self.done += 1
             if article is not None:
                 taken[short(key)] = article
+                if len(last.key) > 1 and (own := (last.values or {}).get(self.shape.key or "")) is not None:
+                    named[short(key)] = short(str(own))
         if last is None:
             return
         with self.desk.database.session() as session:
-            note_articles(session, self.move_id, taken)
+            note_articles(session, self.move_id, taken, named)
             if last.key:
                 session.execute(update(Move).where(Move.id == self.move_id).values(place={"articles": list(last.key)}))
         self.on_progress(Step("articles", self.done, self.total))
@@ -261,6 +264,7 @@ class _Move:
 
     def _analyses(self, name: str, shape: AnalysisShape, after: list[str] | None) -> None:
         keeper = Keeper(self.move_id, self.source.identity, self.source.name, self.by.name)
+        named_by = REFERENCE if len(self.shape.table.key) > 1 else ARTICLE
         out_of, total, done = scales(self.source, shape), self.source.count(shape.table, after), 0
         self.on_progress(Step("analyses", 0, total))
         for page in gathered(self.source, shape, after):
@@ -269,7 +273,7 @@ class _Move:
                 groups.lock(session)
                 known = known_rows(session, self.move_id, ANALYSIS, list(keys.values()))
                 fresh = [row for row in page if keys[id(row)] not in known]
-                articles = known_rows(session, self.move_id, ARTICLE, [short(row.article) for row in fresh])
+                articles = known_rows(session, self.move_id, named_by, [short(row.article) for row in fresh])
                 moved = []
                 for row in fresh:
                     if (one := self._moved(row, keys[id(row)], articles, out_of)) is not None:
@@ -292,7 +296,7 @@ class _Move:
         elif of is None:
             self.report.earlier[UNKNOWN_ARTICLE] += 1
         else:
-            return Moved(key, of[0], read_analysis(row.values, row.signals, scale=out_of, now=self.now))
+            return Moved(key, of[0], read_analysis(row.values, row.signals, row.validations, scale=out_of, now=self.now))
         return None
 
 
