@@ -69,14 +69,14 @@ class Options(Asked):
 class Launch(Asked):
     """Either some articles by their ids, or all that match a filter."""
 
-    articles: list[Id] | None = Field(None, min_length=1, max_length=MOST_ARTICLES)
+    ids: list[Id] | None = Field(None, min_length=1, max_length=MOST_ARTICLES, description="Of articles.")
     filter: Filter | None = None
     options: Options = Options()
 
     @model_validator(mode="after")
     def _one_way(self) -> "Launch":
-        if (self.articles is None) == (self.filter is None):
-            raise ValueError("give either articles or a filter")
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or a filter")
         return self
 
     @property
@@ -87,7 +87,7 @@ class Launch(Asked):
     def selection(self, session: Session) -> Selection:
         """What core knows it as."""
         if self.filter is None:
-            return Selection.of_ids(self.articles or [], one_per_story=self.options.one_per_story)
+            return Selection.of_ids(self.ids or [], one_per_story=self.options.one_per_story)
         require_days_in_order(self.filter.since, self.filter.until, "body.filter.since")
         chosen = ArticleFilter(
             ready_only=self.filter.ready,
@@ -260,12 +260,12 @@ def _require_all(session: Session, asked: Launch, settings: Settings) -> None:
     Raises:
         Invalid: with the first of them.
     """
-    if asked.articles is None:
+    if asked.ids is None:
         return
-    known = set(selection.resolve(session, Selection.of_ids(asked.articles), launching.readiness(settings)))
-    if missing := [one for one in dict.fromkeys(asked.articles) if one not in known]:
+    known = set(selection.resolve(session, Selection.of_ids(asked.ids), launching.readiness(settings)))
+    if missing := [one for one in dict.fromkeys(asked.ids) if one not in known]:
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise Invalid("body.articles", f"there is no article {', '.join(map(str, missing[:5]))}{more}")
+        raise Invalid("body.ids", f"there is no article {', '.join(map(str, missing[:5]))}{more}")
 
 
 def _own_key(at: Desktop, given: str | None) -> str | None:

@@ -32,7 +32,7 @@ def test_what_is_launched_over_http_runs_in_the_console_at_once(start_console: A
     with httpx.Client(base_url=console.url, trust_env=False, timeout=30) as client:
         assert client.get("/health/ready").json()["status"] == "ready"
         ready = client.get("/api/articles/analysis-ready", params={"limit": 3}).json()["items"]
-        made = client.post("/api/batches", json={"articles": [row["id"] for row in ready]})
+        made = client.post("/api/batches", json={"ids": [row["id"] for row in ready]})
         assert made.status_code == 201, made.text
         with client.stream("GET", made.headers["location"] + "/events") as stream:
             told = [line for line in stream.iter_lines() if line.startswith("event:")]

@@ -51,7 +51,7 @@ def test_every_address_says_that_the_database_is_away_and_works_again(server: Em
         assert "does not answer" in problem["detail"]
         assert answer.headers["retry-after"]
         assert password not in answer.text
-    posted = client.post("/api/batches", json={"articles": [1]})
+    posted = client.post("/api/batches", json={"ids": [1]})
     assert posted.status_code == 503
     scraped = client.get("/metrics")
     assert scraped.status_code == 200

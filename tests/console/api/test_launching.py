@@ -36,7 +36,7 @@ def running(desk: Desk, serve: Callable[..., httpx.Client]) -> Iterator[httpx.Cl
 
 def launched(client: httpx.Client, ids: list[int], key: str | None = None, **options: Any) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    return client.post("/api/batches", json={"articles": ids, "options": options}, headers=headers)
+    return client.post("/api/batches", json={"ids": ids, "options": options}, headers=headers)
 
 
 def number_of_batches(desk: Desk) -> int:
@@ -115,9 +115,9 @@ def test_a_filter_launches_all_that_match(client: httpx.Client, articles: Any) -
     answer = client.post("/api/batches", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.json()["progress"]["total"] == 2
-    rest = client.post("/api/batches", json={"articles": wanted}).json()
+    rest = client.post("/api/batches", json={"ids": wanted}).json()
     assert (rest["records"]["pending"], rest["records"]["skipped"]) == (1, 2)
-    nothing = client.post("/api/batches", json={"articles": wanted})
+    nothing = client.post("/api/batches", json={"ids": wanted})
     assert nothing.status_code == 422
     assert nothing.json()["detail"] == "Nothing to analyse: 3 in flight in another batch."
 
@@ -125,16 +125,16 @@ def test_a_filter_launches_all_that_match(client: httpx.Client, articles: Any) -
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({}, "either articles or a filter"),
-        ({"articles": []}, "body.articles"),
-        ({"articles": [1], "filter": {}}, "either articles or a filter"),
-        ({"articles": [10**6]}, "there is no article 1000000"),
-        ({"articles": [2**63]}, "body.articles.0"),
-        ({"articles": [1], "options": {"concurrency": 0}}, "body.options.concurrency"),
-        ({"articles": [1], "options": {"budget_usd": "NaN"}}, "body.options.budget_usd"),
-        ({"articles": [1], "options": {"budget_usd": "1e400"}}, "body.options.budget_usd"),
-        ({"articles": [1], "options": {"model": "a\x00b"}}, "NUL"),
-        ({"articles": [1], "option": {}}, "body.option"),
+        ({}, "either ids or a filter"),
+        ({"ids": []}, "body.ids"),
+        ({"ids": [1], "filter": {}}, "either ids or a filter"),
+        ({"ids": [10**6]}, "there is no article 1000000"),
+        ({"ids": [2**63]}, "body.ids.0"),
+        ({"ids": [1], "options": {"concurrency": 0}}, "body.options.concurrency"),
+        ({"ids": [1], "options": {"budget_usd": "NaN"}}, "body.options.budget_usd"),
+        ({"ids": [1], "options": {"budget_usd": "1e400"}}, "body.options.budget_usd"),
+        ({"ids": [1], "options": {"model": "a\x00b"}}, "NUL"),
+        ({"ids": [1], "option": {}}, "body.option"),
         ({"filter": {"since": "2026-11-02", "until": "2026-11-01"}}, "is after until"),
         ({"filter": {"publisher": ["Nobody"]}}, "no publisher called Nobody"),
         ({"filter": {}}, "No article is selected"),
@@ -161,7 +161,7 @@ def test_a_model_without_a_key_or_a_price_is_refused(client: httpx.Client, artic
 
 
 @pytest.mark.parametrize(
-    "raw", [b"{", b"\xff\xfe", b'{"articles": [' + b"9" * 5_000 + b"]}", b"[" * 50_000, b'{"filter": {"q": "\\ud800"}}', b"null", b"7"]
+    "raw", [b"{", b"\xff\xfe", b'{"ids": [' + b"9" * 5_000 + b"]}", b"[" * 50_000, b'{"filter": {"q": "\\ud800"}}', b"null", b"7"]
 )
 def test_a_body_that_cannot_be_read_is_refused(client: httpx.Client, raw: bytes) -> None:
     answer = client.post("/api/batches", content=raw, headers={"Content-Type": "application/json"})
@@ -170,7 +170,7 @@ def test_a_body_that_cannot_be_read_is_refused(client: httpx.Client, raw: bytes)
 
 
 def test_a_body_must_say_that_it_is_json(client: httpx.Client, articles: Any) -> None:
-    answer = client.post("/api/batches", content=json.dumps({"articles": articles(1)}), headers={"Content-Type": "text/plain"})
+    answer = client.post("/api/batches", content=json.dumps({"ids": articles(1)}), headers={"Content-Type": "text/plain"})
     assert answer.status_code == 422
 
 

@@ -63,7 +63,7 @@ def test_a_token_reads_and_what_it_may_not_do_is_refused_by_core(guarded: httpx.
     ids, reader = articles(2), token(desk, Permission.READ)
     for path in GUARDED:
         assert guarded.get(path, headers=reader).status_code in (200, 404), path
-    refused = guarded.post("/api/batches", json={"articles": ids}, headers=reader)
+    refused = guarded.post("/api/batches", json={"ids": ids}, headers=reader)
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:signaldesk:not-allowed")
     assert "run" in refused.json()["detail"]
     assert guarded.post("/api/signals/1/review", json={"decision": "accepted"}, headers=reader).status_code == 403
@@ -73,7 +73,7 @@ def test_a_token_reads_and_what_it_may_not_do_is_refused_by_core(guarded: httpx.
 
 def test_what_a_token_launches_carries_its_name_and_its_use_is_kept(guarded: httpx.Client, desk: Desk, articles: Any) -> None:
     runner = token(desk, Permission.RUN, name="nightly")
-    answer = guarded.post("/api/batches", json={"articles": articles(1)}, headers=runner)
+    answer = guarded.post("/api/batches", json={"ids": articles(1)}, headers=runner)
     assert answer.status_code == 201, answer.text
     assert answer.json()["launched_by"] == "token nightly"
     assert guarded.get("/api/batches", headers=runner).status_code == 403
@@ -85,7 +85,7 @@ def test_what_a_token_launches_carries_its_name_and_its_use_is_kept(guarded: htt
 def test_two_tokens_may_choose_one_key(guarded: httpx.Client, desk: Desk, articles: Any) -> None:
     one, other = (token(desk, Permission.RUN, name=name) for name in ("one", "other"))
     first, second = (
-        guarded.post("/api/batches", json={"articles": articles(1)}, headers=who | {"Idempotency-Key": "1"}) for who in (one, other)
+        guarded.post("/api/batches", json={"ids": articles(1)}, headers=who | {"Idempotency-Key": "1"}) for who in (one, other)
     )
     assert (first.status_code, second.status_code) == (201, 201)
     kept = desk.transaction(lambda session: session.scalars(select(BatchSession.idempotency_key)).all())
@@ -110,7 +110,7 @@ def test_the_token_of_the_environment_may_do_everything(database: Any, make_sett
     desk = Desk(database, make_settings(api_token=secret))
     client, headers = serve(desk, needs_token=True), {"Authorization": f"Bearer {secret}"}
     assert client.get("/api/articles", headers=headers).status_code == 200
-    assert client.post("/api/batches", json={"articles": articles(1)}, headers=headers).status_code == 201
+    assert client.post("/api/batches", json={"ids": articles(1)}, headers=headers).status_code == 201
     assert client.get("/api/articles", headers={"Authorization": f"Bearer {secret[:-1]}"}).status_code == 401
 
 
