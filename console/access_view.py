@@ -112,7 +112,8 @@ def _tokens() -> None:
     if head.button("Create a token", icon=":material/key:", key="token-create", **permit(Permission.ACCESS)):
         _create()
     st.caption(
-        "A program sends its token in the header Authorization, after the word Bearer. Only a hash of it is kept, so it is shown once, when it is made."
+        "A program sends its token in the header Authorization, after the word Bearer. Only a hash of it is kept, so it is shown once,"
+        " when it is made."
     )
     if open_desk().environment.api_token is not None:
         st.caption(f":material/key: {tokens.OF_THE_ENVIRONMENT} is set: a token with every scope, which only the environment takes back.")
