@@ -54,7 +54,7 @@ def _people() -> None:
             icon=":material/info:",
         )
     if not known:
-        st.caption("Nobody has a role yet. `SIGNALDESK_ADMINS` names those who are always admins.")
+        st.caption("Nobody has a role yet. SIGNALDESK_ADMINS names those who are always admins.")
     for person in known:
         _person(person, environment)
 
@@ -111,9 +111,12 @@ def _tokens() -> None:
     head.header("API tokens")
     if head.button("Create a token", icon=":material/key:", key="token-create", **permit(Permission.ACCESS)):
         _create()
-    st.caption("A program sends its token as `Authorization: Bearer …`. Only a hash of it is kept, so it is shown once, when it is made.")
+    st.caption(
+        "A program sends its token in the header Authorization, after the word Bearer. Only a hash of it is kept, so it is shown once,"
+        " when it is made."
+    )
     if open_desk().environment.api_token is not None:
-        st.caption(f":material/key: `{tokens.OF_THE_ENVIRONMENT}` is set: a token with every scope, which only the environment takes back.")
+        st.caption(f":material/key: {tokens.OF_THE_ENVIRONMENT} is set: a token with every scope, which only the environment takes back.")
     in_force = [token for token in known if token.is_in_force(now)]
     for token in in_force:
         _token(token)
