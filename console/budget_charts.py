@@ -33,7 +33,6 @@ def spending(
     in_calls: bool,
 ) -> go.Figure:
     """Stacked bars by day or month: USD, or calls where nothing cost anything. A key without a name is all the others."""
-    figure = go.Figure()
     values: dict[Any, dict[date, float]] = {}
     for day, key, usd, calls in rows:
         of_key = values.setdefault(key if key in names else None, {})
@@ -41,74 +40,78 @@ def spending(
         of_key[place] = of_key.get(place, 0.0) + (calls if in_calls else float(usd))
     unit = "calls" if in_calls else "USD"
     shown = "%{y:,}" if in_calls else "$%{y:,.4~f}"
+    bars = []
     for position, key in enumerate([*names, None]):
         if key in values:
             label = names.get(key, "others" if names else unit)
             colour = SERIES[position] if key in names or not names else NEUTRAL
-            _bars(figure, values[key], label, colour, shown)
+            bars.append(_bars(values[key], label, colour, shown, monthly=monthly))
     totals: dict[date, float] = {}
     for of_key in values.values():
         for place, value in of_key.items():
             totals[place] = totals.get(place, 0.0) + value
+    axis = {"tickprefix": "" if in_calls else "$", **({"title": {"text": unit}} if in_calls else {})}
+    figure = _over_time(bars, since, axis, monthly=monthly)
     if not in_calls and not monthly and daily_limit and max(totals.values(), default=0.0) > float(daily_limit) / 4:
         figure.add_hline(y=float(daily_limit), line_dash="dot", line_color=LIMIT, annotation_text="today's limit")
-    figure.update_yaxes(tickprefix="" if in_calls else "$", title=unit if in_calls else None)
-    return _over_time(figure, since, monthly=monthly)
+    return figure
 
 
 def tokens(days: Sequence[tuple[date, Usage]], *, since: date, monthly: bool) -> go.Figure:
     """Stacked bars by day or month: tokens by kind."""
-    figure = go.Figure()
-    kinds = {
-        "input": lambda used: used.input_tokens - used.cached_tokens,
-        "input from cache": lambda used: used.cached_tokens,
-        "output": lambda used: used.output_tokens,
-        "thinking": lambda used: used.thinking_tokens,
-    }
+    bars, kinds = (
+        [],
+        {
+            "input": lambda used: used.input_tokens - used.cached_tokens,
+            "input from cache": lambda used: used.cached_tokens,
+            "output": lambda used: used.output_tokens,
+            "thinking": lambda used: used.thinking_tokens,
+        },
+    )
     for colour, (name, of) in zip(SERIES, kinds.items(), strict=False):
         values: dict[date, float] = {}
         for day, used in days:
             place = day.replace(day=1) if monthly else day
             values[place] = values.get(place, 0) + of(used)
         if any(values.values()):
-            _bars(figure, values, name, colour, "%{y:,}")
-    figure.update_yaxes(tickformat="~s")
-    return _over_time(figure, since, monthly=monthly)
+            bars.append(_bars(values, name, colour, "%{y:,}", monthly=monthly))
+    return _over_time(bars, since, {"tickformat": "~s"}, monthly=monthly)
 
 
 def estimates(runs: Sequence[Comparison]) -> go.Figure:
     """Pairs of bars, oldest run first: estimated and actual USD."""
-    figure = go.Figure()
     labels = [f"#{run.batch_id}" for run in reversed(runs)]
-    for name, colour, values in (
+    both = (
         ("estimated", NEUTRAL, [float(run.estimated) for run in reversed(runs)]),
         ("actual", SERIES[0], [float(run.actual) for run in reversed(runs)]),
-    ):
-        figure.add_bar(x=labels, y=values, name=name, marker_color=colour, hovertemplate="$%{y:,.4~f}")
-    figure.update_layout(barmode="group", bargap=0.3, height=HEIGHT, margin=MARGIN, legend=_LEGEND, hovermode="x unified")
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(tickprefix="$", rangemode="tozero")
-    return figure
+    )
+    bars = [_bar(labels, values, name, colour, "$%{y:,.4~f}") for name, colour, values in both]
+    axes = {"xaxis": {"type": "category"}, "yaxis": {"tickprefix": "$", "rangemode": "tozero"}}
+    return go.Figure(bars, {**_LAYOUT, "barmode": "group", "bargap": 0.3, **axes})
 
 
 _LEGEND = {"orientation": "h", "y": -0.15, "traceorder": "normal"}
+_LAYOUT = {"height": HEIGHT, "margin": MARGIN, "legend": _LEGEND, "hovermode": "x unified"}
 _DAY = 86_400_000
 """Milliseconds, the unit of a bar's width over time."""
 
 
-def _bars(figure: go.Figure, values: Mapping[date, float], name: str, colour: str, shown: str) -> None:
+def _bars(values: Mapping[date, float], name: str, colour: str, shown: str, *, monthly: bool) -> dict[str, Any]:
     label = html.escape(name if len(name) <= NAME else name[: NAME - 1] + "…")
-    figure.add_bar(x=list(values), y=list(values.values()), name=label, marker_color=colour, hovertemplate=shown)
+    width = _DAY * (22 if monthly else 0.75)  # a single day would be a hair's breadth of its own accord
+    return _bar(list(values), list(values.values()), label, colour, shown) | {"width": width}
 
 
-def _over_time(figure: go.Figure, since: date, *, monthly: bool) -> go.Figure:
-    figure.update_traces(width=_DAY * (22 if monthly else 0.75))  # a single day would be a hair's breadth of its own accord
-    figure.update_layout(barmode="stack", bargap=0.25, height=HEIGHT, margin=MARGIN, legend=_LEGEND, hovermode="x unified", showlegend=True)
+def _bar(places: Sequence[Any], values: Sequence[float], name: str, colour: str, shown: str) -> dict[str, Any]:
+    return {"type": "bar", "x": places, "y": values, "name": name, "marker": {"color": colour}, "hovertemplate": shown}
+
+
+def _over_time(bars: list[dict[str, Any]], since: date, axis: Mapping[str, Any], *, monthly: bool) -> go.Figure:
     today = datetime.now(UTC).date()
     if monthly:
-        first = since.replace(day=1)
-        figure.update_xaxes(type="date", tickformat="%b %y", range=[first - timedelta(days=16), today.replace(day=1) + timedelta(days=16)])
+        edges = [since.replace(day=1) - timedelta(days=16), today.replace(day=1) + timedelta(days=16)]
     else:
-        figure.update_xaxes(type="date", tickformat="%d %b", range=[since - timedelta(hours=12), today + timedelta(hours=12)])
-    figure.update_yaxes(rangemode="tozero")
-    return figure
+        edges = [since - timedelta(hours=12), today + timedelta(hours=12)]
+    days = {"type": "date", "tickformat": "%b %y" if monthly else "%d %b", "range": edges}
+    shown = {"barmode": "stack", "bargap": 0.25, "showlegend": True, "xaxis": days, "yaxis": {"rangemode": "tozero", **axis}}
+    return go.Figure(bars, {**_LAYOUT, **shown})

@@ -123,8 +123,9 @@ def headline(all_: Acceptance, agreements: tuple[Agreement, Agreement], given: C
         st.info(words, icon=":material/hourglass_empty:")
 
 
+@st.fragment
 def acceptance(scope: Scope) -> None:
-    """Acceptance by one dimension, as bars with intervals and as a table."""
+    """Acceptance by one dimension, whose choice runs this alone, as bars with intervals and as a table."""
     st.header("Acceptance")
     dimension = st.segmented_control(
         "By", list(Dimension), default=Dimension.KIND, required=True, key="by", bind="query-params", format_func=lambda one: one.value

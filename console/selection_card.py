@@ -14,7 +14,7 @@ from console.words import duration, money, plain
 from core import launching, selection
 from core.access import Permission
 from core.article_filter import ArticleFilter, Order
-from core.articles import delete_articles, publishers, set_active
+from core.articles import delete_articles, publisher_names, set_active
 from core.clock import utc_now
 from core.errors import DeskError, NothingSelected
 from core.launching import Outline
@@ -75,7 +75,7 @@ def _what(chosen: Selection, planned: Outline, listed: Listed) -> None:
 
 def filter_in_words(chosen: ArticleFilter) -> str:
     """Such as "analysis-ready, CoinDesk, from 2026-11-01, without 2 unticked"."""
-    names = {row.id: row.name for row in read(publishers)} if chosen.publishers else {}
+    names = read(publisher_names) if chosen.publishers else {}
     words = [
         "analysis-ready" if chosen.ready_only else "",
         "archived" if chosen.archived else "",

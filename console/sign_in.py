@@ -16,6 +16,7 @@ from streamlit import config
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from console.binding import LOOPBACK_NAMES
 from core.errors import SettingsError
 from core.settings import Settings
 
@@ -35,17 +36,26 @@ MOST_CAME_FROM = 1_500
 """Longest address that is kept, in characters as the cookie has them."""
 
 
+def require_packages(settings: Settings) -> None:
+    """Refuse to start with sign-in but without what it is done with.
+
+    Raises:
+        SettingsError: the packages that sign-in needs are not installed.
+    """
+    if settings.signs_in and find_spec("authlib") is None:
+        raise SettingsError("Sign-in needs the packages of the extra 'auth'. Install them: pip install -c requirements.txt -e '.[auth]'.")
+
+
 def streamlit_secrets(settings: Settings) -> dict[str, Any] | None:
     """What ``st.App`` takes as its secrets, so that ``st.login`` works from the settings and no file has to hold them; None without
     sign-in.
 
     Raises:
-        SettingsError: the packages that sign-in needs are not installed.
+        SettingsError: as ``require_packages``.
     """
     if not settings.signs_in:
         return None
-    if find_spec("authlib") is None:
-        raise SettingsError("Sign-in needs the packages of the extra 'auth'. Install them: pip install -c requirements.txt -e '.[auth]'.")
+    require_packages(settings)
     assert settings.oidc_client_secret
     assert settings.cookie_secret
     cookie_secret = settings.cookie_secret.get_secret_value()
@@ -59,6 +69,19 @@ def streamlit_secrets(settings: Settings) -> dict[str, Any] | None:
         "cookie_secret": cookie_secret,
     }
     return {"auth": auth}
+
+
+def doubts(settings: Settings, *, admins: bool) -> list[str]:
+    """What to say at the start of a desk on which people sign in: it works, but hardly as it was meant. ``admins``: there is one."""
+    if not settings.signs_in:
+        return []
+    found = []
+    if not admins:
+        found.append("nobody is an admin here, so nobody can be given a role. Set SIGNALDESK_ADMINS to an e-mail address.")
+    public = urlsplit(settings.public_url or "")
+    if public.scheme == "http" and public.hostname not in LOOPBACK_NAMES:
+        found.append("SIGNALDESK_PUBLIC_URL begins with http://, so who is signed in and API tokens can be read on the way. Use https.")
+    return found
 
 
 def is_signed_in(cookies: Mapping[str, str], settings: Settings) -> bool:

@@ -15,7 +15,7 @@ from console.resources import read
 from console.words import number_in
 from core import signals
 from core.agents.outputs import SignalKind, Verdict
-from core.articles import ArticleText, get_article, publishers
+from core.articles import ArticleText, get_article, publisher_names
 from core.paging import Page, Place
 from core.signal_filter import Reviewed, SignalFilter, SignalOrder, words_in_signals
 from core.signals import SignalDetail, SignalRow
@@ -33,8 +33,7 @@ TABLE_WIDTH, KIND_WIDTH = 674, 146
 
 def filters(*, in_queue: bool = False) -> SignalFilter:
     """The filter as the widgets stand; every widget is bound to the address. A queue holds what is undecided, so it does not ask."""
-    names = {row.id: row.name for row in read(publishers)}
-    categories = read(signals.categories)
+    names, categories = read(lambda session: (publisher_names(session), signals.categories(session)))
     first = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     text = first[0].text_input("Search", key="find", bind="query-params", placeholder="words in signal or article", max_chars=200)
     kinds = first[1].multiselect(

@@ -166,8 +166,7 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
 def tokens_and_credits(since: date) -> None:
     """Tokens by kind and search credits, by day."""
     st.header("Tokens and credits")
-    days = read(partial(spending.usage_by_day, since=since))
-    used = read(partial(spending.usage, since=since))
+    days, used = read(lambda session: (spending.usage_by_day(session, since=since), spending.usage(session, since=since)))
     if not used.tokens and not used.search_credits:
         with st.container(border=True):
             st.markdown("No tokens and no search credits were used in this time: the offline rules and the archive need none.")
@@ -198,10 +197,9 @@ def tokens_and_credits(since: date) -> None:
         )
 
 
-def estimates() -> None:
+def estimates(runs: list[Comparison]) -> None:
     """The last runs: what they were estimated to cost at launch, and what they did cost."""
     st.header("Estimates and what runs cost")
-    runs = read(spending.comparisons)
     if not runs:
         with st.container(border=True):
             st.markdown("No run with a price has ended yet. Each that does is compared with its estimate here.")

@@ -77,6 +77,12 @@ def publishers(session: Session) -> list[PublisherRow]:
     return [PublisherRow(*row) for row in rows]
 
 
+def publisher_names(session: Session) -> dict[int, str]:
+    """The names of all publishers by id, in the order of ``publishers``; without the numbers, which take longer."""
+    ordered = select(Publisher.id, Publisher.name).order_by(Publisher.is_priority.desc(), func.lower(Publisher.name))
+    return dict(session.execute(ordered).all())
+
+
 @dataclass(frozen=True, slots=True)
 class PublisherLine:
     """A publisher as the System page lists it; ``articles`` is counted up to ``PUBLISHER_BOUND``, and one more says that there are more."""

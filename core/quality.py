@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, case, cast, func, select
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, case, cast, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Verdict
@@ -119,13 +119,13 @@ def in_all(costs: list[Cost]) -> Cost:
     )
 
 
+def acceptance(agreements: tuple[Agreement, Agreement]) -> Acceptance:
+    """All decisions together, those made blind and those made in sight of the verdict. Pure."""
+    of = {decision: sum(n for one in agreements for (_, made), n in one.table.items() if made is decision) for decision in Decision}
+    return Acceptance("all", of[Decision.ACCEPTED], of[Decision.REJECTED], of[Decision.UNSURE])
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def acceptance(session: Session, scope: Scope = EVERYTHING) -> Acceptance:
-    """All decisions that count together."""
-    row = session.execute(_decided(scope, *_counts())).one()
-    return Acceptance("all", *row)
 
 
 def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTHING) -> list[Acceptance]:
@@ -159,9 +159,15 @@ def calibrations(session: Session, scope: Scope = EVERYTHING) -> tuple[Calibrati
 
     After research it is the confidence plus the newest validation's adjustment, kept within 0..1; without validation, unchanged.
     """
-    given = _decided(scope).where(StandingDecision.decision.in_(YES_OR_NO))
-    after = func.greatest(0.0, func.least(1.0, StandingDecision.confidence + StandingDecision.adjustment))
-    return _calibration(session, given, StandingDecision.confidence), _calibration(session, given, after)
+    taken = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0).label("taken")
+    columns = (StandingDecision.confidence.label("given"), StandingDecision.adjustment.label("adjustment"), taken)
+    decided = _decided(scope, *columns, func.count().label("number")).where(StandingDecision.decision.in_(YES_OR_NO))
+    alike = decided.group_by("given", "adjustment", "taken").cte("alike")  # fewer: both sums are over these, not over each decision
+    after = func.greatest(0.0, func.least(1.0, alike.c.given + alike.c.adjustment))
+    sums = union_all(_binned(0, alike.c.given, alike), _binned(1, after, alike)).subquery()
+    rows = session.execute(select(sums).order_by(sums.c.which, sums.c.bin)).all()
+    given, researched = (tuple(Bin(*row[1:]) for row in rows if row.which == which) for which in (0, 1))
+    return Calibration(given), Calibration(researched)
 
 
 def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
@@ -212,20 +218,15 @@ def _counts() -> list[ColumnElement[int]]:
     return [func.count().filter(StandingDecision.decision == decision) for decision in (*YES_OR_NO, Decision.UNSURE)]
 
 
-def _calibration(session: Session, given: Select[Any], confidence: Any) -> Calibration:
-    """As ``core.calibration.calibration``, of rows that stay in the database."""
-    accepted = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0)
-    alike = given.with_only_columns(
-        confidence.label("value"), accepted.label("taken"), func.count().label("number"), maintain_column_froms=True
-    )
-    rows = alike.group_by("value", "taken").subquery()  # few: what follows is done once for each, not for each decision
-    error = rows.c.value - rows.c.taken
-    bin_ = func.least(cast(func.floor(func.round(cast(rows.c.value * BINS, Numeric), 6)), Integer), BINS - 1).label("bin")
-    sums = select(
+def _binned(which: int, value: ColumnElement[Any], alike: Any) -> Select[Any]:
+    """As ``core.calibration.calibration``, of rows that stay in the database: ``which`` of the two, and one bin a row."""
+    error = value - alike.c.taken
+    bin_ = func.least(cast(func.floor(func.round(cast(value * BINS, Numeric), 6)), Integer), BINS - 1).label("bin")
+    return select(
+        literal(which).label("which"),
         bin_,
-        cast(func.sum(rows.c.number), Integer),
-        func.sum(rows.c.value * rows.c.number),
-        cast(func.sum(rows.c.taken * rows.c.number), Integer),
-        cast(func.sum(error * error * rows.c.number), Float),
-    )
-    return Calibration(tuple(Bin(*row) for row in session.execute(sums.group_by(bin_).order_by(bin_))))
+        cast(func.sum(alike.c.number), Integer).label("number"),
+        func.sum(value * alike.c.number).label("values"),
+        cast(func.sum(alike.c.taken * alike.c.number), Integer).label("taken"),
+        cast(func.sum(error * error * alike.c.number), Float).label("errors"),
+    ).group_by(bin_)

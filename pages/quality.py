@@ -9,11 +9,11 @@ from core import quality
 
 st.title("Quality")
 scope = quality_view.filters()
-decided = read(lambda session: quality.acceptance(session, scope))
+agreements = read(lambda session: quality.agreement(session, scope))
+decided = quality.acceptance(agreements)
 if decided.decided == 0:
     empty(quality_view.nothing_decided(scope), "signals", "Go to Signals")
     st.stop()
-agreements = read(lambda session: quality.agreement(session, scope))
 given, after = read(lambda session: quality.calibrations(session, scope))
 costs = read(lambda session: quality.costs(session, since=scope.since))
 total = quality.in_all(costs)

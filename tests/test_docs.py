@@ -175,9 +175,9 @@ def test_the_model_of_the_example_is_priced_as_it_says(database_url: str, databa
     assert done.returncode == 0, done.stdout + done.stderr
     with (tmp_path / "ledger.csv").open(encoding="utf-8") as file:
         calls = list(csv.DictReader(file))
-    assert len(calls) >= 10
+    assert len(calls) >= 5  # one an article, and one more where there was something to validate
     for call in calls:
-        assert call["model"] == "google:gemini-of-tomorrow"
+        assert call["model"] == "google:gemini-9-pro"
         written = int(call["output_tokens"]) + int(call["thinking_tokens"])
         usd = (int(call["input_tokens"]) * Decimal("0.40") + written * Decimal("3.00")) / 1_000_000
         assert Decimal(call["usd"]) == usd.quantize(Decimal("0.00000001"), rounding=ROUND_UP) > 0
@@ -238,7 +238,7 @@ def test_the_research_provider_of_the_example_searches_through_the_ledger(searxn
     assert failed is FailureKind.OVERLOAD
     with desk.database.session() as session:
         calls = session.execute(text("SELECT provider, kind, usd, error_kind FROM ledger_entries ORDER BY id")).all()
-    assert [(call.provider, call.kind, call.usd) for call in calls] == [("searxng", "SEARCH", 0)] * 3
+    assert [(call.provider, call.kind, call.usd) for call in calls] == [("searxng", "search", 0)] * 3
     assert [call.error_kind for call in calls] == [None, "overload", "overload"]
 
 

@@ -101,6 +101,7 @@ class Batch(BatchLine):
 
 
 class BatchesAsked(PageAsked):
+    limit: int = Field(25, ge=1, le=100, description="Rows of the page: the articles of each are counted.")
     status: list[BatchStatus] = Field([], max_length=10, description="Only of these states. May be given several times.")
 
 

@@ -7,14 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-import aiohttp
-from google import genai
-from google.genai.types import HttpOptions, HttpRetryOptions
 from pydantic_ai import Agent, NativeOutput, RunContext
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
-from pydantic_ai.models.google import GoogleModel
-from pydantic_ai.providers.google import GoogleProvider
 
 from core.agents.offline import OfflineModel
 from core.agents.prompts import prompt
@@ -43,20 +38,10 @@ async def open_model(name: str, settings: Settings) -> AsyncIterator[Model]:
     if provider in ("google", "google-gla"):
         if settings.gemini_api_key is None:
             raise SettingsError(f"The model '{name}' needs a key. Set GEMINI_API_KEY and start again, or choose the model 'offline'.")
-        # aiohttp, for its pool: httpx looks at every idle connection at each request.
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS_AT_MOST)
-        async with aiohttp.ClientSession(connector=connector, trust_env=True) as session:
-            client = genai.Client(
-                api_key=settings.gemini_api_key.get_secret_value(),
-                http_options=HttpOptions(
-                    base_url=settings.gemini_base_url,
-                    headers={"user-agent": "signaldesk"},
-                    timeout=int(settings.call_timeout_seconds * 1000),
-                    retry_options=HttpRetryOptions(attempts=1),  # else the client itself repeats a call whose connection broke
-                    aiohttp_client=session,
-                ),
-            )
-            yield GoogleModel(model, provider=GoogleProvider(client=client))
+        from core.agents.gemini import open_gemini  # 25 MB of types, which only this needs
+
+        async with open_gemini(model, settings.gemini_api_key.get_secret_value(), settings, CONNECTIONS_AT_MOST) as gemini:
+            yield gemini
         return
     try:
         other = infer_model(name)

@@ -6,8 +6,8 @@ Makes the desk if it is not there (``size_data``), then measures, and prints Mar
 Streamlit runs for it (``console/app.py`` with the page in it), in this process: all of it from the address to the last element
 written for the browser (``visits``). It is opened as many times as asked, each time in a new session; then each of its filters is
 changed, choice after choice, in one session; where a filter stands in a fragment, that fragment runs. Every statement that was sent is
-explained: a sequential scan of a table that grows with the desk is reported, and makes the benchmark fail. Then ten browsers'
-worth of sessions click through a real ``signaldesk start``, whose memory is taken, and a warm page is timed in Chromium.
+explained: a sequential scan of a table that grows with the desk is reported, and makes the benchmark fail. Then ten sessions
+(``people``) click through a real ``signaldesk start``, whose memory is taken, and a warm page is timed in Chromium.
 """
 
 import os
@@ -17,7 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -39,6 +39,7 @@ from core.settings import CHECKOUT, Settings
 from core.signal_filter import Reviewed, SignalOrder
 from core.spending import Dimension as Spending
 from tests.benchmarks.clicks import a_console
+from tests.benchmarks.people import Person
 from tests.benchmarks.size_data import PUBLISHERS as publishers
 from tests.benchmarks.size_data import fill
 from tests.benchmarks.visits import Visit, visit
@@ -49,6 +50,7 @@ GROWING = frozenset(
     " reviews ledger_entries".split()
 )
 """Tables that have about as many rows as the desk has articles, or more."""
+PEOPLE, CLICKS = 10, 32
 WORDS = ("bitcoin", "halving", "greenhouse", "miner etf", "wallet 4711", "xyzzy", "")
 PUBLISHERS: tuple[list[int], ...] = ([1], [30], [2, 31, 39], [])
 ON_OFF = (False, True)
@@ -168,7 +170,7 @@ def main(
     scans = sequential_scans(desk, listener)
     resources.close_desk()
     if browser:
-        _tell_of_browsers(folder, chosen)
+        _tell_of_people(folder, chosen)
     for scan in scans:
         typer.echo(f"\nSEQUENTIAL SCAN of {scan}")
     raise typer.Exit(1 if scans else 0)
@@ -272,28 +274,30 @@ def chromium() -> Iterator[Any]:
         started.close()
 
 
-def _tell_of_browsers(folder: Path, pages: list[str]) -> None:
+def _tell_of_people(folder: Path, pages: list[str]) -> None:
+    """What the console takes while ten people click through its pages, and how soon a warm page can be used in a browser."""
     visited = [page for page in pages if page != "article"]
-    with a_console(folder, {}) as url, chromium() as browser:
+    addresses = [_address(page) for page in visited]
+    with a_console(folder, {}) as url, ExitStack() as entered:
         process = next(one for one in psutil.process_iter(["cmdline"]) if _serves(one, folder))
-        people = [browser.new_context(viewport={"width": 1440, "height": 900}).new_page() for _ in range(10)]
-        for number, person in enumerate(people):
-            person.goto(f"{url}/{_address(visited[number % len(visited)])}")
-        peak = 0
-        for turn in range(2 * len(visited)):
+        people = [entered.enter_context(Person.at(url)) for _ in range(PEOPLE)]
+        peak = process.memory_info().rss
+        for turn in range(CLICKS):
             for number, person in enumerate(people):
-                _go(person, visited[(turn + number) % len(visited)])
+                person.go(addresses[(turn + number) % len(addresses)])
                 peak = max(peak, process.memory_info().rss)
-        for person in people:
-            settled(person)
-        peak = max(peak, process.memory_info().rss)
-        typer.echo(f"\nThe console's process with ten sessions clicking: {peak / 2**20:.0f} MB at most.\n")
-        for person in people[1:]:
-            person.context.close()
-        typer.echo("| page | warm, in Chromium: median ms | slowest ms |\n|---|---|---|")
-        for page in visited:
-            taken = sorted(_warm(people[0], f"{url}/{_address(page)}") for _ in range(5))
-            typer.echo(f"| {page} | {taken[2]:.0f} | {taken[-1]:.0f} |")
+        own = process.memory_full_info().uss
+        typer.echo(
+            f"\nThe console's process with {PEOPLE} sessions of {CLICKS} clicks each: {peak / 2**20:.0f} MB at most,"
+            f" of which {own / 2**20:.0f} MB are its own, not the libraries' files.\n"
+        )
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            typer.echo("| page | warm, in Chromium: median ms | slowest ms |\n|---|---|---|")
+            for name, address in zip(visited, addresses, strict=True):
+                _warm(page, f"{url}/{address}")  # scripts and styles come from the cache from now on
+                taken = sorted(_warm(page, f"{url}/{address}") for _ in range(5))
+                typer.echo(f"| {name} | {taken[2]:.0f} | {taken[-1]:.0f} |")
 
 
 def _serves(process: psutil.Process, folder: Path) -> bool:
@@ -306,11 +310,6 @@ def _serves(process: psutil.Process, folder: Path) -> bool:
 
 def _address(page: str) -> str:
     return "" if page == "overview" else page
-
-
-def _go(person: Page, page: str) -> None:
-    """Click a page's name at the side."""
-    person.locator("[data-testid=stSidebarNavLink]", has_text=page.capitalize()).first.click(timeout=60_000)
 
 
 def settled(person: Page) -> None:

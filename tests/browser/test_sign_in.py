@@ -19,6 +19,7 @@ from core.models import BatchSession
 from core.people import set_role
 from tests.browser.conftest import Console
 from tests.browser.screenshots import settled
+from tests.browser.test_accessibility import BACKGROUNDS, DESK, IS_IN, PHONE, THEMES, serious, skipped_levels
 from tests.oidc import Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -208,6 +209,27 @@ def test_what_goes_wrong_is_said_and_nobody_is_signed_in(console: Console, provi
     said = "".join(console.log)
     assert provider.client_secret not in said
     assert "not-a-real-cookie-secret" not in said
+
+
+def test_its_pages_can_be_read_by_everybody(console: Console, browser: Browser) -> None:
+    found = {}
+    for size in (DESK, PHONE):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        page = context.new_page()
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.goto(f"{console.url}/?sign-in=stale")
+            settled(page)
+            page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+            found[f"sign in, {theme}, {size}"] = serious(page) + skipped_levels(page)
+        sign_in(page, console, "Nora")
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+            page.wait_for_timeout(350)  # colours fade over
+            found[f"no role, {theme}, {size}"] = serious(page) + skipped_levels(page)
+        context.close()
+    assert {name: what for name, what in found.items() if what} == {}
 
 
 def test_a_code_or_a_session_of_somebody_else_is_of_no_use(console: Console, newcomer: Callable[[], Page]) -> None:

@@ -8,7 +8,7 @@ from streamlit import config
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from console import sign_in
-from console.sign_in import OUTCOMES, is_page, is_signed_in, outcome_of, page_of, streamlit_secrets
+from console.sign_in import OUTCOMES, doubts, is_page, is_signed_in, outcome_of, page_of, streamlit_secrets
 from core.errors import SettingsError
 from core.settings import Settings
 
@@ -43,6 +43,16 @@ def test_without_its_packages_sign_in_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setattr(sign_in, "find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"pip install .*\[auth\]"):
         streamlit_secrets(SETTINGS)
+
+
+def test_the_start_says_what_is_doubtful() -> None:
+    assert doubts(SETTINGS, admins=True) == []
+    assert doubts(Settings(_env_file=None), admins=False) == []
+    (nobody,) = doubts(SETTINGS, admins=False)
+    assert "SIGNALDESK_ADMINS" in nobody
+    (in_the_clear,) = doubts(SETTINGS.model_copy(update={"public_url": "http://desk.example"}), admins=True)
+    assert "https" in in_the_clear
+    assert doubts(SETTINGS.model_copy(update={"public_url": "http://localhost:8501"}), admins=True) == []
 
 
 def test_only_streamlits_own_word_says_that_somebody_is_signed_in() -> None:

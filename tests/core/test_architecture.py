@@ -82,6 +82,7 @@ ORDER = (
     "metering",
     "agents.materials",
     "agents.offline",
+    "agents.gemini",
     "agents.providers",
     "agents.content_analysis",
     "agents.signal_validation",

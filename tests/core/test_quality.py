@@ -39,7 +39,7 @@ def by(desk: Desk, dimension: Dimension, **scope: Any) -> list[tuple[str, int, i
 
 
 def counts(desk: Desk, **scope: Any) -> tuple[int, int, int]:
-    row = desk.transaction(lambda session: quality.acceptance(session, Scope(**scope)))
+    row = desk.transaction(lambda session: quality.acceptance(quality.agreement(session, Scope(**scope))))
     return row.accepted, row.rejected, row.unsure
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from core import batch_actions, launching, selection
 from core.access import local
 from core.article_filter import Analysed, ArticleFilter, Order
-from core.articles import publishers, set_priority
+from core.articles import publisher_names, publishers, set_priority
 from core.configuration import Desk
 from core.models import Article
 from core.paging import Count
@@ -94,6 +94,7 @@ def test_priority_publishers_come_first_until_an_analyst_changes_it(desk: Desk, 
     with desk.database.session() as session:
         rows = publishers(session)
         assert [(row.name, row.is_priority) for row in rows] == [("CoinDesk", True), ("Crypto Potato", True), ("Hashyard", False)]
+        assert list(publisher_names(session).items()) == [(row.id, row.name) for row in rows]
         set_priority(session, rows[2].id, True, by=ANN)
         set_priority(session, rows[0].id, False, by=ANN)
     assert found(desk, ArticleFilter()) == [plain, crypto_potato, coindesk]
