@@ -90,7 +90,7 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
         return
     found = read(lambda session: validations.validations_of(session, signal.id))
     if not found:
-        st.caption("Not researched: its confidence is below the setting, or its article is still in work.")
+        st.caption("Not researched: its confidence is below the setting, its article is still in work, or it was imported so.")
         return
     newest = found[0]
     with st.container(horizontal=True, vertical_alignment="center"):
