@@ -9,11 +9,13 @@ import streamlit as st
 from console import state
 from console.article_preview import promise_in_words, published
 from console.colours import RECORD_MARKS
-from console.components import attempt, empty, way
+from console.components import attempt, empty, facts, way
 from console.navigation import to
-from console.resources import change, read, settings
+from console.permits import permit
+from console.resources import read, settings
 from console.words import ago, duration, exact, money, percent, plain
 from core import launching
+from core.access import Permission
 from core.article_history import ArticleRun, runs_of
 from core.articles import ArticleText, set_active
 from core.clock import utc_now
@@ -38,22 +40,26 @@ def nothing_chosen(message: str) -> None:
 def head(article: ArticleText) -> None:
     """Title and facts."""
     st.title(plain(article.title))
-    facts = [plain(article.publisher), published(article), f"{len(article.body):,} characters", plain(article.authors or "")]
+    about = [plain(article.publisher), published(article), f"{len(article.body):,} characters", plain(article.authors or "")]
     kinds = [word for word, holds in (("sample article", article.is_sample), ("archived", not article.is_active)) if holds]
-    st.caption(" · ".join(fact for fact in [*facts, plain(", ".join(article.categories)), *kinds] if fact))
+    st.caption(" · ".join(fact for fact in [*about, plain(", ".join(article.categories)), *kinds] if fact))
     st.caption(promise_in_words(promise_of(article.title, article.body)))
     with st.container(horizontal=True, vertical_alignment="center"):
         if article.url and article.url.startswith(("http://", "https://")) and not article.is_sample:
             st.link_button("Open at the publisher", article.url, icon=":material/open_in_new:", type="tertiary")
         if article.is_active:
-            if st.button("Archive", icon=":material/archive:", type="tertiary", help="Take it out of work; this can be undone."):
+            use = permit(Permission.ARTICLES, help="Take it out of work; this can be undone.")
+            if st.button("Archive", icon=":material/archive:", type="tertiary", **use):
                 _set_active(article.id, False)
-        elif st.button("Restore", icon=":material/unarchive:", type="tertiary", help="Take it into work again."):
-            _set_active(article.id, True)
+        else:
+            use = permit(Permission.ARTICLES, help="Take it into work again.")
+            if st.button("Restore", icon=":material/unarchive:", type="tertiary", **use):
+                _set_active(article.id, True)
 
 
 def _set_active(article_id: int, active: bool) -> None:
-    change(lambda session: set_active(session, [article_id], active))
+    if not attempt(lambda: state.act(lambda session, by: set_active(session, [article_id], active, by=by))):
+        return
     state.flash("Restored." if active else "Archived.", ":material/unarchive:" if active else ":material/archive:")
     st.rerun()
 
@@ -73,13 +79,14 @@ def analyze(article: ArticleText, runs: Sequence[ArticleRun]) -> None:
         st.caption(f":material/info: Not ready for analysis: {planned.skipped[0][1]}.")
         return
     label = f"Analyze this article · {money(planned.estimate.usd)}"
-    if st.button(label, icon=":material/bolt:", type="primary", key="analyze-this") and attempt(partial(_launch, chosen)):
+    use = permit(Permission.RUN)
+    if st.button(label, icon=":material/bolt:", type="primary", key="analyze-this", **use) and attempt(partial(_launch, chosen)):
         st.rerun()
 
 
 def _launch(chosen: Selection) -> None:
     now = settings()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now()))
+    batch_id = state.act(lambda session, by: launching.launch(session, chosen, now, by=by, now=utc_now()))
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)
 
@@ -104,10 +111,10 @@ def runs_list(runs: Sequence[ArticleRun]) -> None:
 
 
 def _run(run: ArticleRun) -> None:
-    facts = [RECORD_MARKS[run.status], money(run.usd), f"{run.calls} {'call' if run.calls == 1 else 'calls'}"]
+    about = [RECORD_MARKS[run.status], money(run.usd), f"{run.calls} {'call' if run.calls == 1 else 'calls'}"]
     if run.started_at and run.finished_at:
-        facts.append(f"took {duration((run.finished_at - run.started_at).total_seconds())}")
-    facts += [plain(run.model), f"{ago(run.launched_at, utc_now())} ({exact(run.launched_at)})"]
+        about.append(f"took {duration((run.finished_at - run.started_at).total_seconds())}")
+    about += [plain(run.model), f"{ago(run.launched_at, utc_now())} ({exact(run.launched_at)})"]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             to("runs"),
@@ -116,7 +123,7 @@ def _run(run: ArticleRun) -> None:
             query_params={"batch": str(run.batch_id)},
             width="content",
         )
-        st.caption(" · ".join(facts) + (f"  \n{plain(run.reason)}" if run.reason else ""))
+        st.caption(" · ".join(about) + (f"  \n{plain(run.reason)}" if run.reason else ""))
 
 
 def analysis_card(analysis: AnalysisRow) -> None:
@@ -127,8 +134,8 @@ def analysis_card(analysis: AnalysisRow) -> None:
         st.markdown(plain(analysis.summary))
         st.caption(plain(analysis.context))
         with st.container(horizontal=True, vertical_alignment="center"):
-            lost = f" · {analysis.ungrounded_signals} kept out for want of a quote" if analysis.ungrounded_signals else ""
-            st.caption(f"{analysis.model} · {analysis.prompt_version} · {exact(analysis.created_at)}{lost}")
+            lost = f"{analysis.ungrounded_signals} kept out for want of a quote" if analysis.ungrounded_signals else None
+            facts(analysis.model, analysis.prompt_version, analysis.created_at, lost)
             query = {"batch": str(analysis.batch_id)}
             st.page_link(to("runs"), label=f"Run #{analysis.batch_id}", icon=":material/play_circle:", query_params=query)
 

@@ -1,13 +1,13 @@
 """The System page's table of domain authority."""
 
-from functools import partial
-
 import pandas as pd
 import streamlit as st
 
 from console import state
 from console.components import attempt
-from console.resources import change, read
+from console.permits import permit, refusal
+from console.resources import read
+from core.access import Permission
 from core.authorities import authorities, replace_authorities
 from core.models import Authority
 
@@ -19,6 +19,8 @@ def authority_table() -> None:
         "A domain counts for those below it. One that is not listed has low authority; the desk's own archive has medium."
         " A row that is taken out counts as low; a row that is not complete is left out."
     )
+    if (why := refusal(Permission.SETTINGS)) is not None:
+        st.caption(f":material/lock: {why}")
     known = read(authorities)
     frame = pd.DataFrame({"domain": list(known), "authority": [one.value for one in known.values()]})
     edited = st.data_editor(
@@ -26,6 +28,7 @@ def authority_table() -> None:
         num_rows="dynamic",
         hide_index=True,
         height=560,
+        disabled=not state.looking().may(Permission.SETTINGS),
         row_height=30,
         column_config={
             "domain": st.column_config.TextColumn("Domain", required=True, max_chars=300),
@@ -38,8 +41,11 @@ def authority_table() -> None:
     if wanted == known:
         return
     with st.container(horizontal=True):
-        save = partial(change, partial(replace_authorities, wanted=wanted))
-        if st.button("Save the table", type="primary", icon=":material/save:") and attempt(save):
+
+        def save() -> None:
+            state.act(lambda session, by: replace_authorities(session, wanted, by=by))
+
+        if st.button("Save the table", type="primary", icon=":material/save:", **permit(Permission.SETTINGS)) and attempt(save):
             state.flash("The table of authority is saved.")
             st.rerun()
         st.caption("Changed, not saved yet.")

@@ -1,5 +1,6 @@
 // Back from a page leads to the one before it as it was. When a page with something of its own in the address is left by a link,
-// Streamlit first writes the new page's query behind the old page's path, as an entry of the history that shows neither; it is left out.
+// Streamlit first writes the new page's query behind the old page's path, as an entry of the history, new or (soon after a Back)
+// in place of the one that is left, that shows neither; it is left out.
 (() => {
   if (window.backButton) return;
   window.backButton = true;
@@ -10,11 +11,14 @@
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     if (link.origin === location.origin && link.pathname !== location.pathname) leftAt = performance.now();
   }, true);
-  const push = history.pushState.bind(history);
-  history.pushState = (state, unused, url) => {
-    const leaving = performance.now() - leftAt < PATIENCE_MS;
-    if (leaving && url && new URL(url, location.href).pathname === location.pathname) return;
+  const isOfTheLeft = (url) => performance.now() - leftAt < PATIENCE_MS && url && new URL(url, location.href).pathname === location.pathname;
+  const { pushState, replaceState } = history;
+  history.pushState = (...entry) => {
+    if (isOfTheLeft(entry[2])) return;
     leftAt = -Infinity;
-    push(state, unused, url);
+    pushState.apply(history, entry);
+  };
+  history.replaceState = (...entry) => {
+    if (!isOfTheLeft(entry[2])) replaceState.apply(history, entry);
   };
 })();

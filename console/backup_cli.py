@@ -9,6 +9,7 @@ import typer
 from console.printing import notes
 from console.words import size
 from core import backups
+from core.access import local
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -32,7 +33,8 @@ def restore(
     settings = load_settings()
     if settings.database_url is not None:
         raise NotPossible(
-            "This restores the embedded database, and DATABASE_URL names another. Unset it, or use pg_restore: the file is one of pg_dump."
+            "This restores the embedded database, and DATABASE_URL names another. Unset it, or use pg_restore on the server's own address:"
+            " the file is one of pg_dump, in its custom format."
         )
     with Desk.open(settings) as desk:
         desk.transaction(lambda session: backups.refuse_if_at_work(session, utc_now()))
@@ -44,7 +46,7 @@ def restore(
                     f"All that is there ({total:,} articles and what was found in them) is replaced. Go on?", abort=True, err=True
                 )
             _back_up(desk, _kept(desk, "before-restore", utc_now()))
-        backups.restore(desk.database, file, desk.environment.data_dir)
+        backups.restore(desk.database, file, desk.environment.data_dir, by=local(desk.environment.user))
         total, _ = desk.transaction(counts)
     typer.echo(f"Restored {file}: {total:,} {'article' if total == 1 else 'articles'}.")
 
@@ -57,5 +59,7 @@ def _kept(desk: Desk, name: str, now: datetime) -> Path:
 
 def _back_up(desk: Desk, file: Path) -> None:
     with notes.status("Backing up …"):
-        written = backups.back_up(desk.database, file)
+        direct = desk.environment.direct_database_url
+        straight = direct.get_secret_value() if direct else None
+        written = backups.back_up(desk.database, file, by=local(desk.environment.user), direct=straight)
     typer.echo(f"{file} ({size(written)})")

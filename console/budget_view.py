@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from console import state
 from console.components import attempt, budget_meter
 from console.navigation import to
-from console.resources import change, read
+from console.permits import permit
+from console.resources import read
 from console.words import ago, duration, exact, money, plain
 from core import forecast, limits, spending
+from core.access import Permission
 from core.budget import ALERT_THRESHOLDS, BudgetState
 from core.clock import utc_now
 from core.forecast import LEAST_DAYS, LEAST_TIME, PACE_DAYS, Outlook
@@ -96,7 +98,7 @@ def what_is_left(states: list[BudgetState]) -> None:
                 delta_arrow="off",
                 width="content",
             )
-            if top.button("Change the limit", key=f"change-{budget.id}", icon=":material/edit:"):
+            if top.button("Change the limit", key=f"change-{budget.id}", icon=":material/edit:", **permit(Permission.MONEY)):
                 _change_dialog(budget)
             budget_meter(budget)
             words, colour, icon = will_it_last(budget, outlook, now)
@@ -119,7 +121,7 @@ def batch_limits() -> None:
         with row.container(width=320):
             budget_meter(budget)
         row.page_link(to("runs"), label=f"Run #{budget.key}", icon=":material/play_circle:", query_params={"batch": budget.key})
-        if row.button("Change its limit", key=f"change-{budget.id}", icon=":material/edit:"):
+        if row.button("Change its limit", key=f"change-{budget.id}", icon=":material/edit:", **permit(Permission.MONEY)):
             _change_dialog(budget)
 
 
@@ -178,7 +180,7 @@ def _change_dialog(budget: BudgetState) -> None:
     row = st.container(horizontal=True)
     label = f"Set to {money(limit)}" + (" and pause paid calls" if stops else "")
     if row.button(_dollars(label), type="primary", disabled=limit == budget.limit, key=f"set-{budget.id}") and attempt(
-        lambda: change(lambda session: limits.change_limit(session, budget.id, limit, by=state.user()))
+        lambda: state.act(lambda session, by: limits.change_limit(session, budget.id, limit, by=by))
     ):
         state.flash(_dollars(f"The limit of {budget.label} is {money(limit)} now. It can be undone on this page."))
         st.rerun()
@@ -209,8 +211,8 @@ def _event_line(event: Event, now: datetime) -> None:
 
 def _undo_button(row: st.delta_generator.DeltaGenerator, event: Event, where: str) -> None:
     label = _dollars(f"Back to {money(event.before or 0)}")
-    if row.button(label, key=f"undo-{where}-{event.id}", icon=":material/undo:", type="tertiary") and attempt(
-        lambda: change(lambda session: limits.undo(session, event.id, by=state.user()))
+    if row.button(label, key=f"undo-{where}-{event.id}", icon=":material/undo:", type="tertiary", **permit(Permission.MONEY)) and attempt(
+        lambda: state.act(lambda session, by: limits.undo(session, event.id, by=by))
     ):
         state.flash(_dollars(f"The limit is {money(event.before or 0)} again."), ":material/undo:")
         st.rerun()

@@ -7,8 +7,10 @@ import streamlit as st
 from console import state
 from console.colours import BADGES
 from console.components import attempt
-from console.resources import change, read
+from console.permits import permit
+from console.resources import read
 from core import reviews
+from core.access import Permission
 from core.models import Decision
 from core.reviews import Matched
 from core.signal_filter import SignalFilter
@@ -16,12 +18,15 @@ from core.signal_filter import SignalFilter
 
 def bulk_decision(signal_filter: SignalFilter) -> None:
     """A button for the set, and the way back from the last one."""
-    if st.button("Decide on all…", icon=":material/done_all:", help="One decision on every signal that matches the filter"):
+    use = permit(Permission.REVIEW, help="One decision on every signal that matches the filter")
+    if st.button("Decide on all…", icon=":material/done_all:", **use):
         _confirm(signal_filter, read(lambda session: reviews.matched(session, signal_filter)))
-    if last := read(lambda session: reviews.last_bulk(session, state.user())):
+    me = state.looking()
+    if last := read(lambda session: reviews.last_bulk(session, me.name)):
         bulk, decision, number = last
         words = _words(number, decision)
-        if st.button(f"Undo: {words}", icon=":material/undo:", key="undo-bulk", type="tertiary") and attempt(partial(_undo, bulk, words)):
+        undo = st.button(f"Undo: {words}", icon=":material/undo:", key="undo-bulk", type="tertiary", **permit(Permission.REVIEW))
+        if undo and attempt(partial(_undo, bulk, words)):
             st.rerun()
 
 
@@ -42,8 +47,7 @@ def _confirm(signal_filter: SignalFilter, asked: Matched) -> None:
 
 
 def _decide(signal_filter: SignalFilter, decision: Decision, asked: Matched, note: str) -> None:
-    by = state.user()
-    _, number = change(lambda session: reviews.decide_all(session, signal_filter, decision, by=by, asked=asked, note=note))
+    _, number = state.act(lambda session, by: reviews.decide_all(session, signal_filter, decision, by=by, asked=asked, note=note))
     state.flash(f"{_words(number, decision)}.")
 
 
@@ -52,6 +56,6 @@ def _words(number: int, decision: Decision) -> str:
 
 
 def _undo(bulk: str, words: str) -> None:
-    taken_back, left = change(lambda session: reviews.undo_all(session, bulk, by=state.user()))
+    taken_back, left = state.act(lambda session, by: reviews.undo_all(session, bulk, by=by))
     rest = f" {left:,} were left: somebody acted on them since." if left else ""
     state.flash(f"Undone: {words}; {taken_back:,} taken back.{rest}", ":material/undo:")

@@ -4,12 +4,11 @@ Results go to standard output (``--json`` for scripts), progress and refusals to
 exit code says its kind (README, "Exit codes").
 """
 
-import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -18,23 +17,29 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
+from console.access_cli import access, token
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
+from console.settings_command import show_settings
+from console.smoke import smoke
 from console.words import money
-from core import batch_actions, batches, launching, records, reports
+from console.worker_cli import beat, worker
+from core import batch_actions, batches, launching, logs, records, reports
+from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, SettingsError
+from core.executors import executor_of
 from core.importers.fetching import fetch_coindesk
 from core.importers.formats import read_articles
-from core.importers.import_articles import ImportReport
 from core.models import BatchStatus, RecordStatus
+from core.moving.move import MoveReport
 from core.selection import Selection
 from core.settings import load_settings
 from core.stories.groups import group_ungrouped
@@ -47,6 +52,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _set_up_logs(context: typer.Context) -> None:
+    """Find, check and review weak signals in Bitcoin news."""
+    with suppress(SettingsError):  # the command says so, if it needs them
+        logs.set_up(load_settings(), service=context.invoked_subcommand in SERVICES)
+
+
+SERVICES = frozenset({"start", "worker", "beat"})
+"""Commands that run until they are stopped, and say what they do."""
 
 SOME_FAILED = 10
 PAUSED = 11
@@ -78,17 +94,25 @@ def start(
 @app.command("import")
 def import_(
     sources: Annotated[
-        list[str], typer.Argument(help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz) or http(s) addresses of feeds.")
+        list[str],
+        typer.Argument(
+            help="Files (CoinDesk JSON, CSV, JSONL, RSS, Atom, also .gz), http(s) addresses of feeds, or the postgresql:// address of"
+            " another newsletter's database: its tables articles, publishers and categories, and earlier analyses with their signals,"
+            " are copied. That database is only read. Its password may stand in PGPASSWORD instead."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Import articles. What was rejected, and why, is written to a report."""
+    """Import articles. What was rejected, and why, is written to a report.
+
+    Importing again changes nothing that is here already, and goes on where an import was ended half-way.
+    """
     settings = load_settings()
     with Desk.open(settings) as desk:
-        report = ImportReport()
+        report, by = MoveReport(), local(desk.environment.user)
         with _finishing(desk, report, as_json):
             for source in sources:
-                import_one(desk, source, report, quiet=as_json)
+                import_one(desk, source, report, by=by, quiet=as_json)
 
 
 @app.command()
@@ -101,11 +125,11 @@ def fetch(
     if settings.coindesk_api_key is None:
         raise SettingsError("Fetching needs a key. Set COINDESK_API_KEY.")
     with Desk.open(settings) as desk:
-        report = ImportReport()
+        report, by = MoveReport(), local(desk.environment.user)
         key = settings.coindesk_api_key.get_secret_value()
         with _finishing(desk, report, as_json):
             for page in fetch_coindesk(key, hours, base_url=settings.coindesk_base_url, now=utc_now()):
-                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report, quiet=as_json)
+                import_rows(desk, "CoinDesk", read_articles("CoinDesk", page, now=utc_now()), report.articles, by=by, quiet=as_json)
 
 
 @app.command()
@@ -155,7 +179,7 @@ def analyze(
                 session,
                 selection,
                 settings,
-                by=settings.user,
+                by=local(settings.user),
                 now=utc_now(),
                 idempotency_key=key,
                 budget=Decimal(str(budget)) if budget is not None else None,
@@ -166,20 +190,20 @@ def analyze(
 @app.command()
 def resume(batch_id: BatchId, as_json: Json = False) -> None:
     """Resume a paused batch, and wait for the end."""
-    _act_and_run(batch_actions.resume, batch_id, as_json)
+    _act_and_run(lambda session, by: batch_actions.resume(session, batch_id, by=by), batch_id, as_json)
 
 
 @app.command()
 def retry(batch_id: BatchId, as_json: Json = False) -> None:
     """Run the failed articles of a batch again, and wait for the end."""
-    _act_and_run(batch_actions.retry_failed, batch_id, as_json)
+    _act_and_run(lambda session, by: batch_actions.retry_failed(session, batch_id, by=by), batch_id, as_json)
 
 
 @app.command()
 def pause(batch_id: BatchId) -> None:
     """Pause a batch that runs anywhere: what is in flight finishes, nothing more is claimed."""
     with Desk.open() as desk, desk.database.session() as session:
-        batch_actions.pause(session, batch_id, f"Paused by {desk.settings(session).user}.")
+        batch_actions.pause(session, batch_id, by=local(desk.environment.user))
     notes.print(f"Batch {batch_id} is paused.")
 
 
@@ -187,7 +211,7 @@ def pause(batch_id: BatchId) -> None:
 def cancel(batch_id: BatchId) -> None:
     """Cancel a batch: what is done is kept."""
     with Desk.open() as desk, desk.database.session() as session:
-        batch_actions.cancel(session, batch_id, now=utc_now())
+        batch_actions.cancel(session, batch_id, by=local(desk.environment.user), now=utc_now())
     notes.print(f"Batch {batch_id} is cancelled.")
 
 
@@ -234,6 +258,12 @@ app.command()(export)
 app.command()(backup)
 app.command()(restore)
 app.command()(prices)
+app.command()(worker)
+app.command()(beat)
+app.command("settings")(show_settings)
+app.command()(smoke)
+app.add_typer(access, name="access")
+app.add_typer(token, name="token")
 
 
 # --- pieces of the commands ------------------------------------------------------------------------------------------
@@ -269,31 +299,33 @@ def _selection(
 
 
 @contextmanager
-def _finishing(desk: Desk, report: ImportReport, as_json: bool) -> Iterator[None]:
-    """An import whose source is refused half-way still says what it took before that."""
+def _finishing(desk: Desk, report: MoveReport, as_json: bool) -> Iterator[None]:
+    """An import whose source is refused half-way, or that is interrupted, still says what it took before that."""
     try:
         yield
     except DeskError:
-        if report.total:
+        if not report.is_empty:
             finish_import(desk, report, as_json)
         raise
+    except KeyboardInterrupt:
+        finish_import(desk, report, as_json)
+        notes.print("Interrupted. What was imported is kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
     finish_import(desk, report, as_json)
 
 
-def _act_and_run(action: Callable[[Session, int], object], batch_id: int, as_json: bool) -> None:
+def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_json: bool) -> None:
     """Do something to a batch that has it run again, and wait for the end."""
     with Desk.open() as desk:
-        desk.transaction(lambda session: action(session, batch_id))
+        desk.transaction(lambda session: action(session, local(desk.environment.user)))
         raise typer.Exit(_run_to_the_end(desk, batch_id, as_json))
 
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
-    """Run an orchestrator in this process until the batch is not running any more; returns the exit code."""
+    """Run an executor in this process until the batch is not running any more; returns the exit code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
-    from core.orchestrator import Orchestrator  # the agents' libraries are slow to import, and only this needs them
-
-    orchestrator = Orchestrator(desk)
-    orchestrator.start()
+    executor = executor_of(desk)
+    executor.start()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -314,10 +346,11 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
                 time.sleep(0.2)
     except KeyboardInterrupt:
         with desk.database.session() as session:
-            batch_actions.pause(session, batch_id, f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on.")
+            why = f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on."
+            batch_actions.pause(session, batch_id, why, by=local(desk.environment.user))
         notes.print(f"Paused. 'signaldesk resume {batch_id}' goes on.")
     finally:
-        orchestrator.stop()
+        executor.stop()
     with desk.database.session() as session:
         state = batches.progress(session, batch_id)
         failed = records.rows(session, batch_id, statuses=[RecordStatus.FAILED], size=5)
@@ -334,7 +367,6 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
 
 def main() -> None:
     """Entry point: a refusal is one line on standard error and its own exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         app()
     except DeskError as error:

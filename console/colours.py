@@ -8,6 +8,7 @@ Ito's own five are 17 apart, and their yellow has 2.2:1 on white. Badges take th
 
 from typing import Literal
 
+from core.access import Role
 from core.agents.outputs import Sentiment, SignalKind, Stance, Verdict
 from core.models import BatchStatus, Decision, LedgerStatus, RecordStatus, ReviewAct
 
@@ -40,7 +41,7 @@ SENTIMENT_NAMES = {sentiment: sentiment.value.lower() for sentiment in Sentiment
 PRICE_COLOUR = "#7A7A7A"
 UNREAD_COLOUR = "rgba(122, 122, 122, 0.4)"
 """Of articles that were not analysed."""
-BADGES: dict[Verdict | Decision | ReviewAct | BatchStatus | LedgerStatus | Stance | Sentiment, Look] = {
+BADGES: dict[Verdict | Decision | ReviewAct | BatchStatus | LedgerStatus | Stance | Sentiment | Role, Look] = {
     Verdict.VALIDATED: ("validated", "green", ":material/verified:"),
     Verdict.CONTRADICTED: ("contradicted", "red", ":material/gpp_bad:"),
     Verdict.INCONCLUSIVE: ("inconclusive", "orange", ":material/contrast:"),
@@ -69,6 +70,9 @@ BADGES: dict[Verdict | Decision | ReviewAct | BatchStatus | LedgerStatus | Stanc
     Sentiment.NEGATIVE: ("negative", "red", ":material/trending_down:"),
     Sentiment.NEUTRAL: ("neutral", "gray", ":material/trending_flat:"),
     Sentiment.MIXED: ("mixed", "orange", ":material/swap_vert:"),
+    Role.VIEWER: ("viewer", "gray", ":material/visibility:"),
+    Role.ANALYST: ("analyst", "blue", ":material/fact_check:"),
+    Role.ADMIN: ("admin", "violet", ":material/shield_person:"),
 }
 RECORDS: dict[RecordStatus, Look] = {
     RecordStatus.PENDING: ("waiting", "gray", ":material/hourglass_top:"),
@@ -117,5 +121,5 @@ LIMIT = "#D23B4B"
 
 
 def look(value: object) -> Look:
-    """Name, colour and icon of a verdict, decision, stance, sentiment or status."""
+    """Name, colour and icon of a verdict, decision, stance, sentiment, status or role."""
     return RECORDS[value] if isinstance(value, RecordStatus) else BADGES[value]  # type: ignore[index]

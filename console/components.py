@@ -5,14 +5,13 @@ import html
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from console import state
+from console import scripts, state
 from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
 from console.navigation import to
 from console.resources import open_desk, read
@@ -29,8 +28,6 @@ R = TypeVar("R")
 PLACE = "at"
 """The part of the address that says which page of a list is in view."""
 
-BACK_BUTTON = (Path(__file__).parent / "back_button.js").read_text(encoding="utf-8")
-
 STYLE = """<style>
 .st-key-unseen{display:none}
 .stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
@@ -44,6 +41,7 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows table{border-collapse:collapse;width:100%}
 .rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
 .rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
+.rows time{white-space:nowrap}
 .rows .number{text-align:right;font-variant-numeric:tabular-nums}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
@@ -83,7 +81,7 @@ def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
     with st.sidebar:
-        st.container(key="unseen").html(f"<script>{BACK_BUTTON}</script>", unsafe_allow_javascript=True)
+        scripts.run(scripts.BACK_BUTTON, where=st.container(key="unseen"))
 
 
 def sidebar(page: str) -> None:
@@ -140,12 +138,18 @@ def kind_label(kind: SignalKind) -> str:
     return f':color[{KIND_ICONS[kind]}]{{foreground="{KIND_COLOURS[kind]}"}} {KIND_NAMES[kind]}'
 
 
-def facts(*parts: str | datetime | None) -> None:
-    """One line of small print, such as publisher, time and length; a time is relative, and exact under the pointer. Empty parts are
-    left out. Texts are shown as they are, so they may be hostile."""
+def facts(*parts: str | datetime | tuple[str, datetime] | None) -> None:
+    """One line of small print, such as publisher, time and length; a time is relative, and exact under the pointer, and may have words
+    before it. Empty parts are left out. Texts are shown as they are, so they may be hostile."""
     now = utc_now()
-    shown = [when(part, now) if isinstance(part, datetime) else html.escape(part) for part in parts if part]
+    shown = [_fact(part, now) for part in parts if part]
     st.html(f'<p class="facts">{" · ".join(shown)}</p>')
+
+
+def _fact(part: str | datetime | tuple[str, datetime], now: datetime) -> str:
+    if isinstance(part, tuple):
+        return f"{html.escape(part[0])} {when(part[1], now)}"
+    return when(part, now) if isinstance(part, datetime) else html.escape(part)
 
 
 Cell = str | int | datetime | None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from console.resources import open_desk, read, settings
-from console.state import user
+from console.state import actor
 from core import exports
 from core.clock import utc_now
 from core.exports import Export, Format, Table
@@ -70,7 +70,7 @@ def _what_it_has(chosen: Export, name: str, narrowed: SignalFilter) -> None:
 
 def _download(chosen: Export, key: str) -> None:
     moment = utc_now()
-    by = user()
+    by = actor()
     st.download_button(
         "Download",
         data=lambda: exports.bundle(open_desk(), chosen, by=by, now=utc_now()),

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from console.options import MOST_ID, Publishers, Since, Until, publisher_ids, require_days_in_order, require_short_text
 from console.printing import notes
 from core import batches, exports
+from core.access import Actor, local
 from core.agents.outputs import SignalKind, Verdict
 from core.clock import utc_now
 from core.configuration import Desk
@@ -97,15 +98,15 @@ def export(
         if output is None or str(output) == "-":
             if chosen is Format.PARQUET:
                 raise SettingsError("Parquet is written to a file: give one with --output.")
-            exports.write_to(desk, wanted, sys.stdout.buffer, by=settings.user, now=utc_now())
+            exports.write_to(desk, wanted, sys.stdout.buffer, by=local(settings.user), now=utc_now())
             sys.stdout.buffer.flush()
             return
-        manifest = _with_progress(desk, wanted, output, by=settings.user, now=utc_now())
+        manifest = _with_progress(desk, wanted, output, by=local(settings.user), now=utc_now())
     rows = f"{manifest.count:,} row{'' if manifest.count == 1 else 's'}"
     notes.print(f"Wrote {output}: {rows}, and {output.name}.manifest.json beside it.")
 
 
-def _with_progress(desk: Desk, wanted: Export, output: Path, *, by: str, now: datetime) -> exports.Manifest:
+def _with_progress(desk: Desk, wanted: Export, output: Path, *, by: Actor, now: datetime) -> exports.Manifest:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: what was begun is cleaned up
     gc.freeze()  # nothing that is imported by now is garbage; not to look at it again makes an export a tenth faster
     columns: tuple[Any, ...] = (

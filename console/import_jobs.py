@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
+from core.access import Actor, Permission
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DeskError, NotPossible
@@ -43,6 +44,8 @@ class ImportJob:
 
     source: str
     started: datetime
+    by: Actor
+    """Who started it: it acts as them, with what they may do."""
     report: ImportReport = field(default_factory=ImportReport)
     rows: int = 0
     ended: datetime | None = None
@@ -85,24 +88,24 @@ class ImportJobs:
         self._thread: threading.Thread | None = None
         self.newest: ImportJob | None = None
 
-    def of_files(self, files: list[UploadedFile]) -> ImportJob:
+    def of_files(self, files: list[UploadedFile], *, by: Actor) -> ImportJob:
         """Import files one after the other.
 
         Raises:
             NotPossible: an import runs already.
         """
         names = ", ".join(file.name for file in files)
-        return self._start(ImportJob(names, utc_now(), _share=lambda: _share_read(files)), lambda job: self._files(job, files))
+        return self._start(ImportJob(names, utc_now(), by, _share=lambda: _share_read(files)), lambda job: self._files(job, files))
 
-    def of_feed(self, address: str) -> ImportJob:
+    def of_feed(self, address: str, *, by: Actor) -> ImportJob:
         """Import a feed from its http(s) address.
 
         Raises:
             NotPossible: an import runs already.
         """
-        return self._start(ImportJob(address, utc_now()), lambda job: self._feed(job, address))
+        return self._start(ImportJob(address, utc_now(), by), lambda job: self._feed(job, address))
 
-    def of_coindesk(self, hours: int = FETCH_HOURS) -> ImportJob:
+    def of_coindesk(self, hours: int = FETCH_HOURS, *, by: Actor) -> ImportJob:
         """Import the last hours' news from the CoinDesk Data API.
 
         Raises:
@@ -112,9 +115,10 @@ class ImportJobs:
         if key is None:
             raise NotPossible("Fetching needs a key. Set COINDESK_API_KEY and start again.")
         secret = key.get_secret_value()
-        return self._start(ImportJob(f"CoinDesk, {hours} hours", utc_now()), lambda job: self._coindesk(job, secret, hours))
+        return self._start(ImportJob(f"CoinDesk, {hours} hours", utc_now(), by), lambda job: self._coindesk(job, secret, hours))
 
     def _start(self, job: ImportJob, work: Callable[[ImportJob], None]) -> ImportJob:
+        job.by.require(Permission.ARTICLES)
         with self._lock:
             if self.newest is not None and self.newest.is_running:
                 raise NotPossible(f"{self.newest.source} is being imported. Stop it, or wait for its end.")
@@ -158,7 +162,7 @@ class ImportJobs:
         def count(done: int) -> None:
             job.rows += done
 
-        import_articles(self._desk, name, _until(job, rows), report=job.report, on_progress=count)
+        import_articles(self._desk, name, _until(job, rows), by=job.by, report=job.report, on_progress=count)
         if job.is_stopping:
             raise NotPossible("Stopped. What was imported is kept; importing it again goes on from there.")
 

@@ -10,8 +10,10 @@ import streamlit as st
 from console import state
 from console.components import attempt, way
 from console.import_jobs import FETCH_HOURS, ImportJob, ImportJobs
+from console.permits import permit
 from console.resources import imports, settings
 from console.words import duration, plain
+from core.access import Actor, Permission
 from core.clock import utc_now
 from core.importers.import_articles import ImportReport, write_rejected
 
@@ -28,7 +30,8 @@ class Source(StrEnum):
 
 def import_button(*, primary: bool = False) -> None:
     """A button that opens the dialog."""
-    if st.button("Import", icon=":material/upload:", key=f"import-{primary}", type="primary" if primary else "secondary"):
+    use = permit(Permission.ARTICLES)
+    if st.button("Import", icon=":material/upload:", key=f"import-{primary}", type="primary" if primary else "secondary", **use):
         _dialog()
 
 
@@ -51,7 +54,7 @@ def _from_files(jobs: ImportJobs) -> None:
     files = st.file_uploader(
         "CoinDesk JSON, JSON lines, CSV, RSS or Atom, each also as .gz", type=ENDINGS, accept_multiple_files=True, key="import-files"
     )
-    _start("Import", bool(files), lambda: jobs.of_files(list(files)))
+    _start("Import", bool(files), lambda: jobs.of_files(list(files), by=state.actor()))
 
 
 def _from_feed(jobs: ImportJobs) -> None:
@@ -59,14 +62,14 @@ def _from_feed(jobs: ImportJobs) -> None:
     fits = address.startswith(("http://", "https://"))
     if address and not fits:
         st.caption(":material/info: An address begins with http:// or https://.")
-    _start("Import", fits, lambda: jobs.of_feed(address))
+    _start("Import", fits, lambda: jobs.of_feed(address, by=state.actor()))
 
 
 def _from_coindesk(jobs: ImportJobs) -> None:
     has_key = settings().coindesk_api_key is not None
     if not has_key:
         st.caption("Fetching from CoinDesk's Data API needs a key: set `COINDESK_API_KEY` and start again.")
-    _start(f"Fetch the last {FETCH_HOURS} hours", has_key, jobs.of_coindesk)
+    _start(f"Fetch the last {FETCH_HOURS} hours", has_key, lambda: jobs.of_coindesk(by=state.actor()))
 
 
 def _start(label: str, possible: bool, start: Callable[[], ImportJob]) -> None:
@@ -82,25 +85,28 @@ def import_strip() -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS if job.is_running else None)
     def show() -> None:
+        by = state.actor()
         if state.dismissed_import() == job.started:
             return
         with st.container(border=True, key="import-strip"):
             if job.is_running:
-                _running(job)
+                _running(job, by)
             else:
                 _ended(job)
 
     show()
 
 
-def _running(job: ImportJob) -> None:
+def _running(job: ImportJob, by: Actor) -> None:
     now = utc_now()
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f":material/progress_activity: **Importing {plain(job.source)}**")
     elapsed, share = duration((now - job.started).total_seconds()), job.share
     left = f" · {duration(job.seconds_left(now))} left" if share is not None else ""
     row.caption(f"{job.rows:,} rows · {_counts(job.report)} · {elapsed}{left}")
-    if row.button("Stopping…" if job.is_stopping else "Stop", key="import-stop", icon=":material/stop:", disabled=job.is_stopping):
+    use = permit(Permission.ARTICLES, disabled=job.is_stopping)
+    if row.button("Stopping…" if job.is_stopping else "Stop", key="import-stop", icon=":material/stop:", **use):
+        by.require(Permission.ARTICLES)
         job.stop()
         st.rerun(scope="fragment")
     if share is not None:

@@ -1,44 +1,42 @@
-"""The last lines of this process's log, for the System page. A handler keeps them; any thread may log and any may read."""
+"""The console's part of the logs: the last lines of this process for the System page, and Streamlit's lines in the form of all others.
+
+A handler keeps the lines; any thread may log and any may read.
+"""
 
 import logging
-import re
 import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from streamlit import logger as streamlit_logger
+
+from core.logs import Blot, concerns, ids_in_words, secrets_of
 from core.settings import Settings
 
 LINES = 500
-HIDDEN = "•••"
-_SHAPES = re.compile(
-    r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # name and password in an address
-    r"|(?i:(?<=bearer )|(?<=bearer: ))\S+"
-    r"|\bAIza[\w-]{10,}|\btvly-[\w-]{6,}|\bsk-[\w-]{10,}"
-    r"|(?i:(?<=\bkey=)|(?<=_key=)|(?<=token=)|(?<=password=))[^\s&'\"]+"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry; ``detail`` is its traceback, if it has one."""
+    """One entry; ``concerns`` names its batch, record and article, ``detail`` is its traceback, if it has one."""
 
     at: datetime
     level: int
     level_name: str
     logger: str
+    concerns: str
     message: str
     detail: str
 
 
 class Tail(logging.Handler):
-    """Keeps the last ``LINES`` entries, without the secrets it was told and without what looks like one."""
+    """Keeps the last ``LINES`` entries, without secrets."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, blot: Blot | None = None) -> None:
         super().__init__(logging.INFO)
         self._lines: deque[Line] = deque(maxlen=LINES)
-        self._secrets = sorted((one for one in secrets if len(one) >= 4), key=len, reverse=True)
+        self._blot = blot or Blot()
         self._keeping = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -48,8 +46,9 @@ class Tail(logging.Handler):
             record.levelno,
             record.levelname,
             record.name,
-            self._without_secrets(record.getMessage()),
-            self._without_secrets(detail),
+            ids_in_words(concerns(record)),
+            self._blot(record.getMessage()),
+            self._blot(detail),
         )
         with self._keeping:
             self._lines.append(line)
@@ -59,26 +58,17 @@ class Tail(logging.Handler):
         with self._keeping:
             return [line for line in reversed(self._lines) if line.level >= least]
 
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return _SHAPES.sub(HIDDEN, text)
-
 
 _tail = Tail()
 
 
 def keep_tail(settings: Settings) -> None:
-    """Begin to keep what this process logs; of the desk's own lines the quiet ones too, which do not go to the terminal."""
+    """Begin to keep what this process logs; of the desk's own lines the quiet ones too, which may not go to the terminal."""
     global _tail  # noqa: PLW0603 - one a process
     root = logging.getLogger()
     root.removeHandler(_tail)
-    for handler in root.handlers:
-        handler.setLevel(max(handler.level, logging.WARNING))
-    _tail = Tail(secrets_of(settings))
+    _tail = Tail(Blot(secrets_of(settings)))
     root.addHandler(_tail)
-    for ours in ("core", "console"):
-        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def tail(least: int = logging.NOTSET) -> list[Line]:
@@ -86,8 +76,16 @@ def tail(least: int = logging.NOTSET) -> list[Line]:
     return _tail.lines(least)
 
 
-def secrets_of(settings: Settings) -> list[str]:
-    """Every secret that the settings hold, and the password within the database's address."""
-    held = [value.get_secret_value() for value in dict(settings).values() if hasattr(value, "get_secret_value")]
-    passwords = [found[1] for secret in held if (found := re.match(r"\w[\w+]*://[^/@:]*:([^@]+)@", secret))]
-    return [*held, *passwords]
+def take_over_streamlit() -> None:
+    """Have Streamlit's loggers pass their lines on, to be written in the form of all others.
+
+    It gives every logger a handler and a format of its own as the logger is made, and again when its configuration is read.
+    """
+
+    def pass_on(logger: logging.Logger) -> None:
+        if (own := getattr(logger, "streamlit_console_handler", None)) is not None:
+            logger.removeHandler(own)
+        logger.propagate = True
+
+    streamlit_logger.setup_formatter = pass_on
+    streamlit_logger.update_formatter()

@@ -17,7 +17,7 @@ FILTERS: dict[str, tuple[str, ...]] = {
     "signals": _OF_SIGNALS,
     "quality": ("days", "reviewer", "bulk", "by"),
     "budget": ("within", "per", "changes", "line-status", "line-agent", "line-model", "line-run", "line-day"),
-    "system": ("section", "level", "publisher-name"),
+    "system": ("section", "level", "publisher-name", "log-actor", "log-action"),
 }
 """By address: the widgets of each page that are bound to it. Streamlit keeps what they show while another page is open."""
 EVERYTHING = {"view": "all"}

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from core import articles
+from core import catalogue
 from core.configuration import Desk
-from core.errors import NotFound, SettingsError
+from core.errors import SettingsError
 
 MOST_ID = 2**63 - 1  # what a BIGINT holds
 
@@ -24,13 +24,7 @@ def publisher_ids(desk: Desk, names: Sequence[str]) -> tuple[int, ...]:
     Raises:
         NotFound: there is none of one of them.
     """
-    if not names:
-        return ()
-    with desk.database.session() as session:
-        known = {articles.publisher_key(row.name): row.id for row in articles.publishers(session)}
-    if unknown := [name for name in names if articles.publisher_key(name) not in known]:
-        raise NotFound(f"There is no publisher called {', '.join(unknown)}.")
-    return tuple(known[articles.publisher_key(name)] for name in names)
+    return desk.transaction(lambda session: catalogue.publisher_ids(session, names)) if names else ()
 
 
 def require_days_in_order(since: datetime | None, until: datetime | None) -> None:

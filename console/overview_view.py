@@ -13,9 +13,12 @@ from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import attempt, empty
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
+from console.permits import permit
 from console.resources import open_desk, read
-from console.words import duration, exact, money, number, plain
+from console.state import actor
+from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
+from core.access import Permission
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
 from core.forecast import Outlook
@@ -79,9 +82,10 @@ def no_articles() -> None:
         "**There are no articles yet.** Import your own with `signaldesk import FILE` (CoinDesk JSON, CSV, JSONL, RSS, Atom) or"
         " `signaldesk fetch`, or begin with the invented ones that come with the desk."
     )
-    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples"):
+    use = permit(Permission.ARTICLES)
+    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples", **use):
         with st.spinner("Loading the sample articles…"):
-            loaded = attempt(lambda: load_samples(open_desk(), utc_now()))
+            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=actor()))
         if loaded:
             st.rerun()
 
@@ -239,15 +243,21 @@ def stories(view: View, now: Settings) -> None:
 
 def _story_line(story: headlines.SharedStory) -> None:
     state = f":green[{counted(story.signals, 'signal')}]" if story.is_analysed else ":gray[not analysed]"
-    facts = [
+    about = [
         f"**{story.publishers}** publishers, {counted(story.articles, 'article')}",
-        f"first {plain(story.first_publisher)}, {exact(story.first_published_at)}",
+        f"first {plain(story.first_publisher)}, {ago(story.first_published_at, utc_now())}",
         f"within {_span(story.span)}",
         state,
         *(["sample"] if story.is_sample else []),
     ]
-    st.page_link(to("article"), label=plain(story.title), icon=":material/newspaper:", query_params={"id": str(story.first_article_id)})
-    st.caption(" · ".join(facts))
+    st.page_link(
+        to("article"),
+        label=plain(story.title),
+        icon=":material/newspaper:",
+        query_params={"id": str(story.first_article_id)},
+        help=f"First published {exact(story.first_published_at)}",
+    )
+    st.caption(" · ".join(about))
 
 
 def _span(span: timedelta) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from console.printing import print_json
+from core.access import local
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import NotFound, SettingsError
@@ -22,7 +23,7 @@ def prices(
     if not os.path.isfile(file):  # unlike Path.is_file, False too for a name that is too long or a folder that is closed
         raise NotFound(f"There is no file {file}.")
     with Desk.open() as desk:
-        report = import_prices(desk, Path(file).name, Path(file), now=utc_now())
+        report = import_prices(desk, Path(file).name, Path(file), by=local(desk.environment.user), now=utc_now())
         folder = desk.environment.data_dir / "reports"
         try:
             path = write_report(report.rejected, folder, utc_now())

@@ -5,8 +5,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from console import state
 from console.components import show_error
+from console.permits import permit
 from console.resources import open_desk, read
 from console.words import plain
+from core.access import Permission
 from core.clock import utc_now
 from core.errors import DeskError
 from core.prices import PriceSpan, import_prices, price_span
@@ -33,7 +35,7 @@ def price_popover(window: Window) -> None:
         st.markdown(_what_there_is(span, window))
         with st.form("price-form", clear_on_submit=True, border=False):
             uploaded = st.file_uploader(COLUMNS, SUFFIXES, max_upload_size=MOST_MEGABYTES, key="price-file")
-            asked = st.form_submit_button("Import", type="primary", icon=":material/upload:")
+            asked = st.form_submit_button("Import", type="primary", icon=":material/upload:", **permit(Permission.ARTICLES))
         if asked and uploaded is not None:
             _import(uploaded)
         elif asked:
@@ -43,7 +45,7 @@ def price_popover(window: Window) -> None:
 def _import(uploaded: UploadedFile) -> None:
     try:
         with st.spinner(f"Importing {plain(uploaded.name)}…"):
-            report = import_prices(open_desk(), uploaded.name, uploaded, now=utc_now())
+            report = import_prices(open_desk(), uploaded.name, uploaded, by=state.actor(), now=utc_now())
     except DeskError as error:
         show_error(error)
         return

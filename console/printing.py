@@ -1,6 +1,7 @@
 """What the command line prints: results on standard output, notes and progress on standard error."""
 
 import json
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,19 @@ from rich.console import Console
 from console.words import duration, money
 from core import batches, exports, launching
 from core.clock import utc_now
+from core.logs import is_structured
+
+logger = logging.getLogger("console")
 
 notes = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def announce(words: str) -> None:
+    """Tell whoever waits for a service what it does; in the form of the log where that is for machines."""
+    if is_structured():
+        logger.info("%s", words)
+    else:
+        typer.echo(f"Signal Desk: {words}", err=True)
 
 
 def print_estimate(planned: launching.Plan, skipped: str, *, by_story: bool, as_json: bool) -> None:

@@ -8,8 +8,10 @@ import streamlit as st
 
 from console import state
 from console.components import attempt, empty
-from console.resources import change, read
+from console.permits import permit, refusal
+from console.resources import read
 from console.words import plain
+from core.access import Permission
 from core.articles import PUBLISHER_BOUND, PublisherLine, publisher_lines, set_priorities
 
 MOST = 100
@@ -18,6 +20,8 @@ MOST = 100
 def publishers_table() -> None:
     """One table for all publishers; a tick counts at once and can be taken back."""
     st.caption("Priority publishers come first in lists and runs. A tick counts at once.")
+    if (why := refusal(Permission.SETTINGS)) is not None:
+        st.caption(f":material/lock: {why}")
     wanted = st.text_input("Find a publisher", key="publisher-name", bind="query-params", placeholder="part of its name") or ""
     _undo()
     rows, total = read(partial(publisher_lines, find=wanted, size=MOST))
@@ -41,7 +45,7 @@ def publishers_table() -> None:
         hide_index=True,
         row_height=30,
         height=min(38 + 30 * len(rows), 640),
-        disabled=["name", "articles", "newest"],
+        disabled=["name", "articles", "newest"] if state.looking().may(Permission.SETTINGS) else True,
         column_config={
             "priority": st.column_config.CheckboxColumn("Priority", width=70),
             "name": st.column_config.TextColumn("Publisher", width="large"),
@@ -61,7 +65,7 @@ def _counted(row: PublisherLine) -> str:
 
 
 def _save(ticked: Mapping[int, bool], names: Mapping[int, str]) -> None:
-    change(partial(set_priorities, wanted=ticked))
+    state.act(lambda session, by: set_priorities(session, ticked, by=by))
     named = ", ".join(names[one] for one in ticked)
     state.keep_undo("publishers", (named, {one: not is_priority for one, is_priority in ticked.items()}))
 
@@ -71,8 +75,8 @@ def _undo() -> None:
     if before is None:
         return
     named, wanted = before
-    if st.button(f"Undo: {plain(named)}", key="undo-publishers", icon=":material/undo:") and attempt(
-        partial(change, partial(set_priorities, wanted=wanted))
+    if st.button(f"Undo: {plain(named)}", key="undo-publishers", icon=":material/undo:", **permit(Permission.SETTINGS)) and attempt(
+        lambda: state.act(lambda session, by: set_priorities(session, wanted, by=by))
     ):
         state.keep_undo("publishers", None)
         st.rerun()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -181,6 +182,7 @@ def calibration(given: Calibration, after: Calibration) -> None:
         ),
         hide_index=True,
         row_height=30,
+        column_config=_to_the_right("Brier score", "Skill", "Decisions"),
     )
     st.caption(
         "Brier score: mean squared distance of confidence from what came of it (1 accepted, 0 rejected); 0 is perfect. Skill: how much"
@@ -229,6 +231,7 @@ def cost(costs: list[Cost], total: Cost, scope: Scope) -> None:
             ),
             hide_index=True,
             row_height=30,
+            column_config=_to_the_right("Spent", "of it unknown", "Per accepted"),
         )
     who = " Money has no reviewer: everybody's decisions count here." if scope.reviewer or not scope.bulk else ""
     st.caption(
@@ -247,6 +250,11 @@ def nothing_decided(scope: Scope) -> str:
         )
     whose = f" by {plain(scope.reviewer)}" if scope.reviewer else ""
     return f"No decision{whose} matches. Widen the time, choose everybody, or decide on some signals."
+
+
+def _to_the_right(*columns: str) -> dict[str, Any]:
+    """Figures that are written out stand under each other, as numbers do."""
+    return {name: st.column_config.Column(alignment="right") for name in columns}
 
 
 def _three(value: float | None) -> str:

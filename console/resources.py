@@ -1,4 +1,4 @@
-"""What the console's process holds: one desk, one orchestrator. Opened by the server, or by the first page that asks.
+"""What the console's process holds: one desk, one executor. Opened by the server, or by the first page that asks.
 
 Sessions are never cached: a page reads through ``read`` and changes through ``change``, each one short transaction.
 """
@@ -12,11 +12,13 @@ from typing import TypeVar
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console import person
 from console.import_jobs import ImportJobs
 from core import review_queue
+from core.access import Permission
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable
-from core.orchestrator import Orchestrator
+from core.executors import Executor, executor_of
 from core.settings import Settings, load_settings
 
 logger = logging.getLogger(__name__)
@@ -24,37 +26,37 @@ T = TypeVar("T")
 
 _lock = threading.Lock()
 _desk: Desk | None = None
-_orchestrator: Orchestrator | None = None
+_executor: Executor | None = None
 _imports: ImportJobs | None = None
 
 
 def open_desk(environment: Settings | None = None) -> Desk:
-    """The process's desk, opened once and with its orchestrator running.
+    """The process's desk, opened once and with its executor running.
 
     Raises:
         SettingsError, DatabaseUnavailable: as ``Desk.open``.
     """
-    global _desk, _orchestrator  # noqa: PLW0603 - one of each a process
+    global _desk, _executor  # noqa: PLW0603 - one of each a process
     with _lock:
         if _desk is None:
             desk = Desk.open(environment or load_settings())
-            _orchestrator = Orchestrator(desk)
-            _orchestrator.start()
+            _executor = executor_of(desk, schedules=True)
+            _executor.start()
             _desk = desk
         return _desk
 
 
 def close_desk() -> None:
-    """Stop the orchestrator in order, then let go of the database."""
-    global _desk, _orchestrator, _imports  # noqa: PLW0603
+    """Stop the executor in order, then let go of the database."""
+    global _desk, _executor, _imports  # noqa: PLW0603
     with _lock:
         if _imports is not None:
             _imports.end()
-        if _orchestrator is not None:
-            _orchestrator.stop()
+        if _executor is not None:
+            _executor.stop()
         if _desk is not None:
             _desk.close()
-        _desk = _orchestrator = _imports = None
+        _desk = _executor = _imports = None
 
 
 def imports() -> ImportJobs:
@@ -72,22 +74,40 @@ def read(work: Callable[[Session], T]) -> T:
 
     Raises:
         DatabaseUnavailable: the database is away.
+        NotAllowed: people sign in here, and whoever sits before this browser session has no role, or none any more.
     """
-    return open_desk().transaction(work)
+    return open_desk().transaction(_fenced(work))
+
+
+def _fenced(work: Callable[[Session], T]) -> Callable[[Session], T]:
+    environment = open_desk().environment
+    if not environment.signs_in:
+        return work
+    somebody = person.signed_in()
+
+    def fenced(session: Session) -> T:
+        person.actor_of(somebody, session, environment).require(Permission.READ)
+        return work(session)
+
+    return fenced
 
 
 def change(work: Callable[[Session], T]) -> T:
-    """As ``read``, and have the orchestrator look for work at once."""
-    result = open_desk().transaction(work)
-    if _orchestrator is not None:
-        _orchestrator.wake()
+    """As ``read``, and have the executor look for work at once."""
+    result = open_desk().transaction(_fenced(work))
+    wake()
     return result
+
+
+def wake() -> None:
+    """Have the executor look for work at once."""
+    if _executor is not None:
+        _executor.wake()
 
 
 def settings() -> Settings:
     """The settings in force now."""
-    desk = open_desk()
-    return desk.transaction(desk.settings)
+    return read(open_desk().settings)
 
 
 def _let_go(name: str) -> None:

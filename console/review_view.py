@@ -4,20 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from console import state
+from console import scripts, state
 from console.colours import BADGES
 from console.components import attempt, badge, empty
 from console.navigation import to
-from console.resources import change, holder, read, settings
+from console.permits import permit
+from console.resources import change, holder, open_desk, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
 from console.signals_view import here_with, signal_with_article
 from console.words import number, plain
 from core import review_queue, reviews
+from core.access import Permission
 from core.articles import ArticleText
 from core.clock import utc_now
 from core.errors import NotFound, NotPossible
@@ -28,7 +29,6 @@ from core.signal_filter import Reviewed, SignalFilter
 from core.signals import SignalDetail, count_signals, get_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
-NOTE = "Note (N)"
 SHOWN_REVIEWED = 30
 # On a phone the words come first, and the buttons stay under the thumb; keys are for those who have some.
 PHONE = """<style>@media(max-width:640px){
@@ -40,9 +40,6 @@ PHONE = """<style>@media(max-width:640px){
 :is(.st-key-review-decisions,.st-key-review-moves) kbd{display:none}
 .st-key-review-keys,.st-key-review-decisions>:last-child{display:none}
 }</style>"""
-# Streamlit has no way to move the cursor or to tell a key that is held; nothing in these scripts comes from outside.
-KEYS_SCRIPT = (Path(__file__).parent / "review_keys.js").read_text(encoding="utf-8")
-TO_NOTE = f"<script>/* {{}} */document.querySelector('input[placeholder=\"{NOTE}\"]')?.focus()</script>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,14 @@ class Situation:
 def claimant() -> Claimant:
     """Who sits here. The settings are read once for all that a key does."""
     now = settings()
-    return Claimant(holder(), state.user(now), timedelta(minutes=now.claim_minutes))
+    return Claimant(holder(), state.actor(), timedelta(minutes=now.claim_minutes))
 
 
 @st.fragment
 def queue(signal_filter: SignalFilter) -> None:
     """The signal in view with its buttons, beside the state of the queue. A decision runs this alone, not the page around it."""
     state.show_flash()
-    st.html(f"<script>{KEYS_SCRIPT}</script>", unsafe_allow_javascript=True)
+    scripts.run(scripts.REVIEW_KEYS)  # Streamlit cannot tell a key that is held
     st.html(PHONE)
     me, desk = claimant(), state.review_desk()
     if desk.chosen != signal_filter:
@@ -90,8 +87,14 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     """Where the analyst is, and the claim on what is in view renewed; the next signal is taken when nothing is."""
     desk, moment = state.review_desk(), utc_now()
     signal = article = taken_by = None
-    if desk.current is None and (taken := review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)):
-        desk.show(taken)
+    decides = me.by.may(Permission.REVIEW)
+    if desk.current is None:
+        if decides:
+            taken = review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)
+        else:
+            taken = review_queue.first_open(session, signal_filter, passed_over=desk.trail)
+        if taken is not None:
+            desk.show(taken)
     if desk.current is not None:
         try:
             signal, article = signal_with_article(session, desk.current, signal_filter.blind_share)
@@ -99,7 +102,7 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
             desk.trail.remove(desk.current)
             state.flash("The signal in view was deleted with its article; this is the next one.", ":material/delete:")
             return _situation(session, signal_filter, me)
-        if signal.decision is None:
+        if signal.decision is None and decides:
             taken_by = review_queue.hold(session, signal.id, me, now=moment)
     return Situation(
         signal,
@@ -122,10 +125,12 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
             note = st.text_input(
                 "Note",
                 key=f"review-note-{signal.id}",
-                placeholder=NOTE,
+                placeholder=scripts.NOTE,
                 label_visibility="collapsed",
                 max_chars=1_000,
+                **permit(Permission.REVIEW),
             )
+        use = permit(Permission.REVIEW)
         row = st.container(horizontal=True, key="review-decisions")
         for label, decision, icon, look, key in DECISIONS:
             pressed = row.button(
@@ -134,24 +139,24 @@ def _signal(signal: SignalDetail, article: ArticleText, now: Situation, me: Clai
                 type=look,
                 shortcut=key,
                 key=f"review-{decision.value}-{signal.id}",
-                disabled=now.taken_by is not None or signal.decision is decision,
+                **permit(Permission.REVIEW, disabled=now.taken_by is not None or signal.decision is decision),
             )
             if pressed:
                 _then(partial(_decided, signal, decision, note, me, share))
-        if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}"):
+        if row.button("Note", icon=":material/sticky_note_2:", shortcut="N", key=f"review-note-button-{signal.id}", **use):
             desk.note_wanted += 1
         moves = st.container(horizontal=True, key="review-moves")
         if moves.button("Previous", icon=":material/chevron_left:", shortcut="K", key=f"previous-{signal.id}", disabled=desk.at <= 0):
             _then(partial(_move, -1, signal, me))
         if moves.button("Next", icon=":material/chevron_right:", shortcut="J", key=f"next-{signal.id}"):
             _then(partial(_move, 1, signal, me))
-        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}"):
+        if moves.button("Undo", icon=":material/undo:", shortcut="Z", key=f"review-undo-{signal.id}", **use):
             _then(partial(_undone, me))
         with moves:
             correction_form(signal)
             _hand_over(signal, me)
         if desk.note_wanted:
-            st.html(TO_NOTE.format(desk.note_wanted), unsafe_allow_javascript=True)
+            scripts.run(scripts.TO_NOTE, again=desk.note_wanted)  # Streamlit has no way to move the cursor
         with st.container(key="review-evidence"):
             signal_evidence(signal, article)
         with st.container(key="review-validation"):
@@ -221,12 +226,13 @@ def _nothing_left(now: Situation, me: Claimant) -> None:
         if desk.trail and st.button("Previous", icon=":material/chevron_left:", shortcut="K", key="previous-at-the-end"):
             desk.at = len(desk.trail) - 1
             st.rerun(scope="fragment")
-        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end"):
+        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end", **permit(Permission.REVIEW)):
             _then(partial(_undone, me))
 
 
 def _hand_over(signal: SignalDetail, me: Claimant) -> None:
-    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun")
+    use = permit(Permission.REVIEW)
+    popover = st.popover("Hand over", icon=":material/forward_to_inbox:", key=f"hand-over-{signal.id}", on_change="rerun", **use)
     if not popover.open:  # who ever reviewed is read when it is asked for, not at each key
         return
     with popover:
@@ -248,7 +254,7 @@ def _then(action: Callable[[], None]) -> None:
 
 def _decided(signal: SignalDetail, decision: Decision, note: str | None, me: Claimant, share: float) -> None:
     desk = state.review_desk()
-    desk.acts.append((signal.id, decide(signal.id, decision, note, by=me.reviewer, share=share)))
+    desk.acts.append((signal.id, decide(signal.id, decision, note, share=share)))
     if signal.is_blind and signal.verdict:
         state.flash(f"The hidden verdict was: {BADGES[signal.verdict][0]}.", ":material/visibility:")
     desk.at, desk.note_wanted = desk.at + 1, 0
@@ -265,7 +271,7 @@ def _move(step: int, signal: SignalDetail, me: Claimant) -> None:
 def _keep_note(signal_id: int, me: Claimant) -> None:
     """A note that was written and not yet sent with a decision is kept by itself."""
     if note := state.written(f"review-note-{signal_id}"):
-        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.reviewer))
+        act = change(lambda session: reviews.annotate(session, signal_id, note, by=me.by))
         state.review_desk().acts.append((signal_id, act))
         state.forget(f"review-note-{signal_id}")
 
@@ -277,7 +283,7 @@ def _undone(me: Claimant) -> None:
     if newest is None:
         raise NotPossible("There is nothing of yours to undo.")
     signal_id, act_id = newest
-    change(lambda session: reviews.undo(session, signal_id, by=me.reviewer, act_id=act_id))
+    change(lambda session: reviews.undo(session, signal_id, by=me.by, act_id=act_id))
     desk.note_wanted = 0
     desk.show(signal_id)
 
@@ -289,15 +295,17 @@ def _handed(signal: SignalDetail, to: str, me: Claimant) -> None:
 
 
 def _taken_back(me: Claimant) -> None:
-    number = change(lambda session: review_queue.take_back(session, me.reviewer))
+    number = change(lambda session: review_queue.take_back(session, by=me.by))
     state.flash(f"{number} taken back.", ":material/undo:")
 
 
 def name_field() -> None:
     """Who reviews here, where there is no sign-in."""
+    if open_desk().environment.signs_in:
+        return
     st.text_input(
         "Reviewing as",
-        state.user(),
+        state.actor().name,
         max_chars=100,
         key=state.NAME_FIELD,
         on_change=state.rename,

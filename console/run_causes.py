@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 from console import state
 from console.components import attempt, way
 from console.navigation import to
-from console.resources import change, open_desk, read, settings
+from console.permits import permit
+from console.resources import open_desk, read, settings
 from console.runs_view import compare_from
 from console.words import money, number, plain
 from core import batch_actions
+from core.access import Actor, Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.errors import DeskError
@@ -73,20 +75,24 @@ def _card(progress: Progress, group: Group, place: int, counted: str, leads_to: 
 
 def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool) -> None:
     """The button, or the link, of one fix."""
-    batch, by, cause = progress.id, state.user(), group.cause
+    batch, cause = progress.id, group.cause
     these = "this article" if group.number == 1 else f"these {group.number:,}"
     if fix is Fix.SETTINGS:
         st.page_link(to("system"), label="Open the settings", icon=":material/settings:")
         return
     if fix is Fix.RUN_AGAIN:
-        if st.button("Run again with another model", icon=":material/restart_alt:", key=key):
+        if st.button("Run again with another model", icon=":material/restart_alt:", key=key, **permit(Permission.RUN)):
             compare_from(batch)
         return
     label, icon = "", ""
-    action: Callable[[Session], object] = _nothing
+    action: Callable[..., object] = _nothing
     match fix:
         case Fix.RETRY:
-            label, icon, action = f"Retry {these}", ":material/replay:", partial(batch_actions.retry_failed, batch_id=batch, cause=cause)
+            label, icon, action = (
+                f"Retry {these}",
+                ":material/replay:",
+                partial(batch_actions.retry_failed, batch_id=batch, cause=cause),
+            )
         case Fix.TAKE_OUT:
             label, icon = f"Take out {these}", ":material/playlist_remove:"
             action = partial(batch_actions.take_out, batch_id=batch, cause=cause, now=utc_now())
@@ -94,7 +100,7 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
             label, icon, action = "Resume", ":material/play_arrow:", partial(batch_actions.resume, batch_id=batch)
         case Fix.TOP_UP if progress.pause_needs_usd is not None:
             label, icon = f"Top up {money(progress.pause_needs_usd)} and resume", ":material/add_card:"
-            action = partial(batch_actions.top_up_and_resume, batch_id=batch, by=by)
+            action = partial(batch_actions.top_up_and_resume, batch_id=batch)
         case Fix.RESEARCH:
             label, icon = f"Research {progress.failed_research:,} again", ":material/travel_explore:"
             action = partial(batch_actions.retry_research, batch_id=batch)
@@ -102,7 +108,7 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
             now = settings()
             label = f"Raise the ceiling to {money(2 * now.cost_ceiling_per_article)} and retry {these}"
             icon, environment = ":material/vertical_align_top:", open_desk().environment
-            action = partial(raise_ceiling_and_retry, batch_id=batch, cause=cause, settings=now, environment=environment, by=by)
+            action = partial(raise_ceiling_and_retry, batch_id=batch, cause=cause, settings=now, environment=environment)
         case Fix.MORE_OUTPUT:
             try:
                 tokens = read(lambda session: more_output(session, batch))
@@ -110,11 +116,16 @@ def _fix(progress: Progress, group: Group, fix: Fix, key: str, *, is_first: bool
                 st.caption(str(error))
                 return
             label, icon = f"Run {these} with {number(tokens)} output tokens", ":material/expand:"
-            action = partial(run_with_more_output, batch_id=batch, cause=cause, settings=settings(), by=by, now=utc_now())
-    if label and st.button(label, icon=icon, key=key, type="primary" if is_first else "secondary", help=_HINTS.get(fix)):
+            action = partial(run_with_more_output, batch_id=batch, cause=cause, settings=settings(), now=utc_now())
+    use = permit(*_NEEDS.get(fix, (Permission.RUN,)), help=_HINTS.get(fix))
+    if label and st.button(label, icon=icon, key=key, type="primary" if is_first else "secondary", **use):
         _do(fix, action)
 
 
+_NEEDS = {
+    Fix.TOP_UP: (Permission.MONEY, Permission.RUN),
+    Fix.HIGHER_CEILING: (Permission.SETTINGS, Permission.MONEY, Permission.RUN),
+}
 _HINTS = {
     Fix.TAKE_OUT: "They count as taken out, and each can still be queued again from the list below.",
     Fix.MORE_OUTPUT: "A new run with the same model: a run keeps the configuration that it was launched with.",
@@ -123,14 +134,14 @@ _HINTS = {
 }
 
 
-def _nothing(session: Session) -> None:
+def _nothing(session: Session, *, by: Actor) -> None:
     """What a fix does that is not possible now."""
 
 
-def _do(fix: Fix, action: Callable[[Session], object]) -> None:
+def _do(fix: Fix, action: Callable[..., object]) -> None:
     """Do it, say so, and go to the new run where one was launched."""
     done: list[object] = []
-    if not attempt(lambda: done.append(change(action))):
+    if not attempt(lambda: done.append(state.act(lambda session, by: action(session, by=by)))):
         return
     (result,) = done
     if fix is Fix.MORE_OUTPUT:

@@ -9,10 +9,12 @@ from console import state
 from console.colours import KIND_NAMES
 from console.components import attempt, badge, empty, show_error, way
 from console.navigation import to
-from console.resources import change, read, settings
+from console.permits import permit
+from console.resources import read, settings
 from console.runs_view import model_name
 from console.words import ago, duration, money, percent, plain
 from core import batches, comparisons, launching
+from core.access import Permission
 from core.batches import Progress
 from core.calibration import Share
 from core.clock import utc_now
@@ -108,7 +110,7 @@ def _run_again(progress: Progress) -> None:
         st.info(f"Nothing to run: {launching.reasons_in_words(planned.skipped)}. Compare with that run, or name another model.")
         return
     label = f"Run {figures.articles:,} again"
-    launch = row.button(label, icon=":material/bolt:", key="run-again", type="primary")
+    launch = row.button(label, icon=":material/bolt:", key="run-again", type="primary", **permit(Permission.RUN))
     row.markdown(
         f"Likely **{money(figures.usd)}**, at most {money(figures.usd_at_most)} · about {duration(figures.seconds)} · "
         f"{figures.input_tokens:,} tokens in, {figures.output_tokens:,} out, {figures.searches:,} searches"
@@ -120,7 +122,7 @@ def _run_again(progress: Progress) -> None:
         launched: list[int] = []
         if attempt(
             lambda: launched.append(
-                change(lambda session: launching.launch(session, chosen, wanted, by=state.user(), now=utc_now(), idempotency_key=key))
+                state.act(lambda session, by: launching.launch(session, chosen, wanted, by=by, now=utc_now(), idempotency_key=key))
             )
         ):
             state.keep_run(launched[0])

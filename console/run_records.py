@@ -9,10 +9,12 @@ from console import state
 from console.colours import RECORD_MARKS
 from console.components import paged
 from console.navigation import to
+from console.permits import permit
 from console.resources import read
 from console.runs_view import do
 from console.words import duration, money, plain
 from core import batch_actions, records
+from core.access import Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.models import RecordStatus
@@ -112,13 +114,18 @@ def _table(rows: list[records.RecordRow], key: str) -> records.RecordRow | None:
 
 def _record(row: records.RecordRow) -> None:
     """One article of the run: its reason in full, and what can be done with it."""
+    use = permit(Permission.RUN)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         reason = row.error_message or row.skip_reason
         st.markdown(f"**{plain(row.title)}**" + (f"  \n{plain(reason)}" if reason else ""))
         if row.article_id is not None:
             label = "Read it with its signals" if row.status is RecordStatus.COMPLETED else "Read it"
             st.page_link(to("article"), label=label, icon=":material/menu_book:", query_params={"id": str(row.article_id)})
-        if row.status in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING) and st.button("Queue again", key="requeue"):
-            do(lambda session: batch_actions.requeue(session, row.id))
-        if row.status in RecordStatus.open() and st.button("Take out", key="cancel-one", help="It can be queued again."):
-            do(lambda session: records.cancel_one(session, row.id, now=utc_now()))
+        if row.status in (RecordStatus.FAILED, RecordStatus.CANCELLED, RecordStatus.PROCESSING) and st.button(
+            "Queue again", key="requeue", **use
+        ):
+            do(lambda session, by: batch_actions.requeue(session, row.id, by=by))
+        if row.status in RecordStatus.open() and st.button(
+            "Take out", key="cancel-one", **permit(Permission.RUN, help="It can be queued again.")
+        ):
+            do(lambda session, by: records.cancel_one(session, row.id, by=by, now=utc_now()))

@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from console import runs_charts, state
+from console import runs_charts
 from console.components import badge, way
 from console.exporting import export_popover
 from console.navigation import to
+from console.permits import permit
 from console.refresh import live
 from console.resources import read
 from console.run_causes import causes
@@ -17,6 +18,7 @@ from console.run_records import records_table
 from console.runs_view import compare_from, do, elapsed_seconds, model_name, progress_words
 from console.words import ago, duration, exact, money, plain
 from core import batch_actions, batches
+from core.access import Actor, Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.in_work import WorkerNow, workers_now
@@ -118,27 +120,32 @@ def _actions(progress: Progress) -> None:
         return
     row = st.container(horizontal=True, vertical_alignment="center")
     for label, icon, hint, action in possible:
-        primary = "esume" in label
-        if row.button(label, icon=icon, help=hint, key=f"{label.split()[0]}-{progress.id}", type="primary" if primary else "secondary"):
+        primary, use = "esume" in label, permit(Permission.RUN, help=hint)
+        if row.button(label, icon=icon, key=f"{label.split()[0]}-{progress.id}", type="primary" if primary else "secondary", **use):
             do(action)
     if progress.status in BatchStatus.open():
-        with row.popover("Cancel", icon=":material/cancel:", key=f"cancel-run-{progress.id}"):
+        with row.popover("Cancel", icon=":material/cancel:", key=f"cancel-run-{progress.id}", **permit(Permission.RUN)):
             st.write("What is done is kept. What waits will not run.")
-            if st.button("Cancel this run", key="cancel", type="primary"):
-                do(lambda session: batch_actions.cancel(session, progress.id, now=utc_now()))
+            if st.button("Cancel this run", key="cancel", type="primary", **permit(Permission.RUN)):
+                do(lambda session, by: batch_actions.cancel(session, progress.id, by=by, now=utc_now()))
 
 
-def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callable[[Session], object]]]:
+def _possible(progress: Progress) -> Iterator[tuple[str, str, str | None, Callable[[Session, Actor], object]]]:
     """Label, icon, hint and action of each thing that can be done with a batch in its state."""
-    batch, by, failed = progress.id, state.user(), progress.counts[RecordStatus.FAILED]
+    batch, failed = progress.id, progress.counts[RecordStatus.FAILED]
     if progress.status in BatchStatus.claimable():
         finish, at_once = "What is in flight finishes.", "What is in flight stops at once; its calls count at their worst case."
-        yield "Pause", ":material/pause:", finish, lambda session: batch_actions.pause(session, batch, f"Paused by {by}.")
-        yield "Stop", ":material/front_hand:", at_once, lambda session: batch_actions.pause_now(session, batch, f"Stopped at once by {by}.")
+        yield "Pause", ":material/pause:", finish, lambda session, by: batch_actions.pause(session, batch, by=by)
+        yield "Stop", ":material/front_hand:", at_once, lambda session, by: batch_actions.pause_now(session, batch, by=by)
     if progress.status is BatchStatus.PAUSED and progress.pause_kind is None:
-        yield "Resume", ":material/play_arrow:", None, lambda session: batch_actions.resume(session, batch)
+        yield "Resume", ":material/play_arrow:", None, lambda session, by: batch_actions.resume(session, batch, by=by)
     if progress.status is not BatchStatus.CANCELLED and failed:
-        yield f"Retry all {failed:,} failed", ":material/replay:", None, lambda session: batch_actions.retry_failed(session, batch)
+        yield (
+            f"Retry all {failed:,} failed",
+            ":material/replay:",
+            None,
+            lambda session, by: batch_actions.retry_failed(session, batch, by=by),
+        )
 
 
 def _over_time(progress: Progress, found: History | None) -> None:

@@ -10,10 +10,12 @@ from console import state
 from console.colours import BADGES
 from console.components import attempt, badge, empty, way
 from console.navigation import to
+from console.permits import permit
 from console.refresh import live
-from console.resources import change, read
+from console.resources import read
 from console.words import ago, duration, money, number_in, percent, plain
-from core import batch_actions, batches
+from core import batch_actions, batch_figures, batches
+from core.access import Actor, Permission
 from core.batches import Progress
 from core.clock import utc_now
 from core.models import BatchStatus, RecordStatus
@@ -131,12 +133,13 @@ def _under_way() -> bool:
 
 
 def _pause_or_resume(row: st.delta_generator.DeltaGenerator, progress: Progress) -> None:
-    batch_id, by = progress.id, state.user()
+    batch_id = progress.id
     if progress.status in BatchStatus.claimable():
-        if row.button("Pause", icon=":material/pause:", key=f"pause-{batch_id}", help="What is in flight finishes."):
-            do(lambda session: batch_actions.pause(session, batch_id, f"Paused by {by}."))
-    elif row.button("Resume", icon=":material/play_arrow:", key=f"resume-{batch_id}"):
-        do(lambda session: batch_actions.resume(session, batch_id))
+        use = permit(Permission.RUN, help="What is in flight finishes.")
+        if row.button("Pause", icon=":material/pause:", key=f"pause-{batch_id}", **use):
+            do(lambda session, by: batch_actions.pause(session, batch_id, by=by))
+    elif row.button("Resume", icon=":material/play_arrow:", key=f"resume-{batch_id}", **permit(Permission.RUN)):
+        do(lambda session, by: batch_actions.resume(session, batch_id, by=by))
 
 
 def run_strip(batch_id: int) -> None:
@@ -164,7 +167,7 @@ def model_name(model: str) -> str:
 
 def elapsed_seconds(progress: Progress) -> float:
     """From the first claim (or the launch) to the end, or to now."""
-    return ((progress.finished_at or utc_now()) - (progress.started_at or progress.created_at)).total_seconds()
+    return batch_figures.elapsed_seconds(progress, utc_now())
 
 
 def progress_words(progress: Progress) -> str:
@@ -176,9 +179,9 @@ def progress_words(progress: Progress) -> str:
     return f"{words} · {duration(elapsed_seconds(progress))} · " + ("estimating…" if left is None else f"about {duration(left)} left")
 
 
-def do(action: Callable[[Session], object]) -> None:
+def do(action: Callable[[Session, Actor], object]) -> None:
     """Do what a button asks for; a refusal is shown in place."""
-    if attempt(lambda: change(action)):
+    if attempt(lambda: state.act(action)):
         st.rerun()
 
 

@@ -8,9 +8,11 @@ import streamlit as st
 from console import state
 from console.articles_view import Listed
 from console.components import attempt
-from console.resources import change, read
+from console.permits import permit
+from console.resources import read
 from console.words import duration, money, plain
 from core import launching, selection
+from core.access import Permission
 from core.article_filter import ArticleFilter, Order
 from core.articles import delete_articles, publisher_names, set_active
 from core.clock import utc_now
@@ -50,8 +52,8 @@ def selection_card(article_filter: ArticleFilter, listed: Listed, now: Settings)
             type="primary",
             icon=":material/bolt:",
             key="analyze",
-            disabled=not planned.runnable,
             width="stretch",
+            **permit(Permission.RUN, disabled=not planned.runnable),
         ) and attempt(lambda: _launch(now)):
             st.rerun()
         _others(article_filter, chosen, planned, now)
@@ -119,16 +121,16 @@ def _others(article_filter: ArticleFilter, chosen: Selection, planned: Outline |
     row.button("Clear", icon=":material/close:", key="clear-selection", on_click=state.clear_selection)
     if planned is None:
         return
-    number = f"{planned.about}{planned.articles:,}"
+    number, use = f"{planned.about}{planned.articles:,}", permit(Permission.ARTICLES)
     if article_filter.archived:
-        if row.button("Restore", icon=":material/unarchive:", key="restore") and attempt(partial(_set_active, chosen, now, True)):
+        if row.button("Restore", icon=":material/unarchive:", key="restore", **use) and attempt(partial(_set_active, chosen, now, True)):
             st.rerun()
-        if row.button("Delete…", icon=":material/delete:", key="delete"):
+        if row.button("Delete…", icon=":material/delete:", key="delete", **use):
             _confirm_deletion(_ids(chosen, now))
         return
-    with row.popover("Archive", icon=":material/archive:", key="archive"):
+    with row.popover("Archive", icon=":material/archive:", key="archive", **use):
         st.markdown(f"Take **{number}** out of work? They are analysed no more and no source of research; what was found in them stays.")
-        if st.button(f"Archive {number}", type="primary", key="archive-now") and attempt(partial(_set_active, chosen, now, False)):
+        if st.button(f"Archive {number}", type="primary", key="archive-now", **use) and attempt(partial(_set_active, chosen, now, False)):
             st.rerun()
 
 
@@ -138,19 +140,20 @@ def _ids(chosen: Selection, now: Settings) -> list[int]:
 
 def _set_active(chosen: Selection, now: Settings, active: bool) -> None:
     ids = _ids(chosen, now)
-    changed = change(lambda session: set_active(session, ids, active))
+    changed = state.act(lambda session, by: set_active(session, ids, active, by=by))
     state.clear_selection()
     state.keep_archived(() if active else changed)
     state.flash(f"{len(changed):,} {'restored' if active else 'archived'}.", ":material/unarchive:" if active else ":material/archive:")
 
 
 def _undo_archiving() -> None:
-    ids = state.archived_last()
-    if ids and st.button(f"Undo: {len(ids):,} archived", icon=":material/undo:", key="undo-archive", type="tertiary"):
-        restored = change(lambda session: set_active(session, ids, True))
-        state.keep_archived(())
-        state.flash(f"{len(restored):,} restored.", ":material/unarchive:")
-        st.rerun()
+    ids, use = state.archived_last(), permit(Permission.ARTICLES)
+    if ids and st.button(f"Undo: {len(ids):,} archived", icon=":material/undo:", key="undo-archive", type="tertiary", **use):
+        restored: list[int] = []
+        if attempt(lambda: restored.extend(state.act(lambda session, by: set_active(session, ids, True, by=by)))):
+            state.keep_archived(())
+            state.flash(f"{len(restored):,} restored.", ":material/unarchive:")
+            st.rerun()
 
 
 @st.dialog("Delete for good", icon=":material/delete:")
@@ -164,14 +167,14 @@ def _confirm_deletion(ids: Sequence[int]) -> None:
 
 
 def _delete(ids: Sequence[int]) -> None:
-    number = change(lambda session: delete_articles(session, ids))
+    number = state.act(lambda session, by: delete_articles(session, ids, by=by))
     state.clear_selection()
     state.flash(f"{number:,} deleted.", ":material/delete:")
 
 
 def _launch(now: Settings) -> None:
     chosen, key = state.selection(), state.launch_key()
-    batch_id = change(lambda session: launching.launch(session, chosen, now, by=state.user(), now=utc_now(), idempotency_key=key))
+    batch_id = state.act(lambda session, by: launching.launch(session, chosen, now, by=by, now=utc_now(), idempotency_key=key))
     state.clear_selection()
     state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
     state.keep_run(batch_id)

@@ -1,4 +1,4 @@
-"""One process serves it all: the console's pages and, on the same port, ``/health``."""
+"""One process serves it all: the console's pages and, on the same port, the HTTP API."""
 
 import contextlib
 import logging
@@ -7,25 +7,31 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio
 import streamlit as st
 import typer
 import uvicorn
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from streamlit import config
 
+from console.api import make_api, routes_to
+from console.binding import Place, refuse_in_the_open, resolve
 from console.components import show_error
-from console.log_tail import keep_tail
-from console.resources import close_desk, open_desk
+from console.guard import Guard
+from console.log_tail import keep_tail, take_over_streamlit
+from console.printing import announce
+from console.resources import close_desk, open_desk, wake
+from console.sign_in import Attempts, is_signed_in, streamlit_secrets
+from core import tokens
+from core.access import ITSELF
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, SettingsError
 from core.samples import load_samples
-from core.settings import CHECKOUT, Settings
+from core.settings import CHECKOUT, Settings, load_settings
 from core.stories.groups import group_ungrouped
 
 logger = logging.getLogger(__name__)
@@ -54,63 +60,74 @@ def _group_into_stories(desk: Desk, ending: threading.Event) -> None:
         logger.warning("articles are grouped into stories at the next start or import: %s", error)
 
 
-async def health(_: Request) -> JSONResponse:
-    """200 while the database answers and takes what is written, 503 with the reason when it does not."""
-    desk = open_desk()
-    try:
-        articles, _samples = await anyio.to_thread.run_sync(lambda: desk.transaction(counts))
-        if desk.trouble is not None:
-            raise desk.trouble
-    except DatabaseUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, status_code=503)
-    return JSONResponse({"status": "ok", "articles": articles})
+def make_app(settings: Settings | None = None) -> Any:
+    """The ASGI application, for a working directory that is the checkout.
 
-
-def make_app() -> Any:
-    """The ASGI application."""
-    return st.App("console/app.py", lifespan=lifespan, routes=[Route("/health", health)], on_script_error=show_error)
+    Raises:
+        SettingsError: the packages that sign-in needs are not installed.
+    """
+    now = settings or load_settings()
+    config.set_option("server.allowedHosts", [])  # meant for Streamlit's own command; here the guard knows better
+    routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
+    app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
+    upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
+    return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:
     """Start everything and serve until interrupted.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is taken, or it would listen beyond this machine without sign-in and API tokens.
         DatabaseUnavailable: the database cannot be started or reached.
     """
-    host, port = host or settings.host, settings.port if port is None else port
-    listener = _listen(host, port)
+    place, port = resolve(host or settings.host), settings.port if port is None else port
+    refuse_in_the_open(place, settings, has_tokens=partial(_has_tokens, settings))
+    listener = _listen(place, port)
+    take_over_streamlit()
     keep_tail(settings)
-    typer.echo("Signal Desk: opening the database …", err=True)
+    announce("opening the database …")
     desk = open_desk(settings)
     if samples and desk.transaction(counts)[0] == 0:
-        report = load_samples(desk, utc_now())
-        typer.echo(f"Signal Desk: {report.new} sample articles loaded.", err=True)
-    shown = "localhost" if host in ("127.0.0.1", "::1") else f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listener.getsockname()[1]}"
+        report = load_samples(desk, utc_now(), by=ITSELF)
+        announce(f"{report.new} sample articles loaded.")
+    address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
-    config = uvicorn.Config(
-        make_app(), log_config=None, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=5
+    serving = uvicorn.Config(
+        make_app(settings),
+        log_config=None,
+        log_level=None,
+        access_log=False,
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,  # whoever connects could write them
+        server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn stops in order, then raises the signal again: having stopped is no failure. One that comes before uvicorn listens to
+        # signals is not lost.
+        signal.signal(ending, lambda *_: setattr(server, "should_exit", True))
     typer.echo(f"Signal Desk is at {address}   (Ctrl+C stops it)")
     logger.info("the console started at %s", address)
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)  # uvicorn stops in order, then raises the signal again: having stopped is no failure
     server.run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _has_tokens(settings: Settings) -> bool:
+    """Whether an API token was made that is in force."""
+    with Desk.open(settings) as desk:
+        return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
+
+
+def _listen(place: Place, port: int) -> socket.socket:
     """Take the port before anything else is started, so that a taken one is said at once."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's 40 ms delay on
+    listener = socket.socket(place.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's 40 ms delay on
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        listener.bind((place.address, port))
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise SettingsError(
-            f"Signal Desk cannot listen on {host}:{port}: {error.strerror}. Stop what uses the port, or start with --port 0 for a free one."
-        ) from error
+        remedy = "Stop what uses the port, or start with --port 0 for a free one."
+        raise SettingsError(f"Signal Desk cannot listen on {place.host}:{port}: {error.strerror}. {remedy}") from error
     return listener

@@ -8,13 +8,23 @@ from pydantic import SecretStr
 
 from console import state
 from console.components import attempt, rows_of_facts
-from console.resources import change, open_desk, read
-from core.configuration import SettingRow, put_back, reset_setting, save_settings, saved_values, setting_rows
+from console.permits import permit
+from console.resources import open_desk, read
+from core.access import Permission
+from core.configuration import MONEY_SETTINGS, SettingRow, put_back, reset_setting, save_settings, saved_values, setting_rows
 from core.settings import Settings, choices, expected, on_screen_fields, read_from, variable
 
 GROUPS = {
     "Analysis": ("model", "research_provider", "minimum_confidence", "searches_per_article", "max_output_tokens", "minimum_body_chars"),
-    "Runs": ("concurrency", "max_attempts", "call_timeout_seconds", "failure_share", "failure_minimum", "failure_most"),
+    "Runs": (
+        "concurrency",
+        "concurrency_over_all",
+        "max_attempts",
+        "call_timeout_seconds",
+        "failure_share",
+        "failure_minimum",
+        "failure_most",
+    ),
     "Review": ("blind_share", "claim_minutes"),
     "Money": ("daily_budget", "monthly_budget", "cost_ceiling_per_article", "tavily_usd_per_credit"),
 }
@@ -67,21 +77,27 @@ def _group(group: str, rows: list[SettingRow]) -> None:
 def _field(row: SettingRow) -> str:
     """The field of one setting, with its source below; returns what stands in it."""
     text = f"{row.help} Takes {expected(row.name)}."
+    use = permit(*_needs(row.name), help=text, disabled=row.is_fixed)
     if listed := choices(row.name):
-        value = st.selectbox(row.title, listed, listed.index(row.shown), key=_key(row), help=text, disabled=row.is_fixed)
+        value = st.selectbox(row.title, listed, listed.index(row.shown), key=_key(row), **use)
     else:
-        value = st.text_input(row.title, row.shown, key=_key(row), help=text, disabled=row.is_fixed, placeholder="none")
+        value = st.text_input(row.title, row.shown, key=_key(row), placeholder="none", **use)
     source = SOURCES[row.source] + (f" ({variable(row.name)})" if row.is_fixed else "")
     if row.source != "screen":
         st.caption(source)
         return value or ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{source}; default {_default(row)}")
-        if st.button("Reset", key=f"reset-{row.name}", help=f"{row.title}: back to the default", type="tertiary"):
+        use = permit(*_needs(row.name), help=f"{row.title}: back to the default")
+        if st.button("Reset", key=f"reset-{row.name}", type="tertiary", **use):
             _remember([row.name])
-            change(partial(reset_setting, name=row.name))
-            st.rerun()
+            if attempt(lambda: state.act(lambda session, by: reset_setting(session, row.name, by=by))):
+                st.rerun()
     return value or ""
+
+
+def _needs(name: str) -> tuple[Permission, ...]:
+    return (Permission.SETTINGS, Permission.MONEY) if name in MONEY_SETTINGS else (Permission.SETTINGS,)
 
 
 def _default(row: SettingRow) -> str:
@@ -94,7 +110,7 @@ def _key(row: SettingRow) -> str:
 
 def _save(changed: dict[str, str]) -> None:
     before = _before(list(changed))
-    change(partial(save_settings, environment=open_desk().environment, values=changed, by=state.user()))
+    state.act(lambda session, by: save_settings(session, open_desk().environment, changed, by=by))
     state.keep_undo("settings", before)
     state.flash("Saved.")
 
@@ -114,8 +130,11 @@ def _undo() -> None:
     if not before:
         return
     titles = ", ".join(Settings.model_fields[name].title or name for name in before)
-    back = partial(change, partial(put_back, environment=open_desk().environment, saved=before, by=state.user()))
-    if st.button(f"Undo: {titles}", key="undo-settings", icon=":material/undo:") and attempt(back):
+
+    def back() -> None:
+        state.act(lambda session, by: put_back(session, open_desk().environment, before, by=by))
+
+    if st.button(f"Undo: {titles}", key="undo-settings", icon=":material/undo:", **permit(Permission.SETTINGS)) and attempt(back):
         state.keep_undo("settings", None)
         st.rerun()
 
@@ -137,4 +156,6 @@ def _outside(value: object, now: Settings, name: str) -> str:
         return "set, not shown" if value else "not set"
     if name.endswith("_url") and value:  # may carry a name and a password
         return str(value).split("@")[-1] if "@" in str(value) else str(value)
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value)) or "not set"
     return "not set" if value in (None, {}) else str(value)

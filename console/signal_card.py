@@ -7,12 +7,14 @@ import streamlit as st
 
 from console import state
 from console.colours import BADGES
-from console.components import attempt, badge, badge_text, kind_label, way
+from console.components import attempt, badge, badge_text, facts, kind_label, way
 from console.navigation import to
+from console.permits import permit
 from console.reader import Mark, evidence_anchor, highlighted, signal_anchor
-from console.resources import change, read, settings
+from console.resources import read
 from console.words import exact, percent, plain
 from core import batch_actions, reviews, validations
+from core.access import Permission
 from core.agents.outputs import Stance, Timeframe
 from core.articles import ArticleText
 from core.evidence import Text
@@ -76,8 +78,8 @@ def signal_evidence(signal: SignalDetail, article: ArticleText, *, linked: bool 
     if linked:
         query = {"id": str(article.id), "signal": str(signal.id)}
         st.page_link(to("article"), label=plain(article.title), icon=":material/menu_book:", query_params=query)
-    sample = " · **an invented sample article**" if article.is_sample else ""
-    st.caption(f"{plain(article.publisher)} · {exact(article.published_at)} · {signal.model} · {signal.prompt_version}{sample}")
+    sample = "an invented sample article" if article.is_sample else None
+    facts(article.publisher, article.published_at, signal.model, signal.prompt_version, sample)
 
 
 def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
@@ -101,8 +103,11 @@ def signal_validation(signal: SignalDetail, article: ArticleText) -> None:
             f":material/contrast: The model itself says **{said}**; the desk's rule makes {BADGES[newest.verdict][0]} of its sources."
         )
     st.markdown(plain(newest.reason))
-    if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}"):
-        again = attempt(lambda: change(lambda session: batch_actions.retry_research(session, signal.batch_id, signal.article_id)))
+    use = permit(Permission.RUN)
+    if newest.failed and st.button("Research again", icon=":material/travel_explore:", key=f"research-{signal.id}", **use):
+        again = attempt(
+            lambda: state.act(lambda session, by: batch_actions.retry_research(session, signal.batch_id, signal.article_id, by=by))
+        )
         if again:
             st.rerun()
     for place, source in enumerate(newest.sources):
@@ -129,22 +134,21 @@ def origins_in_words(validation: ValidationRow) -> str:
 def _source(source: SourceRow, article: ArticleText, key: str) -> None:
     with st.container(border=True):
         st.markdown(f"{badge_text(source.stance)} · **{plain(source.title)}**")
-        facts = [plain(source.publisher)]
-        if source.published_at:
-            facts += [exact(source.published_at), _timing(source, article)]
-        facts.append(f"authority {source.authority.value.lower()}")
-        if source.is_own:
-            facts.append("**the article's own publisher: does not count**")
-        elif source.origin == ARTICLE_ORIGIN:
-            facts.append("**copies the article: does not count**")
-        elif source.origin:
-            facts.append(f"origin {source.origin}")
-        st.caption(" · ".join(facts))
+        timing = _timing(source, article) if source.published_at else None
+        facts(source.publisher, source.published_at, timing, f"authority {source.authority.value.lower()}", _origin(source))
         st.markdown(f"> {plain(source.quote)}")
         if source.article_id is not None:
             way("article", "In the archive", icon=":material/inventory_2:", query={"id": str(source.article_id)}, key=key)
         else:
             st.link_button("Open the page", source.url, icon=":material/open_in_new:", type="tertiary")
+
+
+def _origin(source: SourceRow) -> str | None:
+    if source.is_own:
+        return "the article's own publisher: does not count"
+    if source.origin == ARTICLE_ORIGIN:
+        return "copies the article: does not count"
+    return f"origin {source.origin}" if source.origin else None
 
 
 def _timing(source: SourceRow, article: ArticleText) -> str:
@@ -194,27 +198,26 @@ def _decide(signal: SignalDetail) -> None:
     note = st.text_input("Note", key=f"note-{signal.id}", placeholder="Note (optional)", label_visibility="collapsed", max_chars=1_000)
     row = st.container(horizontal=True)
     for label, decision, icon, look, _ in DECISIONS:
-        clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", disabled=signal.decision is decision)
-        if clicked:
-            now = settings()
-            if attempt(partial(decide, signal.id, decision, note, by=state.user(now), share=now.blind_share)):
-                st.rerun()
+        use = permit(Permission.REVIEW, disabled=signal.decision is decision)
+        clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", **use)
+        if clicked and attempt(partial(decide, signal.id, decision, note, share=state.blind_share())):
+            st.rerun()
     with row:
         correction_form(signal)
-    if row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", help="Take the newest act on this signal back") and attempt(
-        lambda: change(lambda session: reviews.undo(session, signal.id, by=state.user()))
-    ):
+    use = permit(Permission.REVIEW, help="Take the newest act on this signal back")
+    undo = row.button("Undo", icon=":material/undo:", key=f"undo-{signal.id}", **use)
+    if undo and attempt(lambda: state.act(lambda session, by: reviews.undo(session, signal.id, by=by))):
         st.rerun()
 
 
-def decide(signal_id: int, decision: Decision, note: str | None, *, by: str, share: float) -> int:
-    """Decide as ``by``; returns the act's id. ``share`` as in ``reviews.decide``."""
-    return change(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
+def decide(signal_id: int, decision: Decision, note: str | None, *, share: float) -> int:
+    """Decide; returns the act's id. ``share`` as in ``reviews.decide``."""
+    return state.act(lambda session, by: reviews.decide(session, signal_id, decision, by=by, note=note, blind_share=share))
 
 
 def correction_form(signal: SignalDetail) -> None:
     """Put a better category, description or timeframe beside what was found."""
-    with st.popover("Correct", icon=":material/edit:"), st.form(f"correct-{signal.id}", border=False):
+    with st.popover("Correct", icon=":material/edit:", **permit(Permission.REVIEW)), st.form(f"correct-{signal.id}", border=False):
         st.caption("What was found stays beside it, in the history and in exports.")
         category = st.text_input("Category", signal.corrected_category or signal.category, max_chars=100)
         description = st.text_area("Description", signal.corrected_description or signal.description, max_chars=2_000)
@@ -222,9 +225,9 @@ def correction_form(signal: SignalDetail) -> None:
         timeframe = st.selectbox(
             "Timeframe", times, times.index(signal.corrected_timeframe or signal.timeframe), format_func=lambda one: one.value
         )
-        if st.form_submit_button("Save the correction", type="primary"):
+        if st.form_submit_button("Save the correction", type="primary", **permit(Permission.REVIEW)):
             correction = Correction(category, description, timeframe)
-            if attempt(lambda: change(lambda session: reviews.correct(session, signal.id, correction, by=state.user()))):
+            if attempt(lambda: state.act(lambda session, by: reviews.correct(session, signal.id, correction, by=by))):
                 st.rerun()
 
 

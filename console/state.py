@@ -5,19 +5,23 @@ paging nor a changed filter can make it mean other articles.
 """
 
 import uuid
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
+from sqlalchemy.orm import Session
 from streamlit.elements.arrow import DataframeStateInput
 
-from console.resources import settings
+from console import person
+from console.resources import change, open_desk, settings
+from core.access import Actor, local
 from core.article_filter import ArticleFilter
 from core.selection import Selection
-from core.settings import Settings
 from core.signal_filter import SignalFilter
+
+T = TypeVar("T")
 
 _IDS = "selected_article_ids"
 _FILTER = "selected_filter"
@@ -27,6 +31,7 @@ _RUN = "last_run"
 _IMPORT = "dismissed_import"
 _PAGE = "page_shown"
 _NAME = "reviewer_name"
+_ACTOR = "looking_as"
 NAME_FIELD = "reviewing-as"
 _DESK = "review_desk"
 _GENERATION = "table_generation"
@@ -37,15 +42,46 @@ ONE_PER_STORY = "one-per-story"
 """The key of the switch beside the cost: of the selection a launch takes one article a story."""
 
 
-def user(now: Settings | None = None) -> str:
-    """The name that reviews and launches carry. ``now`` are the settings, where they were read already."""
-    return st.session_state.get(_NAME) or (now or settings()).user
+def actor() -> Actor:
+    """Who acts in this browser session: who is signed in, with the role they have at this moment; without sign-in whoever sits there.
+
+    Raises:
+        NotAllowed: people sign in here, and nobody who has a role did.
+    """
+    return open_desk().transaction(_actor)
+
+
+def act(work: Callable[[Session, Actor], T]) -> T:
+    """Change something as who sits here: what they may do is read in the transaction that does it.
+
+    Raises:
+        NotAllowed: as ``actor``, or they may not do this.
+        DatabaseUnavailable: the database is away.
+    """
+    return change(lambda session: work(session, _actor(session)))
+
+
+def _actor(session: Session) -> Actor:
+    environment = open_desk().environment
+    if environment.signs_in:
+        return person.actor_of(person.signed_in(), session, environment)
+    return local(st.session_state.get(_NAME) or environment.user)
+
+
+def arrive_as(who: Actor | None) -> None:
+    """Remember what the page that is drawn may offer; whatever is done asks again (``actor``)."""
+    st.session_state[_ACTOR] = who
+
+
+def looking() -> Actor:
+    """Who the page is drawn for."""
+    return st.session_state.get(_ACTOR) or actor()
 
 
 def rename() -> None:
     """Work under the name in ``NAME_FIELD`` in this browser session; an empty one is that of the settings."""
     st.session_state[_NAME] = " ".join(st.session_state[NAME_FIELD].split())[:100]
-    st.session_state[NAME_FIELD] = user()
+    st.session_state[NAME_FIELD] = actor().name
 
 
 def blind_share() -> float:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from console.components import way
+from console.components import facts, way
 from console.resources import read
-from console.words import exact, plain
+from console.words import plain
 from core.stories.groups import Member, members
 
 
@@ -20,9 +20,7 @@ def story(article_id: int) -> None:
 
 
 def _line(member: Member, *, is_first: bool, is_this: bool) -> None:
-    facts = [f"**{plain(member.publisher)}**", exact(member.published_at)]
-    marks = [word for word, holds in (("first", is_first), ("this article", is_this)) if holds]
-    st.caption(" · ".join([*facts, *marks]))
+    facts(member.publisher, member.published_at, "first" if is_first else None, "this article" if is_this else None)
     if is_this:
         return
     with st.container(horizontal=True):

@@ -6,15 +6,18 @@ import logging
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console import state
 from console.components import Cell, rows_of_facts, show_error
 from console.log_tail import LINES, tail
 from console.navigation import to
 from console.resources import open_desk, read
 from console.words import ago, duration, money, number, plain
 from core import health
+from core.broker import broker_state
 from core.clock import utc_now
 from core.errors import DeskError
 from core.health import DatabaseState, ProviderState, Queue, WorkerState
+from core.models import WorkerKind
 from core.records import LEASE
 from core.settings import Settings
 
@@ -23,6 +26,12 @@ KEYS = {"google": ("gemini_api_key", "GEMINI_API_KEY"), "tavily": ("tavily_api_k
     "coindesk": ("coindesk_api_key", "COINDESK_API_KEY")
 }
 """The setting that holds a provider's key, and the variable that sets it."""
+WHAT = {
+    WorkerKind.POOL: "runs batches",
+    WorkerKind.CONSOLE: "looks after batches",
+    WorkerKind.CELERY: "runs Celery's tasks",
+    WorkerKind.BEAT: "runs the schedule",
+}
 LEVELS = {"everything": logging.NOTSET, "warnings": logging.WARNING, "errors": logging.ERROR}
 
 
@@ -40,7 +49,7 @@ def operation(now: Settings) -> None:
             show_error(error)
             return
         _headline(workers, queue, providers)
-        _workers(workers)
+        _workers(workers, now)
         _providers(providers, now)
 
     show()
@@ -52,7 +61,7 @@ def _live(session: Session) -> tuple[list[WorkerState], Queue, list[ProviderStat
 
 def _headline(workers: list[WorkerState], queue: Queue, providers: list[ProviderState]) -> None:
     moment, pool = utc_now(), health.pool_state(open_desk().database)
-    alive = [one for one in workers if moment - one.heartbeat_at < LEASE]
+    alive = [one for one in workers if one.runs_batches and moment - one.heartbeat_at < LEASE]
     in_flight, reserved = sum(one.in_flight for one in providers), sum(one.reserved_usd for one in providers)
     failed, answered = sum(one.failed for one in providers), sum(one.answered for one in providers)
     beat = f"heartbeat {ago(workers[0].heartbeat_at, moment)}" if workers else "start the console"
@@ -69,27 +78,43 @@ def _headline(workers: list[WorkerState], queue: Queue, providers: list[Provider
         st.warning(plain(f"Work in flight waits for the database: {trouble}"), icon=":material/cloud_off:")
 
 
-def _workers(workers: list[WorkerState]) -> None:
+def _workers(workers: list[WorkerState], now: Settings) -> None:
     st.header("Workers")
+    for missing in health.what_is_missing(workers, now, utc_now()):
+        st.warning(missing, icon=":material/power_off:")
+    _broker(now)
     if not workers:
         st.caption("None has signed on yet; the console signs on within seconds of its start.")
         return
     rows: list[list[Cell]] = [
         [
             one.host,
-            f"process {one.pid}",
+            f"{one.name}, process {one.pid}" if one.name else f"process {one.pid}",
+            WHAT[one.kind],
+            f"{one.tasks} of {one.slots}" if one.slots else None,
             ", ".join(f"{held} of run #{batch}" for batch, held in one.runs) or "nothing",
             one.heartbeat_at,
             one.started_at,
         ]
         for one in workers
     ]
-    rows_of_facts("Workers", ("Host", "Process", "Works on", "Heartbeat", "Started"), rows)
+    rows_of_facts("Workers", ("Host", "Process", "What it does", "Tasks", "Works on", "Heartbeat", "Started"), rows)
     running = sorted({batch for one in workers for batch, _ in one.runs})
     if running:
         with st.container(horizontal=True):
             for batch in running:
                 st.page_link(to("runs"), label=f"Run #{batch}", icon=":material/play_circle:", query_params={"batch": str(batch)})
+
+
+def _broker(now: Settings) -> None:
+    broker = broker_state(now)
+    if broker is None:
+        return
+    if broker.trouble is not None:
+        st.warning(plain(broker.trouble), icon=":material/cloud_off:")
+    else:
+        waiting = f"{broker.waiting:,} {'task' if broker.waiting == 1 else 'tasks'} waiting, {broker.taken:,} with workers"
+        st.caption(f"Celery by way of {plain(broker.address)}: {waiting}.")
 
 
 def _providers(providers: list[ProviderState], now: Settings) -> None:
@@ -169,12 +194,13 @@ def log() -> None:
 
     @st.fragment(run_every=REFRESH_SECONDS)
     def show() -> None:
+        state.actor()  # this piece reads no database, which would ask
         lines = tail(LEVELS[level or "everything"])
         if not lines:
             st.info("Nothing of this kind was logged since the console started.", icon=":material/done_all:")
             return
         text = "\n".join(
-            f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.level_name:<8} {line.logger}: {line.message}"
+            f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.level_name:<8} {line.logger}{line.concerns}: {line.message}"
             + (f"\n{line.detail}" if line.detail else "")
             for line in lines
         )

@@ -44,10 +44,12 @@ def duration(seconds: float | None) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """``just now``, ``5 min ago``, ``3 h ago``, ``2 d ago``, else the date; ``in 5 min`` of what is to come."""
+    """``just now``, ``5 min ago``, ``3 h ago``, ``2 d ago``, else the date; ``in 5 min``, ``in 90 d`` of what is to come."""
     if moment is None:
         return "never"
     seconds = (now - moment).total_seconds()
+    if seconds < -129_600:
+        return f"in {round(-seconds / 86_400)} d"
     if seconds < -45:
         return f"in {duration(-seconds)}"
     if seconds < 45:

@@ -61,6 +61,10 @@ class Actor:
             raise NotAllowed(f"{self.name} may not do this: it needs the permission '{permission}'.")
 
 
+ITSELF = Actor("the desk", frozenset({Permission.READ, Permission.RUN, Permission.ARTICLES}))
+"""What the desk does of itself: the samples of a new desk, and what the schedule fetches and launches."""
+
+
 def local(name: str) -> Actor:
     """Who sits at the machine that the desk runs on, without sign-in: may do everything, as it could with the database at hand."""
     return Actor(name, frozenset(Permission))

@@ -9,6 +9,8 @@ from sqlalchemy import delete, func, select, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.database import among
 from core.errors import NotFound
 from core.models import Article, ArticleCategory, ArticleCell, Category, ListedArticle, Publisher, PublisherDay
@@ -122,21 +124,28 @@ def publisher_lines(session: Session, find: str, *, size: int) -> tuple[list[Pub
     return [PublisherLine(*row) for row in rows], total
 
 
-def set_priorities(session: Session, wanted: Mapping[int, bool]) -> None:
+def set_priorities(session: Session, wanted: Mapping[int, bool], *, by: Actor) -> None:
     """Put publishers among those that come first, or take them out, all or none. Raises NotFound as ``set_priority``."""
+    by.require(Permission.SETTINGS)
     for publisher_id, is_priority in wanted.items():
-        set_priority(session, publisher_id, is_priority)
+        set_priority(session, publisher_id, is_priority, by=by)
 
 
-def set_priority(session: Session, publisher_id: int, is_priority: bool) -> None:
+def set_priority(session: Session, publisher_id: int, is_priority: bool, *, by: Actor) -> None:
     """Put a publisher among those that come first, or take it out.
 
     Raises:
         NotFound: there is no such publisher.
     """
-    found = session.execute(update(Publisher).where(Publisher.id == publisher_id).values(is_priority=is_priority).returning(Publisher.id))
-    if found.first() is None:
+    by.require(Permission.SETTINGS)
+    held = select(Publisher.name, Publisher.is_priority).where(Publisher.id == publisher_id)
+    found = session.execute(held.with_for_update()).first()
+    if found is None:
         raise NotFound(f"There is no publisher {publisher_id}.")
+    if found.is_priority is not is_priority:
+        session.execute(update(Publisher).where(Publisher.id == publisher_id).values(is_priority=is_priority))
+        stood, stands = {"name": found.name, "priority": found.is_priority}, {"priority": is_priority}
+        audit.record(session, by, audit.Action.PRIORITY, ("publisher", publisher_id), before=stood, after=stands)
 
 
 def get_article(session: Session, article_id: int) -> ArticleText:
@@ -183,21 +192,37 @@ def get_articles(session: Session, ids: Sequence[int]) -> dict[int, ArticleText]
     return {row["id"]: ArticleText(**(dict(row) | {"categories": tuple(row["categories"] or ())})) for row in found.mappings()}
 
 
-def set_active(session: Session, ids: Sequence[int], active: bool) -> list[int]:
+def set_active(session: Session, ids: Sequence[int], active: bool, *, by: Actor) -> list[int]:
     """Archive articles, or take them into work again; returns the ids of those that this changed, which is what undoes it.
 
     An archived article is analysed no more and is no source of research; what was found in it stays. Importing it again does not
     restore it.
     """
+    by.require(Permission.ARTICLES)
     archived_at = None if active else func.now()
     changed = update(Article).where(among(Article.id, ids), Article.is_active.is_not(active))
     changed = changed.values(is_active=active, archived_at=archived_at)
-    return list(session.scalars(changed.returning(Article.id)).all())
+    found = sorted(session.scalars(changed.returning(Article.id)))
+    if found:
+        action = audit.Action.RESTORE if active else audit.Action.ARCHIVE
+        audit.record(session, by, action, _named(found), after=audit.several(found))
+    return found
 
 
-def delete_articles(session: Session, ids: Sequence[int]) -> int:
+def delete_articles(session: Session, ids: Sequence[int], *, by: Actor) -> int:
     """Delete articles with what was found in them; records that queued them keep their title. Returns how many there were."""
-    return len(session.scalars(delete(Article).where(among(Article.id, ids)).returning(Article.id)).all())
+    by.require(Permission.ARTICLES)
+    gone = session.execute(delete(Article).where(among(Article.id, ids)).returning(Article.id, Article.title)).all()
+    if gone:
+        found = sorted(row.id for row in gone)
+        titles = [row.title[:200] for row in sorted(gone)[: audit.NAMED_AT_MOST]]
+        audit.record(session, by, audit.Action.DELETE, _named(found), before=audit.several(found) | {"titles": titles})
+    return len(gone)
+
+
+def _named(ids: Sequence[int]) -> tuple[str, object]:
+    """What an entry of the audit log is about: the article, or how many."""
+    return ("article", ids[0]) if len(ids) == 1 else ("articles", len(ids))
 
 
 def counts(session: Session) -> tuple[int, int]:

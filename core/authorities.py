@@ -10,6 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.errors import NotPossible
 from core.models import Authority, DomainAuthority
 
@@ -29,19 +31,26 @@ def authorities(session: Session) -> dict[str, Authority]:
     return dict(sorted((DEFAULTS | dict(rows.all())).items()))
 
 
-def replace_authorities(session: Session, wanted: Mapping[str, Authority]) -> None:
+def replace_authorities(session: Session, wanted: Mapping[str, Authority], *, by: Actor) -> None:
     """Make the table say this. A domain may be given as it is pasted, with scheme, ``www.`` and path; a default left out counts as low.
 
     Raises:
         NotPossible: one of them is no domain; nothing is changed.
     """
+    by.require(Permission.SETTINGS)
     named = {domain_of(name): authority for name, authority in wanted.items()}
     changed = dict.fromkeys(DEFAULTS.keys() - named.keys(), Authority.LOW) | {
         domain: authority for domain, authority in named.items() if DEFAULTS.get(domain) is not authority
     }
+    before = authorities(session)
     session.execute(delete(DomainAuthority))
     if changed:
         session.execute(insert(DomainAuthority), [{"domain": domain, "authority": authority} for domain, authority in changed.items()])
+    after = authorities(session)
+    differ = [domain for domain in before.keys() | after.keys() if before.get(domain) is not after.get(domain)]
+    if differ:
+        stood, stands = ({one: table[one] for one in sorted(differ) if one in table} for table in (before, after))
+        audit.record(session, by, audit.Action.AUTHORITY, ("web sources", len(differ)), before=stood, after=stands)
 
 
 def domain_of(name: str) -> str:

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, select
+from sqlalchemy import URL, select, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from core.database import Database, known_revisions
+from core import audit
+from core.access import Actor, Permission
+from core.database import IDENTITY, Database, is_pooled, known_revisions, make_engine
 from core.embedded_postgres.binaries import client_program
 from core.errors import BackupRefused, NotFound, NotPossible
 from core.models import Worker
@@ -33,32 +36,75 @@ END $$"""
 REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
 
 
-def back_up(database: Database, file: Path) -> int:
+def back_up(database: Database, file: Path, *, by: Actor, direct: str | None = None) -> int:
     """Write a backup, under its name only once it is whole. Returns its size in bytes.
 
+    ``direct`` is the server's own address, for a database whose address is a pooler's: ``pg_dump`` sets its session up for itself,
+    and a pooler would hand that session on to the desk.
+
     Raises:
-        BackupRefused: it cannot be written, or the server is of a newer kind than ``pg_dump``.
+        BackupRefused: it cannot be written, the server is of a newer kind than ``pg_dump``, or there is only a pooler.
+        DatabaseUnavailable: the server is away.
     """
+    by.require(Permission.ACCESS)
     part = file.with_name(f"{file.name}.part")
     try:
         part.touch(mode=0o600)  # articles and money are nobody else's business
     except OSError as error:
         raise BackupRefused(f"{file} cannot be written: {error.strerror}.") from error
     try:
-        _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"], database.engine.url)
+        address = _direct_address(database, direct)
+        _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"], address)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    return file.stat().st_size
+    size = file.stat().st_size
+    with database.session() as session:
+        audit.record(session, by, audit.Action.BACK_UP, ("file", file.name), after={"bytes": size})
+    return size
 
 
-def restore(database: Database, file: Path, work_dir: Path) -> None:
+def _direct_address(database: Database, direct: str | None) -> URL:
+    """Where ``pg_dump`` goes: to the server itself, and to the same database."""
+    with database.session() as session:
+        pooled, own = is_pooled(session.connection()), _identity(session)
+    if not pooled:
+        return database.engine.url
+    if direct is None:
+        raise BackupRefused(
+            f"{database.address} is a pooler (such as PgBouncer), and a backup needs a session of its own. Set DIRECT_DATABASE_URL"
+            " to the server's own address; nothing but the backup uses it."
+        )
+    straight = Database(make_engine(direct, pool_size=1))
+    try:
+        with straight.session() as session:
+            pooled, there = is_pooled(session.connection()), _identity(session)
+    finally:
+        straight.close()
+    if pooled:
+        raise BackupRefused(f"DIRECT_DATABASE_URL ({straight.address}) is a pooler, too. Set it to the server's own address.")
+    if there != own:
+        raise BackupRefused(f"DIRECT_DATABASE_URL ({straight.address}) is another database than DATABASE_URL.")
+    return straight.engine.url
+
+
+def _identity(session: Session) -> str | None:
+    """None where the role may not ask."""
+    try:
+        with session.begin_nested():
+            return session.scalar(text(IDENTITY))
+    except ProgrammingError:
+        return None
+
+
+def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> None:
     """Put a backup in place of everything that is there, then bring it to the newest schema. ``work_dir`` takes it unpacked meanwhile.
 
     Raises:
         BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk; nothing was changed.
         DatabaseUnavailable: the server is away.
     """
+    by.require(Permission.ACCESS)
     revision = revision_of(file)
     if revision not in {name for name, _ in known_revisions()}:
         raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")
@@ -69,6 +115,8 @@ def restore(database: Database, file: Path, work_dir: Path) -> None:
         _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], database.engine.url)
     database.engine.dispose()  # connections know types by numbers that are others now
     database.migrate()
+    with database.session() as session:  # in what is there now: the log of before went with everything else, into its own backup
+        audit.record(session, by, audit.Action.RESTORE_BACKUP, ("file", file.name), after={"revision": revision})
 
 
 def refuse_if_at_work(session: Session, now: datetime) -> None:

@@ -1,22 +1,22 @@
-"""One batch on one event loop, until nothing is left to claim.
+"""One batch, or one chunk of it, on one event loop, until nothing is left to claim.
 
 Workers take claims from a queue; the feeder keeps the queue filled with a few claims more than there are idle workers, and looks
 every second whether the batch was paused, cancelled or interrupted. Not to be shared between threads, but for ``held`` and the
-two events, which the process's supervisor reads and sets.
+two events, which the process's supervisor reads and sets. A chunk is a task of Celery's: the same run, but that it claims none
+but its own records, and that the chunks of a batch share its line.
 """
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import batch_actions, causes, records
+from core import batch_actions, causes, records, tracing
 from core.agents.providers import open_model
 from core.budget import LeaseLost, NoRoom
 from core.clock import utc_now
@@ -28,9 +28,10 @@ from core.metering import Account, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
 from core.pipeline import Pipeline
-from core.records import Claim
+from core.records import Claim, Limits
 from core.research import WebSearch
 from core.settings import Settings
+from core.supervisor import Shared
 
 logger = logging.getLogger(__name__)
 
@@ -42,27 +43,69 @@ DELETED = "the article was deleted"
 NO_ARTICLE = 0
 
 
-@dataclass(frozen=True)
-class Shared:
-    """What a process's batches share with its supervisor. Setting an event and changing the set are atomic."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a batch's articles share in one process: their way, how many may be on it, and how many in all processes together."""
 
-    owner: str
-    stopping: threading.Event = field(default_factory=threading.Event)
-    """Claim nothing more; what is in flight finishes."""
-    aborting: threading.Event = field(default_factory=threading.Event)
-    """The grace time is over: stop what is in flight."""
-    held: set[int] = field(default_factory=set)
-    """Ids of the records held in this process, whose leases the supervisor renews."""
+    pipeline: Pipeline
+    width: int
+    over_all: int | None
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when an article leaves: there may be room for another, in whichever chunk."""
+
+
+@asynccontextmanager
+async def open_line(desk: Desk, batch_id: int, owner: str, *, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Line]:
+    """A line on the running event loop; its connections are closed at the end of the block.
+
+    Raises:
+        NotFound: there is no such batch.
+        SettingsError: the model or the search provider cannot be used with these settings.
+        DatabaseUnavailable: the server stays away.
+    """
+
+    def read_batch(session: Session) -> tuple[Settings, Configuration, int]:
+        batch = session.get(BatchSession, batch_id)
+        if batch is None:
+            raise NotFound(f"There is no batch {batch_id}.")
+        return desk.settings(session), Configuration.from_json(batch.configuration), batch.concurrency
+
+    settings, configuration, width = await desk.offload(read_batch)
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(open_model(configuration.model, settings))
+        web = WebSearch(settings) if configuration.research_provider == "tavily" else None
+        if web is not None:
+            await stack.enter_async_context(web)
+        account = Account(desk, GroupCommit(desk), settings, Pace(width), owner, batch_id, sleep=sleep)
+        logger.info("the batch runs here with %s, %d articles at a time", configuration.model, width)
+        yield Line(Pipeline(account, configuration, model, web), width, settings.concurrency_over_all)
+    logger.info("the batch runs here no longer")
+
+
+def use_database_threads(name: str) -> None:
+    """Have the running event loop keep a few threads for the database."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix=name))
 
 
 class BatchRun:
-    """Runs one batch. ``run`` returns when it has ended, was paused, or this process is stopping."""
+    """Runs one batch, or ``chunk`` of it. ``run`` returns when that has ended, was paused, or this process is stopping."""
 
-    def __init__(self, desk: Desk, batch_id: int, shared: Shared, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        batch_id: int,
+        shared: Shared,
+        *,
+        chunk: Sequence[int] | None = None,
+        line: Callable[[], AbstractAsyncContextManager[Line]] | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self.desk = desk
         self.batch_id = batch_id
         self.shared = shared
-        self._sleep = sleep
+        self._chunk = None if chunk is None else set(chunk)
+        self._line = line or (lambda: open_line(desk, batch_id, shared.owner, sleep=sleep))
+        self._limits = Limits()
         self._queue: asyncio.Queue[Claim] = asyncio.Queue()
         self._in_work: dict[int, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
@@ -70,40 +113,43 @@ class BatchRun:
         """Whether more may be claimed, as far as is known here."""
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix=f"batch-{self.batch_id}"))
-        settings, configuration, width = await self.desk.offload(self._read_batch)
-        async with AsyncExitStack() as stack:
+        """Run until it has ended or may not go on here.
+
+        Raises:
+            NotFound: there is no such batch.
+            DatabaseUnavailable: the server stays away.
+        """
+        with tracing.span("batch" if self._chunk is None else "chunk", batch_id=self.batch_id):
             try:
-                model = await stack.enter_async_context(open_model(configuration.model, settings))
-                web = WebSearch(settings) if configuration.research_provider == "tavily" else None
+                async with self._line() as line:
+                    await self._run(line)
             except SettingsError as error:
                 await self._pause(str(error), causes.SETTINGS)
                 return
-            if web is not None:
-                await stack.enter_async_context(web)
-            account = Account(self.desk, GroupCommit(self.desk), settings, Pace(width), self.shared.owner, self.batch_id, sleep=self._sleep)
-            pipeline = Pipeline(account, configuration, model, web)
-            helpers = [asyncio.create_task(self._work(pipeline, worker * STAGGER_SECONDS)) for worker in range(width)]
-            helpers.append(asyncio.create_task(self._watch()))
-            try:
-                await self._feed(width)
-            finally:
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
-                await self._give_back_queue()
-        await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
+            await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
-    def _read_batch(self, session: Session) -> tuple[Settings, Configuration, int]:
-        batch = session.get_one(BatchSession, self.batch_id)
-        return self.desk.settings(session), Configuration.from_json(batch.configuration), batch.concurrency
+    async def _run(self, line: Line) -> None:
+        width, each = line.width, None
+        if self._chunk is not None:
+            width, each = min(line.width, len(self._chunk)), line.width
+        self._limits = Limits(each, line.over_all)
+        self._freed = line.freed
+        apart = STAGGER_SECONDS if self._chunk is None else 0  # a chunk is short, and the chunks of a batch begin at different times
+        helpers = [asyncio.create_task(self._work(line.pipeline, worker * apart)) for worker in range(width)]
+        helpers.append(asyncio.create_task(self._watch()))
+        try:
+            await self._feed(width)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._give_back_queue()
 
     # --- the feeder --------------------------------------------------------------------------------------------------
 
     async def _feed(self, width: int) -> None:
         """Keep the queue filled until nothing is left to claim, or nothing may be, and nothing is in work."""
-        ahead = max(width // 4, 2)
+        ahead = max(width // 4, 2) if self._chunk is None else 0
         while True:
             nothing_left = False
             if self._open:
@@ -118,14 +164,23 @@ class BatchRun:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._freed.wait(), LOOK_SECONDS)
 
-    async def _claim(self, most: int) -> list[Claim]:
-        claims = await self.desk.offload(
-            lambda session: records.claim(session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now())
-        )
+    async def _claim(self, most: int) -> bool:
+        """Claim up to so many, and return whether it is worth asking again."""
+        if self._chunk is not None and not self._chunk:
+            return False
+        claims, worth_it = await self.desk.offload(lambda session: self._claim_some(session, most))
         self.shared.held.update(claim.record_id for claim in claims)
         for claim in claims:
             self._queue.put_nowait(claim)
-        return claims
+        if self._chunk is not None:
+            self._chunk = worth_it
+        return bool(claims or worth_it)
+
+    def _claim_some(self, session: Session, most: int) -> tuple[list[Claim], set[int]]:
+        """Claims, and the records of the chunk that are still to be claimed: those for which there was no room."""
+        chunk = None if self._chunk is None else sorted(self._chunk)
+        claims = records.claim(session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now(), only=chunk, limits=self._limits)
+        return claims, records.pending(session, chunk) if chunk else set()
 
     async def _watch(self) -> None:
         """Look every second whether more may be claimed, and stop what is in work when that was asked for."""
@@ -133,7 +188,7 @@ class BatchRun:
             try:
                 status, interrupt = await self.desk.offload(self._read_status)
             except DatabaseUnavailable as error:  # it goes on watching: also this process may be asked to stop meanwhile
-                logger.warning("batch %d is not watched while the database is away: %s", self.batch_id, error)
+                logger.warning("the batch is not watched while the database is away: %s", error)
                 status, interrupt = BatchStatus.PROCESSING, False
             self._open = status in BatchStatus.claimable() and not self.shared.stopping.is_set()
             if self.shared.aborting.is_set() or (interrupt and status not in BatchStatus.claimable()):
@@ -169,12 +224,13 @@ class BatchRun:
     async def _hold(self, claim: Claim, pipeline: Pipeline) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
         meter = Meter(pipeline.account, claim.record_id, claim.article_id or NO_ARTICLE)
-        try:
-            await self._run_and_end(claim, pipeline, meter)
-        except DatabaseUnavailable as error:
-            logger.warning("record %d is left to be recovered: %s", claim.record_id, error)
-        finally:
-            self.shared.held.discard(claim.record_id)
+        with tracing.span("article", record_id=claim.record_id, article_id=meter.article_id):
+            try:
+                await self._run_and_end(claim, pipeline, meter)
+            except DatabaseUnavailable as error:
+                logger.warning("the record is left to be recovered: %s", error)
+            finally:
+                self.shared.held.discard(claim.record_id)
 
     async def _run_and_end(self, claim: Claim, pipeline: Pipeline, meter: Meter) -> None:
         """Run one article and write down how it ended."""
@@ -186,14 +242,16 @@ class BatchRun:
                 await pipeline.run(meter)
             finally:
                 await meter.settled()  # before the record ends: what is kept of a failed one must go with it
+            logger.info("the article is done")
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
         except NotFound:
             await self._end(records.skip, claim, DELETED)
         except LeaseLost as error:
-            logger.info("record %d stops: %s", claim.record_id, error)
+            logger.info("the article stops: %s", error)
             await self._give_back(claim)
         except NoRoom as refusal:
+            logger.warning("the batch pauses (%s): %s", causes.BUDGET, refusal)
             await self._give_back(claim)
             await self.desk.offload(lambda session, refusal=refusal: batch_actions.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
         except CallFailed as error:
@@ -201,19 +259,22 @@ class BatchRun:
                 await self._give_back(claim)
                 await self._pause(error.failure.message, error.failure.kind.value)
             else:
+                logger.warning("the article failed (%s): %s", error.failure.kind.value, error.failure.message)
+                tracing.failed(error.failure.kind.value)
                 await self._end(records.fail, claim, error.failure.kind.value, error.failure.message)
                 await self._stop_if_too_many_failed(pipeline.account.settings)
         except DatabaseUnavailable:
             raise
         except Exception as error:
-            logger.exception("article failed", extra={"record_id": claim.record_id, "batch_id": self.batch_id})
+            logger.exception("the article failed")
+            tracing.failed(FailureKind.INTERNAL.value)
             words = str(error) if isinstance(error, DeskError) else f"{type(error).__name__}: {error}"
             await self._end(records.fail, claim, FailureKind.INTERNAL.value, words[:500])
 
     async def _end(self, end: Callable[..., bool], claim: Claim, *words: str) -> None:
         kept = await self.desk.offload(lambda session: end(session, claim.record_id, *words, owner=self.shared.owner, now=utc_now()))
         if not kept:
-            logger.warning("record %d was taken over by another worker", claim.record_id)
+            logger.warning("the record was taken over by another worker")
 
     async def _give_back(self, claim: Claim) -> None:
         self.shared.held.discard(claim.record_id)
@@ -224,7 +285,8 @@ class BatchRun:
 
         def pause(session: Session) -> None:
             try:
-                batch_actions.pause(session, self.batch_id, reason, kind=kind)
+                batch_actions.pause_for_cause(session, self.batch_id, reason, kind=kind)
+                logger.warning("the batch pauses (%s): %s", kind, reason)
             except DeskError as error:
                 logger.info("not paused: %s", error)
 

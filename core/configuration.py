@@ -27,6 +27,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from core import audit, tracing
+from core.access import Actor, Permission
 from core.agents.prompts import prompt_version
 from core.database import Database
 from core.errors import DatabaseUnavailable, SettingsError
@@ -37,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MONEY_SETTINGS = frozenset({"daily_budget", "monthly_budget", "cost_ceiling_per_article", "tavily_usd_per_credit"})
+"""Settings that say how much may be spent: they take the permission for money as well."""
 PATIENCE_SECONDS = 120.0
 """How long work in flight waits for a database that went away."""
 
@@ -129,13 +133,15 @@ class Desk:
         """Connect and migrate.
 
         Raises:
-            SettingsError: a setting is malformed.
+            SettingsError: a setting is malformed, or asks for a package that is not installed.
             DatabaseUnavailable: the database cannot be started, reached or migrated.
         """
         environment = environment or load_settings()
+        tracing.set_up(environment)
         return cls(Database.open(environment, pool_size=pool_size), environment)
 
     def close(self) -> None:
+        tracing.flush()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -203,18 +209,23 @@ def saved_names(session: Session) -> set[str]:
     return set(session.scalars(select(SavedSetting.name)))
 
 
-def save_setting(session: Session, environment: Settings, name: str, value: Any, *, by: str) -> None:
+def save_setting(session: Session, environment: Settings, name: str, value: Any, *, by: Actor) -> None:
     """Keep a value chosen on screen.
 
     Raises:
         SettingsError: the value does not fit, or the environment fixes this setting.
     """
+    by.require(Permission.SETTINGS)
+    if name in MONEY_SETTINGS:
+        by.require(Permission.MONEY)
     if name in environment.fixed_by_environment:
         raise SettingsError(f"'{name}' is set by the environment; change it there.")
     checked = checked_value(name, value)
     stored = str(checked) if isinstance(checked, Decimal) else checked
-    statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by)
-    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by}))
+    before = _saved(session, name)
+    statement = insert(SavedSetting).values(name=name, value=stored, saved_by=by.name)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": stored, "saved_by": by.name}))
+    audit.record(session, by, audit.Action.SAVE_SETTING, ("setting", name), before=before, after={"value": stored})
 
 
 def saved_values(session: Session) -> dict[str, Any]:
@@ -222,21 +233,34 @@ def saved_values(session: Session) -> dict[str, Any]:
     return dict(session.execute(select(SavedSetting.name, SavedSetting.value)).all())
 
 
-def save_settings(session: Session, environment: Settings, values: Mapping[str, Any], *, by: str) -> None:
+def save_settings(session: Session, environment: Settings, values: Mapping[str, Any], *, by: Actor) -> None:
     """Keep several values at once, or none of them. Raises as ``save_setting``."""
+    by.require(Permission.SETTINGS)
     for name, value in values.items():
         save_setting(session, environment, name, value, by=by)
 
 
-def put_back(session: Session, environment: Settings, saved: Mapping[str, Any], *, by: str) -> None:
+def put_back(session: Session, environment: Settings, saved: Mapping[str, Any], *, by: Actor) -> None:
     """Have settings as they stood: a name with what was saved for it, or with None where nothing was."""
+    by.require(Permission.SETTINGS)
     for name, value in saved.items():
         if value is None:
-            reset_setting(session, name)
+            reset_setting(session, name, by=by)
         else:
             save_setting(session, environment, name, value, by=by)
 
 
-def reset_setting(session: Session, name: str) -> None:
+def reset_setting(session: Session, name: str, *, by: Actor) -> None:
     """Go back to the default."""
-    session.execute(delete(SavedSetting).where(SavedSetting.name == name))
+    by.require(Permission.SETTINGS)
+    if name in MONEY_SETTINGS:
+        by.require(Permission.MONEY)
+    if (before := _saved(session, name)) is not None:
+        session.execute(delete(SavedSetting).where(SavedSetting.name == name))
+        audit.record(session, by, audit.Action.RESET_SETTING, ("setting", name), before=before)
+
+
+def _saved(session: Session, name: str) -> dict[str, Any] | None:
+    """What is saved for a setting, held until the transaction ends; None where nothing is."""
+    found = session.execute(select(SavedSetting.value).where(SavedSetting.name == name).with_for_update()).first()
+    return None if found is None else {"value": found.value}

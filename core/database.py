@@ -37,6 +37,7 @@ MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
 SPENDING_LOCK = 7_264_420
+CLAIM_LOCKS = 7_264_421_000_000_000  # with a batch's id added: one each
 
 
 class Database:
@@ -125,7 +126,7 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
         SettingsError: the URL cannot be read; the message never shows a part of it, which may be one of the password.
     """
     engine = create_engine(
-        _driver_url(url),
+        parsed_url(url),
         pool_size=pool_size,
         max_overflow=20,
         pool_timeout=15,
@@ -144,7 +145,7 @@ def make_engine(url: str, *, pool_size: int = 10, revive: Callable[[], str] | No
             try:
                 return psycopg.connect(*arguments, **parameters)
             except psycopg.OperationalError:
-                return psycopg.connect(*arguments, **{**parameters, "port": _driver_url(revive()).port})
+                return psycopg.connect(*arguments, **{**parameters, "port": parsed_url(revive()).port})
 
     return engine
 
@@ -164,17 +165,34 @@ def _refuse_dead(connection: Any, record: ConnectionPoolEntry, _proxy: object) -
         raise DisconnectionError from error
 
 
-def _driver_url(url: str) -> URL:
+def parsed_url(url: str, called: str = "DATABASE_URL") -> URL:
+    """A Postgres address in parts.
+
+    Raises:
+        SettingsError: it cannot be read; the message never shows a part of it.
+    """
     try:
         address = make_url(re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url))
     except (ArgumentError, ValueError):
         address = None
     if address is None or re.search(r"[@\s]", address.host or "") or not 0 <= (address.port or 0) <= 65_535:
         raise SettingsError(
-            "DATABASE_URL is malformed. It is written postgresql://user:password@host:5432/name, with the characters"
+            f"{called} is malformed. It is written postgresql://user:password@host:5432/name, with the characters"
             " @ : / ? # % of the password percent-encoded (@ is %40)."
         )
     return address
+
+
+IDENTITY = (
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid FROM pg_database WHERE datname = current_database()"
+)
+"""Which database of the world this is, by whatever address: its server's own number, and its own on it."""
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler such as PgBouncer stands between: the server's process is not the one that the greeting named."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.backend_pid != connection.scalar(text("SELECT pg_backend_pid()")))
 
 
 def migrations() -> Config:

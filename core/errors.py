@@ -63,4 +63,10 @@ class BackupRefused(DeskError):
 class NotAllowed(DeskError):
     """Who acts has not the permission that the action needs."""
 
-    exit_code = 10
+    exit_code = 13
+
+
+class BrokerUnavailable(DeskError):
+    """Redis, which carries tasks to the workers, cannot be reached."""
+
+    exit_code = 14

@@ -7,6 +7,7 @@ is Postgres' own, ``commit_delay``, here without a delay.)
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,6 +41,8 @@ class GroupCommit:
         self._desk = desk
         self._waiting: list[_Asked] = []
         self._committing: asyncio.Task[None] | None = None
+        self._context = contextvars.copy_context()
+        """A group is the batch's work, not that of the article whose work began it."""
 
     async def run(self, work: Work[I, R], item: I, *, first: bool = False) -> R:
         """Run ``work`` on ``item`` in a transaction and return its result once that is committed.
@@ -55,7 +58,7 @@ class GroupCommit:
         asked = _Asked(work, item, first)
         self._waiting.append(asked)
         if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_all())
+            self._committing = asyncio.create_task(self._commit_all(), context=self._context)
         return await asked.answer
 
     async def _commit_all(self) -> None:

@@ -1,6 +1,7 @@
 """Health: what the desk's parts do right now. Reads only, by any thread; every query is bounded, whatever the tables hold."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,9 +13,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from core.database import Database, current_revision, known_revisions
-from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, LedgerStatus, RecordStatus
+from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, LedgerStatus, RecordStatus, WorkerKind
 from core.paging import COUNT_BOUND, Count
-from core.records import workers
+from core.records import LEASE, workers
+from core.settings import Settings
 
 LATELY = timedelta(hours=1)
 CALLS_LOOKED_AT = 2_000
@@ -25,6 +27,7 @@ PACKAGES = (
     "streamlit",
     "sqlalchemy",
     "psycopg",
+    "celery",
     "pydantic-ai-slim",
     "google-genai",
     "tavily-python",
@@ -36,7 +39,10 @@ PACKAGES = (
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """A process that runs batches; ``runs`` has the records it holds, by batch."""
+    """A process that runs batches or looks after them; ``runs`` has the records it holds, by batch.
+
+    ``tasks`` of Celery ran at its heartbeat, of ``slots`` at most; None for what runs none.
+    """
 
     owner: str
     host: str
@@ -44,6 +50,14 @@ class WorkerState:
     started_at: datetime
     heartbeat_at: datetime
     runs: tuple[tuple[int, int], ...]
+    kind: WorkerKind = WorkerKind.POOL
+    name: str = ""
+    slots: int | None = None
+    tasks: int = 0
+
+    @property
+    def runs_batches(self) -> bool:
+        return self.kind in (WorkerKind.POOL, WorkerKind.CELERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,19 @@ class PoolState:
     most: int
 
 
+def what_is_missing(workers: Sequence[WorkerState], settings: Settings, now: datetime) -> list[str]:
+    """Processes that the desk needs and that do not live, each with how to start it. Pure."""
+    living = {one.kind for one in workers if now - one.heartbeat_at < LEASE}
+    if settings.executor == "pool":
+        return []
+    missing = []
+    if WorkerKind.CELERY not in living:
+        missing.append("No worker runs, so batches wait. Start one: signaldesk worker")
+    if WorkerKind.BEAT not in living:
+        missing.append("The schedule does not run. Start it: signaldesk beat")
+    return missing
+
+
 def worker_states(session: Session) -> list[WorkerState]:
     """All registered workers with what they hold, newest heartbeat first."""
     held: dict[str, list[tuple[int, int]]] = {}
@@ -108,7 +135,18 @@ def worker_states(session: Session) -> list[WorkerState]:
     for owner, batch_id, number in session.execute(statement):
         held.setdefault(owner or "", []).append((batch_id, number))
     return [
-        WorkerState(one.owner, one.host, one.pid, one.started_at, one.heartbeat_at, tuple(held.get(one.owner, ())))
+        WorkerState(
+            one.owner,
+            one.host,
+            one.pid,
+            one.started_at,
+            one.heartbeat_at,
+            tuple(held.get(one.owner, ())),
+            one.kind,
+            one.name,
+            one.slots,
+            one.tasks,
+        )
         for one in workers(session)
     ]
 

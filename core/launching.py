@@ -14,11 +14,13 @@ from sqlalchemy import case, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.article_filter import Readiness, is_analysed, is_in_flight, story_has
 from core.budget import create_batch_budget, current_budgets, refuse_if_over, usd
 from core.configuration import Configuration
 from core.database import LAUNCH_LOCK, among
-from core.errors import NothingSelected, SettingsError
+from core.errors import NothingSelected, NotPossible, SettingsError
 from core.estimate import Estimate, estimate, measure
 from core.models import Article, BatchRecord, BatchSession, RecordStatus
 from core.paging import Count
@@ -167,12 +169,15 @@ def launch(
     selection: Selection,
     settings: Settings,
     *,
-    by: str,
+    by: Actor,
     now: datetime,
     idempotency_key: str | None = None,
+    request_hash: str | None = None,
     budget: Decimal | None = None,
 ) -> int:
     """Make a batch of a selection and return its id. The same idempotency key returns the batch it made the first time.
+
+    ``request_hash`` says with an idempotency key what was asked for: the key of another request is refused.
 
     Launches are made one after the other (a lock held for this transaction), so two launches of the same articles cannot
     both take them: the second finds them in flight and skips them, shown as such.
@@ -181,12 +186,16 @@ def launch(
         NothingSelected: nothing was chosen, or every chosen article would be skipped (with the reasons).
         BudgetExceeded: the likely cost passes today's or this month's budget. (``budget`` is this batch's own limit, at which it pauses.)
         SettingsError: a key is missing, or the model has no known price.
+        NotPossible: the idempotency key was used for something else.
     """
+    by.require(Permission.RUN)
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LAUNCH_LOCK})
     if idempotency_key is not None:
-        existing = session.scalar(select(BatchSession.id).where(BatchSession.idempotency_key == idempotency_key))
-        if existing is not None:
-            return existing
+        known = select(BatchSession.id, BatchSession.request_hash).where(BatchSession.idempotency_key == idempotency_key)
+        if (existing := session.execute(known).first()) is not None:
+            if existing.request_hash != request_hash:
+                raise NotPossible(f"This idempotency key was used for another launch, which made batch {existing.id}. Take a new one.")
+            return existing.id
     planned = plan(session, selection, settings)
     if problem := settings.key_problem:
         raise SettingsError(problem)
@@ -196,7 +205,8 @@ def launch(
     configuration = Configuration.of(settings)
     batch = BatchSession(
         idempotency_key=idempotency_key,
-        launched_by=by,
+        request_hash=request_hash,
+        launched_by=by.name,
         configuration=configuration.as_json(),
         configuration_hash=configuration.hash,
         selection=selection.model_dump(mode="json"),
@@ -210,7 +220,16 @@ def launch(
         create_batch_budget(session, batch.id, budget)
         session.flush()
     _add_records(session, batch.id, planned)
+    facts = {"articles": len(planned.runnable), "skipped": len(planned.skipped), "model": configuration.model}
+    facts |= {"estimate_usd": planned.estimate.usd, "limit_usd": budget}
+    audit.record(session, by, audit.Action.LAUNCH, ("run", batch.id), after=facts)
     return batch.id
+
+
+def was_launched(session: Session, idempotency_key: str | None) -> bool:
+    """Whether a batch was made under this key."""
+    known = select(BatchSession.id).where(BatchSession.idempotency_key == idempotency_key)
+    return idempotency_key is not None and session.scalar(known) is not None
 
 
 def reasons_in_words(skipped: Sequence[tuple[int, str]] | Mapping[str, int]) -> str:

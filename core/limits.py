@@ -10,6 +10,8 @@ from decimal import Decimal
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.budget import ALERT_THRESHOLDS, ZERO, BudgetState, budget_states, usd
 from core.errors import NotFound, NotPossible
 from core.models import BatchSession, BatchStatus, Budget, BudgetEvent, BudgetEventKind, BudgetScope
@@ -67,32 +69,35 @@ def effect(state: BudgetState, limit: Decimal) -> Effect:
     return Effect(max(limit - used, ZERO), max(used - limit, ZERO), passed)
 
 
-def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: str) -> int:
+def change_limit(session: Session, budget_id: int, limit: Decimal, *, by: Actor) -> int:
     """Set a budget's limit (USD); what is spent and reserved already stays. Returns the id of the change, to undo it by.
 
     Raises:
         NotFound: there is no such budget.
         NotPossible: the limit is below zero or above ``MOST``.
     """
+    by.require(Permission.MONEY)
     return _change(session, budget_id, BudgetEventKind.LIMIT, limit, by)
 
 
-def top_up(session: Session, budget_id: int, amount: Decimal, *, by: str) -> int:
+def top_up(session: Session, budget_id: int, amount: Decimal, *, by: Actor) -> int:
     """Add USD to a budget's limit, on the record. Returns the id of the change.
 
     Raises:
         NotFound, NotPossible: as ``change_limit``.
     """
+    by.require(Permission.MONEY)
     return _change(session, budget_id, BudgetEventKind.TOP_UP, amount, by)
 
 
-def undo(session: Session, event_id: int, *, by: str) -> Decimal:
+def undo(session: Session, event_id: int, *, by: Actor) -> Decimal:
     """Give a budget the limit back that it had before a change; one more change, on the record. Returns that limit (USD).
 
     Raises:
         NotFound: there is no such change.
         NotPossible: the limit was changed again since, or what it was before is not known.
     """
+    by.require(Permission.MONEY)
     event = session.get(BudgetEvent, event_id)
     if event is None or event.kind is BudgetEventKind.ALERT:
         raise NotFound(f"There is no change {event_id} of a limit.")
@@ -143,16 +148,23 @@ def open_batch_budgets(session: Session) -> list[BudgetState]:
     return budget_states(session, [(BudgetScope.BATCH, str(batch_id)) for batch_id in open_batches])[::-1]
 
 
-def _change(session: Session, budget_id: int, kind: BudgetEventKind, amount: Decimal, by: str, undoes: int | None = None) -> int:
-    """The one place where a limit changes, by somebody: where their role is to be asked for, once there are roles."""
-    before = session.scalar(select(Budget.limit_usd).where(Budget.id == budget_id).with_for_update())
-    if before is None:
+def _change(session: Session, budget_id: int, kind: BudgetEventKind, amount: Decimal, by: Actor, undoes: int | None = None) -> int:
+    """The one place where a limit changes, by somebody."""
+    held = select(Budget.scope, Budget.key, Budget.limit_usd).where(Budget.id == budget_id)
+    budget = session.execute(held.with_for_update()).first()
+    if budget is None:
         raise NotFound(f"There is no budget {budget_id}.")
+    before: Decimal = budget.limit_usd
     limit = before + amount if kind is BudgetEventKind.TOP_UP else amount
     if not ZERO <= limit <= MOST:
         raise NotPossible(f"A limit is between {usd(ZERO)} and {usd(MOST)}; {usd(limit)} is not.")
     session.execute(update(Budget).where(Budget.id == budget_id).values(limit_usd=limit))
-    event = BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, before_usd=before, undoes=undoes, made_by=by)
+    event = BudgetEvent(budget_id=budget_id, kind=kind, amount_usd=amount, before_usd=before, undoes=undoes, made_by=by.name)
     session.add(event)
     session.flush()
+    action = _ACTIONS[kind] if undoes is None else audit.Action.UNDO_LIMIT
+    audit.record(session, by, action, ("budget", f"{budget.scope.value} {budget.key}"), before={"limit": before}, after={"limit": limit})
     return event.id
+
+
+_ACTIONS = {BudgetEventKind.TOP_UP: audit.Action.TOP_UP, BudgetEventKind.LIMIT: audit.Action.CHANGE_LIMIT}

@@ -184,7 +184,7 @@ class Meter:
         except Exception as error:
             failure = classify(error)
             if failure.kind is FailureKind.INTERNAL:
-                logger.exception("call failed for an unknown reason", extra={"record_id": self.record_id})
+                logger.exception("call failed for an unknown reason")
             await self._end_failed(entry, failure)
             self._slow_down(failure)
             raise CallFailed(failure) from error

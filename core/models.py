@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from core.access import Role
 from core.agents.outputs import Sentiment, SignalKind, Stance, Timeframe, Verdict
 
 
@@ -52,6 +53,13 @@ class BatchStatus(StrEnum):
     @classmethod
     def open(cls) -> frozenset["BatchStatus"]:
         return frozenset({cls.INITIATED, cls.PROCESSING, cls.PAUSED})
+
+
+class WorkerKind(StrEnum):
+    POOL = "pool"  # runs batches in threads of its own
+    CONSOLE = "console"  # looks after batches that Celery's workers run
+    CELERY = "celery"  # runs tasks of Celery
+    BEAT = "beat"  # runs the schedule
 
 
 class RecordStatus(StrEnum):
@@ -141,8 +149,10 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012
         str: Text,
+        Role: _enum(Role),
         BatchStatus: _enum(BatchStatus),
         RecordStatus: _enum(RecordStatus),
+        WorkerKind: _enum(WorkerKind),
         LedgerStatus: _enum(LedgerStatus),
         LedgerKind: _enum(LedgerKind),
         EvidenceMatch: _enum(EvidenceMatch),
@@ -300,6 +310,38 @@ class ArticleCategory(Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("categories.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
+class Move(Base):
+    """Another newsletter's database that articles were imported from, and how far (``core.moving``)."""
+
+    __tablename__ = "moves"
+
+    id: Mapped[Key]
+    identity: Mapped[str] = mapped_column(String(200), unique=True)
+    """Which database of the world it is, whatever its address."""
+    name: Mapped[str] = mapped_column(String(300))
+    """Host, port and database, as last given."""
+    place: Mapped[Json | None]
+    """Where an import that has not ended goes on; null once it ended."""
+    started_at: Mapped[Created]
+    finished_at: Mapped[Moment | None]
+    """When it last ended; null while it never did."""
+
+
+class MovedRow(Base):
+    """A row of another database that became an article here, or an analysis of one. It goes with the article."""
+
+    __tablename__ = "moved_rows"
+
+    move_id: Mapped[int] = mapped_column(ForeignKey("moves.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """``article`` or ``analysis``."""
+    key: Mapped[str] = mapped_column(String(500), primary_key=True)
+    """The row's key as text; of one that is longer its SHA-256."""
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    """Of an article: what it was when it was last taken, so that the same again is left alone."""
+
+
 class Price(Base):
     """What a Bitcoin cost in USD at the end of a UTC day, as an analyst imported it."""
 
@@ -325,6 +367,8 @@ class BatchSession(Base):
 
     id: Mapped[Key]
     idempotency_key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    """Set with a key by whoever says what was asked for under it: SHA-256 of the request."""
     status: Mapped[BatchStatus] = mapped_column(server_default=BatchStatus.INITIATED.value)
     launched_by: Mapped[str] = mapped_column(String(100))
     configuration: Mapped[Json]
@@ -358,6 +402,7 @@ class BatchRecord(Base):
         Index("ix_batch_records_lease", "lease_expires_at", postgresql_where=text("status = 'PROCESSING'")),
         Index("ix_batch_records_place", "batch_id", "status", "position"),
         Index("ix_batch_records_position", "batch_id", "position"),
+        Index("ix_batch_records_sent", "batch_id", "sent_at", postgresql_where=text("status = 'PENDING' AND sent_at IS NOT NULL")),
     )
 
     id: Mapped[Key]
@@ -370,6 +415,8 @@ class BatchRecord(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None] = mapped_column(String(200))
     lease_expires_at: Mapped[Moment | None]
+    sent_at: Mapped[Moment | None]
+    """When a task of Celery was sent that covers it; null when none does (``core.chunks``)."""
     started_at: Mapped[Moment | None]
     finished_at: Mapped[Moment | None]
     error_kind: Mapped[str | None] = mapped_column(String(40))
@@ -878,6 +925,65 @@ class SavedSetting(Base):
     saved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), onupdate=func.now())
 
 
+# --- who may do what, and who did ------------------------------------------------------------------------------------
+
+
+class Person(Base):
+    """The role of somebody who signs in, by e-mail address in lower case."""
+
+    __tablename__ = "people"
+
+    email: Mapped[str] = mapped_column(String(100), primary_key=True)
+    role: Mapped[Role]
+    given_by: Mapped[str] = mapped_column(String(100))
+    given_at: Mapped[Created]
+
+
+class ApiToken(Base):
+    """What a program shows to be let in. The secret itself is kept nowhere."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (Index("uq_api_tokens_in_force", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),)
+
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(String(80))
+    """Of those that are not revoked one has it."""
+    prefix: Mapped[str] = mapped_column(String(16))
+    """The secret's first characters, by which a person knows it again."""
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256, hex. The secret has 256 random bits, so that nothing slower is needed."""
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
+    """Values of ``core.access.Permission``."""
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+    expires_at: Mapped[Moment | None]
+    last_used_at: Mapped[Moment | None]
+    """To the minute."""
+    revoked_at: Mapped[Moment | None]
+    revoked_by: Mapped[str | None] = mapped_column(String(100))
+
+
+class AuditEntry(Base):
+    """One decision, or one change of money, settings or access. Append-only: a trigger refuses the rest."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_actor", "actor", "id"),
+        Index("ix_audit_log_action", "action", "id"),
+        Index("ix_audit_log_actor_action", "actor", "action", "id"),
+    )
+
+    id: Mapped[Key]
+    at: Mapped[Created]
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(40))
+    """A value of ``core.audit.Action``."""
+    subject_kind: Mapped[str] = mapped_column(String(40))
+    subject_id: Mapped[str] = mapped_column(String(300))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
 class Worker(Base):
     """A process that runs batches. One without a fresh heartbeat is dead, and its leases and reservations are taken back."""
 
@@ -886,13 +992,58 @@ class Worker(Base):
     owner: Mapped[str] = mapped_column(String(200), primary_key=True)
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int]
+    kind: Mapped[WorkerKind] = mapped_column(server_default=WorkerKind.POOL.value)
+    name: Mapped[str] = mapped_column(String(100), server_default=text("''"))
+    """As it was started with; empty where it was given none."""
+    slots: Mapped[int | None]
+    """Tasks that it runs at once; null for what runs none."""
+    tasks: Mapped[int] = mapped_column(server_default=text("0"))
+    """Tasks that it ran at its last heartbeat."""
     started_at: Mapped[Created]
     heartbeat_at: Mapped[Created]
 
 
+class ScheduledJob(Base):
+    """Something that the desk does by itself at its times (``core.schedule``). ``running_owner`` is set while it runs."""
+
+    __tablename__ = "schedule"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    enabled: Mapped[bool]
+    every_seconds: Mapped[int]
+    next_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[Moment | None]
+    """When a person asked for it now; null once it began."""
+    options: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    running_owner: Mapped[str | None] = mapped_column(String(200))
+    running_until: Mapped[Moment | None]
+    """With it: when it is taken for dead unless that is renewed."""
+    started_at: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last run did, or why it failed."""
+
+
+class Feed(Base):
+    """A feed that the schedule fetches."""
+
+    __tablename__ = "feeds"
+
+    id: Mapped[Key]
+    address: Mapped[str] = mapped_column(unique=True)
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))
+    added_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[Created]
+    fetched_at: Mapped[Moment | None]
+    failed: Mapped[bool | None]
+    result: Mapped[str | None]
+    """What the last fetch brought, or why it failed."""
+
+
 # --- what follows from the tables --------------------------------------------------------------------------------------------
 
-TRIGGERS = (Path(__file__).parent / "migrations" / "sql" / "0006.sql",)
+TRIGGERS = tuple(Path(__file__).parent / "migrations" / "sql" / name for name in ("0006.sql", "audit_log.sql"))
 """Views, functions and triggers, in order, as migrations made them."""
 
 

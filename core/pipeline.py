@@ -14,7 +14,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from sqlalchemy.orm import Session
 
-from core import kept_answers, records
+from core import kept_answers, records, tracing
 from core.agents import content_analysis, signal_validation
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial, ResultMaterial, SignalMaterial
@@ -204,7 +204,8 @@ class Pipeline:
                     unsettled.append(signal)
             return known, unsettled
 
-        known, unsettled = await self.account.desk.offload(look_up)
+        with tracing.span("search archive"):
+            known, unsettled = await self.account.desk.offload(look_up)
         if self.web is None:
             return Research(results, searches, known)
         worth_a_search = unsettled[: self.configuration.searches_per_article]

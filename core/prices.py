@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.configuration import Desk
 from core.errors import ImportRefused
 from core.importers.clean_text import clean_characters
@@ -108,7 +110,7 @@ def read_prices(source: str, data: bytes | Path | BinaryIO, *, now: datetime) ->
                 yield RejectedRow(source, number, str(error), excerpt=_excerpt(line))
 
 
-def import_prices(desk: Desk, source: str, data: bytes | Path | BinaryIO, *, now: datetime) -> PriceReport:
+def import_prices(desk: Desk, source: str, data: bytes | Path | BinaryIO, *, by: Actor, now: datetime) -> PriceReport:
     """Import a price file in one transaction: all of its days or, where it is refused, none.
 
     Where a day has several rows, the latest moment is its close, and of equal moments the last row.
@@ -117,6 +119,7 @@ def import_prices(desk: Desk, source: str, data: bytes | Path | BinaryIO, *, now
         ImportRefused: as ``read_prices``, or no row of it is a price.
         DatabaseUnavailable: the database is away; nothing was changed.
     """
+    by.require(Permission.ARTICLES)
     report = PriceReport()
     by_day: dict[date, Close] = {}
     for row in read_prices(source, data, now=now):
@@ -137,6 +140,8 @@ def import_prices(desk: Desk, source: str, data: bytes | Path | BinaryIO, *, now
             new, updated = _keep(session, [by_day[day] for day in days[start : start + CHUNK]])
             report.new += new
             report.updated += updated
+        facts = {"new": report.new, "updated": report.updated, "first": report.first, "last": report.last}
+        audit.record(session, by, audit.Action.PRICES, ("file", source), after=facts)
     report.unchanged = len(days) - report.new - report.updated
     return report
 

@@ -12,15 +12,16 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import kept_answers
-from core.budget import settle_forgotten, settle_orphans
-from core.database import among
+from core import audit, kept_answers
+from core.access import Actor, Permission
+from core.budget import settle_orphans
+from core.database import CLAIM_LOCKS, among
 from core.errors import NotPossible
-from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker
+from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, RecordStatus, Worker, WorkerKind
 from core.paging import FIRST, Key, Page, Place, beyond, ordered_by, walk
 from core.settings import Settings
 
@@ -72,8 +73,35 @@ _ROW = (
 )
 
 
-def claim(session: Session, batch_id: int, *, owner: str, most: int, now: datetime) -> list[Claim]:
-    """Take up to ``most`` pending records of a batch that may be claimed from, in their order, under a lease for ``owner``."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many records of one batch may be held at once: by their worker, and by all together."""
+
+    each: int | None = None
+    over_all: int | None = None
+
+
+UNLIMITED = Limits()
+
+
+def claim(
+    session: Session,
+    batch_id: int,
+    *,
+    owner: str,
+    most: int,
+    now: datetime,
+    only: Sequence[int] | None = None,
+    limits: Limits = UNLIMITED,
+) -> list[Claim]:
+    """Take up to ``most`` pending records of a batch that may be claimed from, in their order, under a lease for ``owner``.
+
+    With ``only``, none but these. ``limits`` hold exactly, however many claim at once.
+    """
+    if limits != UNLIMITED:
+        most = min(most, _room(session, batch_id, owner, limits))
+    if most <= 0:
+        return []
     session.execute(  # before the records are locked, as every action on a batch does
         update(BatchSession)
         .where(
@@ -83,6 +111,7 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
         )
         .values(status=BatchStatus.PROCESSING, started_at=now)
     )
+    among_these = [] if only is None else [among(BatchRecord.id, only)]
     next_ones = (
         select(BatchRecord.id)
         .join(BatchSession, BatchSession.id == BatchRecord.batch_id)
@@ -90,6 +119,7 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
             BatchRecord.batch_id == batch_id,
             BatchRecord.status == RecordStatus.PENDING,
             BatchSession.status.in_(BatchStatus.claimable()),
+            *among_these,
         )
         .order_by(BatchRecord.position)
         .limit(most)
@@ -118,10 +148,40 @@ def claim(session: Session, batch_id: int, *, owner: str, most: int, now: dateti
     return [Claim(*row[1:]) for row in sorted(claimed)]
 
 
-def heartbeat(session: Session, held: Sequence[int], *, owner: str, host: str, pid: int, now: datetime) -> None:
-    """Say that a worker lives, and renew the leases of the records it has in flight."""
-    worker = insert(Worker).values(owner=owner, host=host, pid=pid, started_at=now, heartbeat_at=now)
-    session.execute(worker.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now}))
+def _room(session: Session, batch_id: int, owner: str, limits: Limits) -> int:
+    """How many records more may be held. Until the transaction ends nobody else who keeps limits claims of this batch."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIM_LOCKS + batch_id})
+    ours = func.count().filter(BatchRecord.lease_owner == owner)
+    in_work = BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PROCESSING
+    held, held_here = session.execute(select(func.count(), ours).where(*in_work)).one()
+    rooms = [limit - used for limit, used in ((limits.each, held_here), (limits.over_all, held)) if limit is not None]
+    return max(min(rooms), 0)
+
+
+def pending(session: Session, record_ids: Sequence[int]) -> set[int]:
+    """Those of these records that wait to be claimed."""
+    waiting = select(BatchRecord.id).where(among(BatchRecord.id, record_ids), BatchRecord.status == RecordStatus.PENDING)
+    return set(session.scalars(waiting))
+
+
+def heartbeat(
+    session: Session,
+    held: Sequence[int],
+    *,
+    owner: str,
+    host: str,
+    pid: int,
+    now: datetime,
+    kind: WorkerKind = WorkerKind.POOL,
+    name: str = "",
+    slots: int | None = None,
+    tasks: int = 0,
+) -> None:
+    """Say that a worker lives, what it is, and that it runs ``tasks`` of Celery; renew the leases of the records it has in flight."""
+    worker = insert(Worker).values(
+        owner=owner, host=host, pid=pid, kind=kind, name=name, slots=slots, tasks=tasks, started_at=now, heartbeat_at=now
+    )
+    session.execute(worker.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now, "tasks": tasks}))
     ours = (  # but those that are being ended at this moment
         select(BatchRecord.id)
         .where(among(BatchRecord.id, held), BatchRecord.lease_owner == owner, BatchRecord.status == RecordStatus.PROCESSING)
@@ -138,7 +198,6 @@ def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
     stale = session.scalars(select(Worker.owner).where(Worker.heartbeat_at < now - LEASE)).all()
     gone = sorted({*dead, *stale})
     settle_orphans(session, gone, now=now)
-    settle_forgotten(session, now=now)
     expired = (
         select(BatchRecord.id)
         .where(
@@ -150,7 +209,7 @@ def recover(session: Session, dead: Sequence[str], *, now: datetime) -> int:
     queued = session.scalars(
         update(BatchRecord)
         .where(BatchRecord.id.in_(expired.scalar_subquery()))
-        .values(status=RecordStatus.PENDING, lease_owner=None, lease_expires_at=None)
+        .values(status=RecordStatus.PENDING, lease_owner=None, lease_expires_at=None, sent_at=None)
         .returning(BatchRecord.batch_id)
     ).all()
     _cancel_in_cancelled_batches(session, set(queued), now)
@@ -285,21 +344,24 @@ def _spent(session: Session, record_ids: Sequence[int]) -> dict[int, Decimal]:
     return {record_id: usd for record_id, usd in session.execute(of_record.group_by(LedgerEntry.record_id)) if record_id is not None}
 
 
-def cancel_one(session: Session, record_id: int, *, now: datetime) -> None:
+def cancel_one(session: Session, record_id: int, *, by: Actor, now: datetime) -> None:
     """Take one article out of its batch: one that waits, or one in work, which stops with the call it is in.
 
     Raises:
         NotPossible: it is not waiting any more.
     """
+    by.require(Permission.RUN)
     taken = session.execute(
         update(BatchRecord)
         .where(BatchRecord.id == record_id, BatchRecord.status.in_(RecordStatus.open()))
         .values(status=RecordStatus.CANCELLED, finished_at=now, lease_owner=None, lease_expires_at=None)
-        .returning(BatchRecord.id)
-    )
-    if taken.first() is None:
+        .returning(BatchRecord.batch_id, BatchRecord.article_id)
+    ).first()
+    if taken is None:
         status = session.scalar(select(BatchRecord.status).where(BatchRecord.id == record_id))
         raise NotPossible(f"The article can't be cancelled: it is {status.value if status else 'gone'}.")
+    facts = {"run": taken.batch_id, "article": taken.article_id}
+    audit.record(session, by, audit.Action.TAKE_OUT, ("record", record_id), after=facts)
 
 
 def _cancel_in_cancelled_batches(session: Session, batch_ids: set[int], now: datetime) -> None:

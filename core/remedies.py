@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import batch_actions, launching
+from core.access import Actor, Permission
 from core.batches import Progress, research_failed
 from core.causes import BUDGET, SETTINGS, TOO_MANY, Cause
 from core.configuration import save_setting
@@ -205,13 +206,14 @@ def more_output(session: Session, batch_id: int) -> int:
     return min(2 * limit, OUTPUT_TOKENS_AT_MOST)
 
 
-def run_with_more_output(session: Session, batch_id: int, cause: Cause, settings: Settings, *, by: str, now: datetime) -> int:
+def run_with_more_output(session: Session, batch_id: int, cause: Cause, settings: Settings, *, by: Actor, now: datetime) -> int:
     """Launch the articles that failed of ``cause`` anew with the batch's model and twice its output tokens. Returns the new batch's id.
 
     Raises:
         NotPossible: none failed so, or there is no higher limit.
         NothingSelected, BudgetExceeded, SettingsError: as ``launching.launch``.
     """
+    by.require(Permission.RUN)
     configuration = session.scalar(select(BatchSession.configuration).where(BatchSession.id == batch_id)) or {}
     wanted = {"max_output_tokens": more_output(session, batch_id), "model": configuration.get("model", settings.model)}
     roomier = settings.model_copy(update=wanted)
@@ -219,7 +221,7 @@ def run_with_more_output(session: Session, batch_id: int, cause: Cause, settings
 
 
 def raise_ceiling_and_retry(
-    session: Session, batch_id: int, cause: Cause, settings: Settings, environment: Settings, *, by: str
+    session: Session, batch_id: int, cause: Cause, settings: Settings, environment: Settings, *, by: Actor
 ) -> tuple[Decimal, int]:
     """Double the desk's ceiling per article and queue again what failed of it. Returns the new ceiling and how many.
 
@@ -227,8 +229,10 @@ def raise_ceiling_and_retry(
         NotPossible: the batch runs, and would go on with the ceiling that it began with; or none failed so.
         SettingsError: the environment fixes the ceiling.
     """
+    by.require(Permission.SETTINGS)
+    by.require(Permission.RUN)
     if batch_actions.lock(session, batch_id) in BatchStatus.claimable():
         raise NotPossible("A run keeps the ceiling that it began with while it runs. Pause it, or wait for its end, and try again.")
     ceiling = 2 * settings.cost_ceiling_per_article
     save_setting(session, environment, "cost_ceiling_per_article", ceiling, by=by)
-    return ceiling, batch_actions.retry_failed(session, batch_id, cause)
+    return ceiling, batch_actions.retry_failed(session, batch_id, cause, by=by)

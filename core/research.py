@@ -21,6 +21,7 @@ from sqlalchemy import Text, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 from tavily import AsyncTavilyClient
 
+from core import tracing
 from core.agents.providers import CONNECTIONS_AT_MOST
 from core.errors import SettingsError
 from core.failures import ResearchRefused
@@ -63,7 +64,7 @@ class SearchResult:
     article_id: int | None = None
 
 
-_RESULTS = TypeAdapter(list[SearchResult])
+RESULTS = TypeAdapter(list[SearchResult])
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +191,9 @@ class WebSearch:
             return Bill(web_results(answer), credits_used * self._usd_per_credit, credits=credits_used)
 
         worst = BASIC_SEARCH_CREDITS * self._usd_per_credit
-        keeping = Keeping(key_of(AGENT, query), lambda results: _RESULTS.dump_json(results).decode(), _RESULTS.validate_json)
-        return await meter.pay(AGENT, self.provider, "tavily-basic", LedgerKind.SEARCH, worst, make, keeping)
+        keeping = Keeping(key_of(AGENT, query), lambda results: RESULTS.dump_json(results).decode(), RESULTS.validate_json)
+        with tracing.span(f"search {self.provider}"):
+            return await meter.pay(AGENT, self.provider, "tavily-basic", LedgerKind.SEARCH, worst, make, keeping)
 
 
 def web_results(answer: dict[str, Any]) -> list[SearchResult]:

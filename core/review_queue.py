@@ -7,10 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.database import among
 from core.errors import NotPossible
 from core.models import Article, ReviewClaim, Signal, table_of
@@ -26,8 +27,12 @@ class Claimant:
     """Who takes from the queue: the analyst, in one browser session, for how long at a time."""
 
     holder: str
-    reviewer: str
+    by: Actor
     limit: timedelta
+
+    @property
+    def reviewer(self) -> str:
+        return self.by.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def take_next(
 
     None when there is none left that is neither with somebody else nor passed over.
     """
+    claimant.by.require(Permission.REVIEW)
     for signal_id in _handed_ids(session, claimant.reviewer, now):
         if signal_id not in passed_over and hold(session, signal_id, claimant, now=now) is None:
             return signal_id
@@ -60,12 +66,24 @@ def take_next(
     return None
 
 
+def first_open(session: Session, signal_filter: SignalFilter, *, passed_over: Collection[int]) -> int | None:
+    """The first undecided signal that matches, for one who only looks: nothing is claimed, and what others hold is shown."""
+    open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
+    found = (session.scalar(_first(session, open_ones, part, passed_over)) for part in stretches(session, open_ones))
+    return next((signal_id for signal_id in found if signal_id is not None), None)
+
+
 def _first_free(
     session: Session, open_ones: SignalFilter, part: Stretch, claimant: Claimant, tried: Collection[int], now: datetime
 ) -> int | None:
     """The first signal of a stretch of the queue that nobody else holds or locks."""
     taken = exists().where(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now, ReviewClaim.holder != claimant.holder)
-    statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where, ~taken)
+    return session.scalar(_first(session, open_ones, part, tried).where(~taken).with_for_update(of=Signal, skip_locked=True))
+
+
+def _first(session: Session, open_ones: SignalFilter, part: Stretch, tried: Collection[int]) -> Select[int]:
+    """The first signal of a stretch of the queue that was not tried."""
+    statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where)
     words = words_in_signals(session, open_ones.text)
     if words is not None and words.ids is None:
         statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
@@ -74,11 +92,12 @@ def _first_free(
     if tried:
         statement = statement.where(~among(Signal.id, list(tried)))
     ordered = statement.order_by(*ordered_by(part.columns, falls=part.falls, back=False))
-    return session.scalar(ordered.limit(1).with_for_update(of=Signal, skip_locked=True))
+    return ordered.limit(1)
 
 
 def hold(session: Session, signal_id: int, claimant: Claimant, *, now: datetime) -> str | None:
     """Claim a signal, or renew the claim on it; returns the name of whoever has it, None when it is this one's now."""
+    claimant.by.require(Permission.REVIEW)
     table = table_of(ReviewClaim)
     claim = {
         "signal_id": signal_id,
@@ -111,6 +130,7 @@ def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, 
     Raises:
         NotPossible: no name was given, it is one's own, or the signal is with somebody else by now.
     """
+    claimant.by.require(Permission.REVIEW)
     to = " ".join(to.split())[:100]
     if not to or to.casefold() == claimant.reviewer.casefold():
         raise NotPossible("Name a colleague to hand the signal to.")
@@ -120,11 +140,12 @@ def hand_over(session: Session, signal_id: int, claimant: Claimant, *, to: str, 
     session.execute(update(table_of(ReviewClaim)).where(ReviewClaim.signal_id == signal_id).values(values))
 
 
-def take_back(session: Session, reviewer: str) -> int:
+def take_back(session: Session, *, by: Actor) -> int:
     """Let go of what this analyst handed over and no colleague took yet; returns how many signals that were."""
+    by.require(Permission.REVIEW)
     table = table_of(ReviewClaim)
     waiting = table.c.holder.startswith("@", autoescape=True)
-    return len(session.execute(delete(table).where(table.c.handed_by == reviewer, waiting).returning(table.c.signal_id)).all())
+    return len(session.execute(delete(table).where(table.c.handed_by == by.name, waiting).returning(table.c.signal_id)).all())
 
 
 def release(session: Session, holder: str, signal_id: int | None = None) -> None:
@@ -136,6 +157,7 @@ def release(session: Session, holder: str, signal_id: int | None = None) -> None
 
 def with_others(session: Session, claimant: Claimant, *, now: datetime) -> list[ClaimRow]:
     """The claims of everybody else that hold, by name."""
+    claimant.by.require(Permission.READ)
     mine = (claimant.holder, _name_of(claimant.reviewer))
     rows = session.execute(
         select(ReviewClaim.signal_id, ReviewClaim.reviewer, ReviewClaim.handed_by, ReviewClaim.expires_at)

@@ -14,7 +14,10 @@ from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, func, inser
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
+from core import audit
+from core.access import Actor, Permission
 from core.agents.outputs import Timeframe, Verdict
+from core.audit import Action
 from core.database import among
 from core.errors import NotFound, NotPossible
 from core.models import Decision, Review, ReviewAct, ReviewClaim, Signal, table_of
@@ -95,7 +98,7 @@ def decide(
     signal_id: int,
     decision: Decision,
     *,
-    by: str,
+    by: Actor,
     note: str | None = None,
     blind_share: float = 0,
 ) -> int:
@@ -104,17 +107,19 @@ def decide(
     Raises:
         NotFound: there is no such signal.
     """
+    by.require(Permission.REVIEW)
     verdict, blind = _lock(session, signal_id, blind_share)
     return _append(session, signal_id, by, act=ReviewAct.DECISION, decision=decision, note=_said(note), verdict=verdict, blind=blind)
 
 
-def correct(session: Session, signal_id: int, correction: Correction, *, by: str, note: str | None = None) -> int:
+def correct(session: Session, signal_id: int, correction: Correction, *, by: Actor, note: str | None = None) -> int:
     """Put a category, description or timeframe beside what was found; returns the act's id. What equals the original is left out.
 
     Raises:
         NotFound: there is no such signal.
         NotPossible: nothing would change, or a text is too long.
     """
+    by.require(Permission.REVIEW)
     _lock(session, signal_id)
     found = session.execute(select(Signal.category, Signal.description, Signal.timeframe).where(Signal.id == signal_id)).one()
     category, description = _said(correction.category), _said(correction.description)
@@ -130,26 +135,28 @@ def correct(session: Session, signal_id: int, correction: Correction, *, by: str
     return _append(session, signal_id, by, act=ReviewAct.CORRECTION, note=_said(note), **_columns(changed))
 
 
-def annotate(session: Session, signal_id: int, note: str, *, by: str) -> int:
+def annotate(session: Session, signal_id: int, note: str, *, by: Actor) -> int:
     """Leave a note on a signal without deciding; returns the act's id.
 
     Raises:
         NotFound: there is no such signal.
         NotPossible: the note is empty.
     """
+    by.require(Permission.REVIEW)
     if not _said(note):
         raise NotPossible("The note is empty.")
     _lock(session, signal_id)
     return _append(session, signal_id, by, act=ReviewAct.NOTE, note=_said(note))
 
 
-def undo(session: Session, signal_id: int, *, by: str, act_id: int | None = None) -> None:
+def undo(session: Session, signal_id: int, *, by: Actor, act_id: int | None = None) -> None:
     """Take the newest act back, so that what stood before it stands again. With ``act_id`` only if that is still the newest.
 
     Raises:
         NotFound: there is no such signal.
         NotPossible: there is nothing to undo, or somebody acted since.
     """
+    by.require(Permission.REVIEW)
     _lock(session, signal_id)
     newest = standing(acts_of(session, signal_id)).newest
     if newest is None:
@@ -180,7 +187,7 @@ def matched(session: Session, signal_filter: SignalFilter) -> Matched:
 
 
 def decide_all(
-    session: Session, signal_filter: SignalFilter, decision: Decision, *, by: str, asked: Matched, note: str | None = None
+    session: Session, signal_filter: SignalFilter, decision: Decision, *, by: Actor, asked: Matched, note: str | None = None
 ) -> tuple[str, int]:
     """Decide on every signal that matches, as one act that can be undone as one; returns its name and how many there were.
 
@@ -189,6 +196,7 @@ def decide_all(
     Raises:
         NotPossible: other signals match now, so what was confirmed is not what would be done; or there are none.
     """
+    by.require(Permission.REVIEW)
     hidden = is_blind(signal_filter.blind_share)
     matching = joined(select(Signal.id, Signal.verdict, hidden)).where(*matching_signals(signal_filter)).order_by(Signal.id)
     rows = session.execute(matching.with_for_update(of=Signal)).all()
@@ -198,8 +206,8 @@ def decide_all(
         )
     if not rows:
         raise NotPossible("No signal matches.")
-    bulk = str(uuid.uuid4())
-    same = {"act": ReviewAct.DECISION, "decision": decision, "note": _said(note), "bulk": bulk, "reviewer": by}
+    bulk, number = str(uuid.uuid4()), len(rows)
+    same = {"act": ReviewAct.DECISION, "decision": decision, "note": _said(note), "bulk": bulk, "reviewer": by.name}
     acts = [{"signal_id": id_, "verdict": verdict, "blind": blind, **same} for id_, verdict, blind in rows]
     session.execute(insert(table_of(Review)), acts)
     signals, made = table_of(Signal), table_of(Review)
@@ -211,24 +219,33 @@ def decide_all(
     )
     claims = table_of(ReviewClaim)
     session.execute(claims.delete().where(claims.c.signal_id.in_(select(made.c.signal_id).where(made.c.bulk == bulk))))
-    return bulk, len(rows)
+    said = {
+        "decision": decision,
+        "number": number,
+        "note": _said(note),
+        "filter": signal_filter.model_dump(mode="json", exclude_defaults=True),
+    }
+    audit.record(session, by, Action.DECIDE_ALL, ("bulk", bulk), before={"decided": asked.decided}, after=said)
+    return bulk, number
 
 
-def undo_all(session: Session, bulk: str, *, by: str) -> tuple[int, int]:
+def undo_all(session: Session, bulk: str, *, by: Actor) -> tuple[int, int]:
     """Take a bulk decision back; returns how many it was taken back of, and how many were left because somebody acted since."""
+    by.require(Permission.REVIEW)
     made = session.execute(select(Review.id, Review.signal_id).where(Review.bulk == bulk, Review.act == ReviewAct.DECISION)).all()
     ids = [row.signal_id for row in made]
     session.execute(select(Signal.id).where(among(Signal.id, ids)).order_by(Signal.id).with_for_update())
     known = _acts(session, among(Review.signal_id, ids))
     undone = [row for row in made if (newest := standing(known[row.signal_id]).newest) is not None and newest.id == row.id]
     if undone:
-        acts = [{"signal_id": row.signal_id, "act": ReviewAct.UNDO, "undoes": row.id, "bulk": bulk, "reviewer": by} for row in undone]
+        acts = [{"signal_id": row.signal_id, "act": ReviewAct.UNDO, "undoes": row.id, "bulk": bulk, "reviewer": by.name} for row in undone]
         session.execute(insert(table_of(Review)), acts)
         stands = [(row.signal_id, standing(act for act in known[row.signal_id] if act.id != row.id)) for row in undone]
         repeated = [{"signal": id_, "now": one.decision, "act": one.decided_by} for id_, one in stands]
         table = table_of(Signal)
         restored: dict[str, Any] = {"decision": bindparam("now"), "review_id": bindparam("act")}
         session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(restored), repeated)
+        audit.record(session, by, Action.UNDO_ALL, ("bulk", bulk), after={"taken back": len(undone), "left": len(made) - len(undone)})
     return len(undone), len(made) - len(undone)
 
 
@@ -240,21 +257,21 @@ def acts_of(session: Session, signal_id: int) -> list[Act]:
     return _acts(session, Review.signal_id == signal_id).get(signal_id, [])
 
 
-def last_bulk(session: Session, by: str) -> tuple[str, Decision, int] | None:
+def last_bulk(session: Session, reviewer: str) -> tuple[str, Decision, int] | None:
     """The bulk decision that somebody made last, if it was not undone: its name, what it decided, and on how many signals."""
-    newest = select(Review.bulk).where(Review.bulk.is_not(None), Review.reviewer == by).order_by(Review.id.desc()).limit(1)
+    newest = select(Review.bulk).where(Review.bulk.is_not(None), Review.reviewer == reviewer).order_by(Review.id.desc()).limit(1)
     rows = session.execute(select(Review.bulk, Review.act, Review.decision).where(Review.bulk == newest.scalar_subquery())).all()
     if not rows or any(row.act is ReviewAct.UNDO for row in rows):
         return None
     return rows[0].bulk, rows[0].decision, len(rows)
 
 
-def last_act(session: Session, by: str) -> tuple[int, int] | None:
+def last_act(session: Session, reviewer: str) -> tuple[int, int] | None:
     """Signal and act of the newest act by somebody that still stands and is the newest on its signal; bulk decisions apart."""
     later = aliased(Review)
     statement = (
         select(Review.signal_id, Review.id)
-        .where(Review.reviewer == by, Review.bulk.is_(None), Review.act != ReviewAct.UNDO)
+        .where(Review.reviewer == reviewer, Review.bulk.is_(None), Review.act != ReviewAct.UNDO)
         .where(~exists().where(later.signal_id == Review.signal_id, later.id > Review.id))
         .order_by(Review.id.desc())
         .limit(1)
@@ -294,15 +311,33 @@ def _lock(session: Session, signal_id: int, blind_share: float = 0) -> tuple[Ver
     return row[0], bool(row[1])
 
 
-def _append(session: Session, signal_id: int, by: str, **columns: Any) -> int:
+def _append(session: Session, signal_id: int, by: Actor, **columns: Any) -> int:
     """Add an act, and bring the signal's own row to what its acts come to."""
-    act_id = session.scalars(insert(table_of(Review)).values(signal_id=signal_id, reviewer=by, **columns).returning(Review.id)).one()
-    stands = standing(acts_of(session, signal_id))
+    review = {"signal_id": signal_id, "reviewer": by.name, **columns}
+    act_id = session.scalars(insert(table_of(Review)).values(review).returning(Review.id)).one()
+    acts = acts_of(session, signal_id)
+    stands = standing(acts)
     values = {"decision": stands.decision, "review_id": stands.decided_by, **_columns(stands.correction)}
     session.execute(update(table_of(Signal)).where(Signal.id == signal_id).values(values))
     if columns["act"] is ReviewAct.DECISION:
         session.execute(table_of(ReviewClaim).delete().where(ReviewClaim.signal_id == signal_id))
+    said = {name: value for name, value in columns.items() if name != "act" and value is not None}
+    audit.record(session, by, _ACTIONS[columns["act"]], ("signal", signal_id), before=_stood(before(acts, len(acts) - 1)), after=said)
     return act_id
+
+
+_ACTIONS = {
+    ReviewAct.DECISION: Action.DECIDE,
+    ReviewAct.CORRECTION: Action.CORRECT,
+    ReviewAct.NOTE: Action.NOTE,
+    ReviewAct.UNDO: Action.UNDO,
+}
+
+
+def _stood(standing: Standing) -> dict[str, Any] | None:
+    """What an act found standing, for the audit log."""
+    values = {"decision": standing.decision, **_columns(standing.correction)}
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def _columns(correction: Correction) -> dict[str, Any]:

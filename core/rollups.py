@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 FOLD_EVERY = timedelta(minutes=1)
-"""How often the orchestrator folds."""
+"""How often the schedule folds."""
 
 
 def fold(session: Session) -> None:

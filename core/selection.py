@@ -83,21 +83,31 @@ def page(
     size: int,
 ) -> list[ArticleRow]:
     """Rows of the articles that match, in the filter's order, from ``offset`` on; for far offsets ``page_at`` is the way."""
-    return page_at(session, article_filter, readiness, FIRST, offset + size).rows[offset:]
+    return page_at(session, article_filter, readiness, FIRST, offset + size, skip=offset).rows
 
 
 def page_at(
-    session: Session, article_filter: ArticleFilter, readiness: Readiness, place: Place, size: int, words: Words | None = None
+    session: Session,
+    article_filter: ArticleFilter,
+    readiness: Readiness,
+    place: Place,
+    size: int,
+    words: Words | None = None,
+    *,
+    skip: int = 0,
 ) -> Page[ArticleRow]:
-    """The page at ``place`` of the articles that match, in the filter's order. ``words`` are those of its text, if looked up before."""
+    """The page at ``place`` of the articles that match, in the filter's order; without the first ``skip`` rows of its ``size``.
+
+    ``words`` are those of the filter's text, if looked up before.
+    """
     if article_filter.besides:
         ids = _resolved(session, article_filter, None, readiness)[place.position :][: size + 1]
-        rows = article_rows(session, ids[:size], readiness)
+        rows = article_rows(session, ids[skip:size], readiness)
         at = [Place(after=(0, position), position=position) for position in (max(place.position - size, 0), place.position + size)]
         previous, following = at[0] if place.position else None, at[1] if len(ids) > size else None
         return Page([rows[id_] for id_ in ids[:size] if id_ in rows], previous, following, place.position)
     found = walk(_stretches(session, article_filter, readiness, words), place, size)
-    rows = article_rows(session, found.rows, readiness)
+    rows = article_rows(session, found.rows[skip:], readiness)
     return Page([rows[id_] for id_ in found.rows if id_ in rows], found.previous, found.next, found.position)
 
 

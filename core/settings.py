@@ -14,10 +14,21 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, TypeAdapter, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from core import setting_checks as checks
 from core.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -26,6 +37,12 @@ OFFLINE_MODEL = "offline"
 DEFAULT_PAID_MODEL = "google:gemini-2.5-flash"
 
 USD = Annotated[Decimal, Field(ge=0, le=999_999, decimal_places=6)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
+Names = Annotated[frozenset[str], NoDecode]
+"""Comma-separated in the environment; kept in lower case."""
+ADDRESSES = ("gemini_base_url", "tavily_base_url", "coindesk_base_url", "oidc_metadata_url", "otel_endpoint")
+SIGN_IN = ("oidc_client_id", "oidc_client_secret", "oidc_metadata_url", "public_url", "cookie_secret")
+"""The fields that turn sign-in on, all of them or none."""
 
 
 def on_screen(default: Any, label: str, help_text: str, **limits: Any) -> Any:
@@ -53,19 +70,68 @@ class Settings(BaseSettings):
     )
 
     # Where things are
-    database_url: SecretStr | None = Field(None, validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"))
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "SIGNALDESK_DATABASE_URL"),
+        description="postgresql://user:password@host:5432/name, instead of the embedded Postgres; SSL options in it work, and poolers.",
+    )
+    direct_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("DIRECT_DATABASE_URL", "SIGNALDESK_DIRECT_DATABASE_URL"),
+        description="The same database without the pooler that DATABASE_URL goes through; for backups.",
+    )
     data_dir: Path = Field(default_factory=lambda: user_data_path("signaldesk"), description="Embedded database, reports, exports.")
-    host: str = "127.0.0.1"
-    port: int = Field(8501, ge=0, le=65_535)
+    host: str = Field("127.0.0.1", description="Address to listen on. Beyond this machine only with sign-in and an API token.")
+    port: int = Field(8501, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     user: str = Field("analyst", min_length=1, max_length=100, description="The name that reviews and launches carry without sign-in.")
+    api_requests_per_minute: int = Field(300, ge=1, le=1_000_000, description="Requests that one API token, or one address, may make.")
+
+    # Who gets in
+    oidc_client_id: Words | None = Field(None, description="The desk's name at the OpenID Connect provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The desk's secret at the OpenID Connect provider.", min_length=1)
+    oidc_metadata_url: Words | None = Field(None, description="The provider's address ending in /.well-known/openid-configuration.")
+    public_url: Words | None = Field(None, description="Where people open the desk, such as https://desk.example.")
+    cookie_secret: SecretStr | None = Field(None, description="Signs the cookie of who is signed in.")
+    admins: Names = Field(frozenset(), description="E-mail addresses that always have the role admin, separated by commas.")
+    api_token: SecretStr | None = Field(None, description="An API token with every scope.")
+    allowed_hosts: Names = Field(frozenset(), description="More host names that requests may name, beside that of public_url.")
+    max_body_bytes: int = Field(1_048_576, ge=1_024, le=104_857_600, description="Largest body of a request, uploads of files aside.")
+
+    # What it says while it runs
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto is JSON where standard error is no terminal, else text.")
+    log_level: Literal["auto", "debug", "info", "warning", "error"] = Field(
+        "auto", description="auto is info for a service (start, worker, beat) that logs JSON, else warning."
+    )
+
+    otel_endpoint: str | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Traces of batches are sent to this OpenTelemetry collector (OTLP over HTTP), such as http://localhost:4318.",
+    )
+    trace_content: bool = Field(False, description="Traces hold articles, prompts and answers too.")
+
+    # Who runs the batches
+    executor: Literal["pool", "celery"] = Field("pool", description="pool: the console itself; celery: workers, by way of Redis.")
+    celery_broker_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CELERY_BROKER_URL", "SIGNALDESK_CELERY_BROKER_URL"))
+    batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
 
     # Providers
-    gemini_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"))
-    gemini_base_url: str | None = Field(None, validation_alias="GOOGLE_GEMINI_BASE_URL")
-    tavily_api_key: SecretStr | None = Field(None, validation_alias="TAVILY_API_KEY")
-    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL")
-    coindesk_api_key: SecretStr | None = Field(None, validation_alias="COINDESK_API_KEY")
-    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL")
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        description="Analyses with Gemini instead of the offline rules, where the model is auto.",
+    )
+    gemini_base_url: str | None = Field(
+        None, validation_alias="GOOGLE_GEMINI_BASE_URL", description="Another address for Gemini; none is the provider's own."
+    )
+    tavily_api_key: SecretStr | None = Field(
+        None, validation_alias="TAVILY_API_KEY", description="Searches the web as well as the archive, where research is auto."
+    )
+    tavily_base_url: str = Field("https://api.tavily.com", validation_alias="TAVILY_BASE_URL", description="Tavily's address.")
+    coindesk_api_key: SecretStr | None = Field(
+        None, validation_alias="COINDESK_API_KEY", description="Fetches news from the CoinDesk Data API."
+    )
+    coindesk_base_url: str = Field("https://data-api.coindesk.com", validation_alias="COINDESK_BASE_URL", description="CoinDesk's address.")
     allow_private_feeds: bool = Field(False, description="Let feeds be fetched from loopback and private networks.")
 
     # What an analysis is made with: together these are its configuration
@@ -81,7 +147,10 @@ class Settings(BaseSettings):
 
     # What a run may do
     minimum_body_chars: int = on_screen(2_000, "Analysis-ready length", "Shortest body, in characters, worth analysing.", ge=1, le=100_000)
-    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once.", ge=1, le=256)
+    concurrency: int = on_screen(16, "Articles at a time", "Articles of one batch in flight at once in one process.", ge=1, le=256)
+    concurrency_over_all: int | None = on_screen(
+        None, "Articles at a time, over all", "Articles of one batch held at once by all consoles and workers together.", ge=1, le=4_096
+    )
     max_attempts: int = on_screen(4, "Attempts per call", "Tries of one call before its article fails.", ge=1, le=10)
     call_timeout_seconds: float = on_screen(120.0, "Call timeout (s)", "A call without an answer for so long is cancelled.", ge=1, le=1_200)
     failure_share: float = on_screen(
@@ -107,26 +176,34 @@ class Settings(BaseSettings):
         default_factory=dict, description="USD per million tokens for models without a known price."
     )
 
-    @field_validator("database_url")
-    @classmethod
-    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-            raise ValueError("must begin with postgresql://")
-        return value
+    _database = field_validator("database_url", "direct_database_url")(checks.postgres_address)
+    _broker = field_validator("celery_broker_url")(checks.redis_address)
+    _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
+    _addresses = field_validator("admins")(checks.email_addresses)
+    _secrets = field_validator("cookie_secret", "api_token")(checks.not_to_be_guessed)
+    _origin = field_validator("public_url")(checks.origin)
+    _http = field_validator(*ADDRESSES)(checks.http_address)
 
-    @field_validator("gemini_base_url", "tavily_base_url", "coindesk_base_url")
-    @classmethod
-    def _http_only(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
+    @model_validator(mode="after")
+    def _celery_has_a_broker(self) -> Self:
+        if self.executor == "celery" and self.celery_broker_url is None:
+            raise ValueError("SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL, such as redis://localhost:6379/0")
+        return self
 
     @cached_property
     def fixed_by_environment(self) -> frozenset[str]:
         """Names of the fields that the environment or ``.env`` sets; a saved value cannot change these."""
         return frozenset(self.model_fields_set)
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people sign in; without it, who can reach the desk may do everything."""
+        return not self.lacking_for_sign_in
+
+    @property
+    def lacking_for_sign_in(self) -> tuple[str, ...]:
+        """Variables still to be set before people can sign in."""
+        return tuple(variable(name) for name in SIGN_IN if getattr(self, name) is None)
 
     @property
     def resolved_model(self) -> str:
@@ -225,23 +302,24 @@ def _may_be_none(name: str) -> bool:
 
 def variable(name: str) -> str:
     """The environment variable that sets a field: of several the one that is set, else the first."""
-    aliases = _variables(name)
+    aliases = variables(name)
     return next((alias for alias in aliases if os.environ.get(alias)), aliases[0])
 
 
 def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
-    if any(os.environ.get(alias) for alias in _variables(name)):
+    if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
     files = Settings.model_config.get("env_file") or ()
     for file in files if isinstance(files, tuple) else (files,):
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
-        if any(written.get(alias) for alias in _variables(name)):
+        if any(written.get(alias) for alias in variables(name)):
             return "file"
     return "environment"
 
 
-def _variables(name: str) -> tuple[str, ...]:
+def variables(name: str) -> tuple[str, ...]:
+    """Every environment variable that sets a field."""
     alias = Settings.model_fields[name].validation_alias
     if isinstance(alias, AliasChoices):
         return tuple(str(choice) for choice in alias.choices)
@@ -265,10 +343,10 @@ def load_settings() -> Settings:
     """The settings as environment and ``.env`` give them, without what is saved on screen.
 
     Raises:
-        SettingsError: a value is malformed; the message names the variable and never shows a secret.
+        SettingsError: a value is malformed, or sign-in is set up in part; the message names the variables and never shows a secret.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problems = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
@@ -277,6 +355,10 @@ def load_settings() -> Settings:
             "Settings are malformed. SIGNALDESK_MODEL_PRICES: must be JSON such as "
             '{"google:gemini-2.5-flash": {"input": 0.30, "output": 2.50}}.'
         ) from None
+    if 0 < len(settings.lacking_for_sign_in) < len(SIGN_IN):
+        there = ", ".join(variable(name) for name in SIGN_IN if getattr(settings, name) is not None)
+        raise SettingsError(f"Sign-in is set up in part: {there} set, {', '.join(settings.lacking_for_sign_in)} missing. Set all or none.")
+    return settings
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -162,19 +162,23 @@ def rebuild(session: Session) -> None:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def usage(session: Session, *, since: date) -> Usage:
-    """Everything from a UTC day on."""
+def usage(session: Session, *, since: date, until: date = date.max) -> Usage:
+    """Everything from one UTC day to another."""
     days = _days(since)
-    return Usage(*session.execute(select(*_sums(days))).one())
+    return Usage(*session.execute(select(*_sums(days)).where(days.c.day <= until)).one())
 
 
-def by(session: Session, dimension: Dimension, *, since: date) -> list[Group]:
-    """Spending from a UTC day on, told apart: dearest first, then most called; days and months newest first. At most ``LONGEST``."""
+def by(session: Session, dimension: Dimension, *, since: date, until: date = date.max) -> list[Group]:
+    """Spending from one UTC day to another, told apart: dearest first, then most called; days and months newest first.
+
+    At most ``LONGEST`` groups.
+    """
     rows = _of(dimension, since)
     key = _key(dimension, rows)
     sums = _sums(rows)
     order = (key.desc(),) if dimension in (Dimension.DAY, Dimension.MONTH) else (sums[SUMS.index("usd")].desc(), sums[0].desc(), key)
-    found = session.execute(select(key, *sums).group_by(key).order_by(*order).limit(LONGEST)).all()
+    grouped = select(key, *sums).where(rows.c.day <= until).group_by(key)
+    found = session.execute(grouped.order_by(*order).limit(LONGEST)).all()
     names = _publishers(session, [row[0] for row in found]) if dimension is Dimension.PUBLISHER else {}
     return [Group(row[0], _name(dimension, row[0], names), Usage(*row[1:])) for row in found]
 
@@ -207,6 +211,14 @@ def usd_by_slot(session: Session, *, since: datetime) -> dict[datetime, Decimal]
 def outlook_today(session: Session, budget: BudgetState, now: datetime) -> Outlook:
     """How today goes on. ``budget`` is that of the day."""
     return outlook_of_day(budget.limit, budget.spent, now, usd_by_slot(session, since=pace_since(now)))
+
+
+def calls_by_provider(session: Session) -> dict[str, Usage]:
+    """All calls ever that have ended, by provider."""
+    folded = (*_GROUPS["spend_days"], *SUMS)
+    rows = _both(SpendDay, folded, true(), true())
+    found = session.execute(select(rows.c.provider, *_sums(rows)).group_by(rows.c.provider).order_by(rows.c.provider))
+    return {row[0]: Usage(*row[1:]) for row in found}
 
 
 def first_day(session: Session) -> date | None:

@@ -14,6 +14,7 @@ from typing import IO
 
 from sqlalchemy.orm import Session
 
+from core.access import Actor, Permission
 from core.configuration import Desk
 from core.errors import SettingsError
 from core.exports.briefing import briefing
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]
 """Told now and then how many rows are written, and of how many."""
 
 
-def write(desk: Desk, export: Export, path: Path, *, by: str, now: datetime, progress: Progress | None = None) -> Manifest:
+def write(desk: Desk, export: Export, path: Path, *, by: Actor, now: datetime, progress: Progress | None = None) -> Manifest:
     """Write the export to ``path`` and its manifest to ``path`` with ``.manifest.json`` after it; returns the manifest.
 
     Both appear at once and whole; what fails or is interrupted leaves neither, and what stood there before stands.
@@ -35,6 +36,7 @@ def write(desk: Desk, export: Export, path: Path, *, by: str, now: datetime, pro
         SettingsError: the path cannot be written, or the format is not for this table.
         DatabaseUnavailable: the database is away.
     """
+    by.require(Permission.READ)
     path = path.resolve()
     if path.exists() and not path.is_file():
         raise SettingsError(f"{path} is not a file. Without a file to write, the export goes to standard output.")
@@ -51,28 +53,30 @@ def write(desk: Desk, export: Export, path: Path, *, by: str, now: datetime, pro
     return manifest
 
 
-def write_to(desk: Desk, export: Export, file: IO[bytes], *, by: str, now: datetime, progress: Progress | None = None) -> Manifest:
+def write_to(desk: Desk, export: Export, file: IO[bytes], *, by: Actor, now: datetime, progress: Progress | None = None) -> Manifest:
     """Write the export to an open file: all rows as they stood at one moment. Returns the manifest, without the file's own facts.
 
     Raises:
         SettingsError: the format is not for this table.
         DatabaseUnavailable: the database is away.
     """
+    by.require(Permission.READ)
     if export.format is Format.BRIEFING and export.table is not Table.SIGNALS:
         raise SettingsError(f"A briefing is made of signals, not of {export.table.value}.")
     with desk.database.session() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        manifest = Manifest.of(session, export, desk.settings(session), count=count_rows(session, export), by=by, now=now)
+        manifest = Manifest.of(session, export, desk.settings(session), count=count_rows(session, export), made_by=by.name, now=now)
         _write_rows(session, export, file, manifest, progress)
     return manifest
 
 
-def bundle(desk: Desk, export: Export, *, by: str, now: datetime) -> bytes:
+def bundle(desk: Desk, export: Export, *, by: Actor, now: datetime) -> bytes:
     """The export and its manifest as one ZIP, made on disk; only its compressed bytes are in memory.
 
     Raises:
         SettingsError, DatabaseUnavailable: as ``write``.
     """
+    by.require(Permission.READ)
     with tempfile.TemporaryDirectory(prefix="signaldesk-export-") as folder:
         path, zipped = Path(folder) / suggested_name(export, now), Path(folder) / "export.zip"
         write(desk, export, path, by=by, now=now)

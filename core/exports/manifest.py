@@ -42,7 +42,7 @@ class Manifest:
     sha256: str | None = None
 
     @classmethod
-    def of(cls, session: Session, export: Export, settings: Settings, *, count: int, by: str, now: datetime) -> Self:
+    def of(cls, session: Session, export: Export, settings: Settings, *, count: int, made_by: str, now: datetime) -> Self:
         """The manifest of an export that is about to be made."""
         chosen = _filter(session, export)
         configuration = Configuration.of(settings)
@@ -54,7 +54,7 @@ class Manifest:
             filter_in_words=in_words(chosen),
             count=count,
             made_at=now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            made_by=by,
+            made_by=made_by,
             configuration=configuration.as_json(),
             configuration_hash=configuration.hash,
             revision=current_revision(session.connection()),

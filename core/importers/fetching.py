@@ -23,6 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from core.errors import ImportRefused
 from core.importers.formats import api_error
 from core.importers.guarded_network import GuardedBackend, GuardedTransport
+from core.importers.parsed_article import shown_address
 
 MIB = 1 << 20
 ATTEMPTS = 3
@@ -99,7 +100,7 @@ def fetch_coindesk(
     Source: developers.coindesk.com/documentation/data-api/news_v1_article_list
     """
     cutoff, to_ts = int((now - timedelta(hours=hours)).timestamp()), int(now.timestamp())
-    _require_web_address(base_url)
+    require_web_address(base_url)
     api_key = (api_key or "").strip()
     if not (api_key.isascii() and api_key.replace("-", "").replace("_", "").isalnum()) and api_key:
         raise ImportRefused("COINDESK_API_KEY holds characters that no key has. Copy it again.")
@@ -143,19 +144,19 @@ def _coindesk_rows(client: httpx.Client, url: str, api_key: str, timeout_s: floa
 
 def _follow(client: httpx.Client, url: str, max_bytes: int, timeout_s: float) -> FetchedSource:
     for _ in range(MAX_REDIRECTS + 1):
-        _require_web_address(url)
+        require_web_address(url)
         answer = _get(client, url, max_bytes, timeout_s)
         if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers:
             try:
                 url = urljoin(url, answer.headers["location"])
             except ValueError as error:
-                raise ImportRefused(f"{_shown(url)} redirects to something that is no address.") from error
+                raise ImportRefused(f"{shown_address(url)} redirects to something that is no address.") from error
             continue
         if answer.status != 200:
-            raise _refusal(_shown(url), answer)
+            raise _refusal(shown_address(url), answer)
         content_type, parameters = _content_type(answer.headers.get("content-type", ""))
         return FetchedSource(answer.body, url, content_type, parameters.get("charset"))
-    raise ImportRefused(f"{_shown(url)}: more than {MAX_REDIRECTS} redirects.")
+    raise ImportRefused(f"{shown_address(url)}: more than {MAX_REDIRECTS} redirects.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class _Answer:
 
 
 def _get(client: httpx.Client, url: str, max_bytes: int, timeout_s: float) -> _Answer:
-    shown = _shown(url)
+    shown = shown_address(url)
     try:
         with client.stream("GET", url, follow_redirects=False) as response:
             return _Answer(response.status_code, response.headers, _body(response, max_bytes, shown))
@@ -232,7 +233,7 @@ def _wait(state: RetryCallState) -> float:
     return 0.5 * 2.0 ** (state.attempt_number - 1)
 
 
-def _require_web_address(url: str) -> None:
+def require_web_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         scheme, host, credentials = parts.scheme.lower(), parts.hostname, parts.username is not None or parts.password is not None
@@ -245,13 +246,6 @@ def _require_web_address(url: str) -> None:
         raise ImportRefused("An address with a user name or password in it is not fetched. Give it without.")
     if not host:
         raise ImportRefused("That address names no host.")
-
-
-def _shown(url: str) -> str:
-    """An address as a message may show it: without its query, which may hold a token."""
-    parts = urlsplit(url)
-    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return "".join(c for c in text[:300] if c.isprintable())
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:

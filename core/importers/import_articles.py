@@ -6,7 +6,7 @@ article. A row that the database refuses is rejected alone. Call from any thread
 
 import csv
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from itertools import islice
@@ -18,10 +18,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from core import audit
+from core.access import Actor, Permission
 from core.articles import ensure_publishers, publisher_key
+from core.audit import Action
 from core.configuration import Desk
 from core.errors import ImportRefused
-from core.importers.parsed_article import ParsedArticle, RejectedRow, reasons
+from core.importers.parsed_article import ParsedArticle, RejectedRow, reasons, shown_address
 from core.models import Article, ArticleCategory, ArticleKey, Category
 from core.offline.analysis import promise
 from core.spreadsheets import harmless
@@ -47,8 +50,12 @@ class ImportReport:
     """Ids of the new and updated articles."""
 
     @property
+    def counts(self) -> dict[str, int]:
+        return {"new": self.new, "updated": self.updated, "unchanged": self.unchanged, "rejected": len(self.rejected)}
+
+    @property
     def total(self) -> int:
-        return self.new + self.updated + self.unchanged + len(self.rejected)
+        return sum(self.counts.values())
 
     def reasons(self) -> dict[str, int]:
         """How many rows were rejected for each reason, most frequent first."""
@@ -60,6 +67,7 @@ def import_articles(
     source: str,
     rows: Iterable[ParsedArticle | RejectedRow],
     *,
+    by: Actor,
     report: ImportReport | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ImportReport:
@@ -69,8 +77,11 @@ def import_articles(
         DatabaseUnavailable: the database is away; the chunks before it are kept, and importing again continues.
         ImportRefused: the source turns out to be unreadable.
     """
+    by.require(Permission.ARTICLES)
     report = report or ImportReport()
     groups.group_ungrouped(desk)
+    before = report.counts
+    desk.transaction(lambda session: audit.record(session, by, Action.BEGIN_IMPORT, _named(source)))
     numbered = enumerate(rows, start=1)
     try:
         while chunk := list(islice(numbered, CHUNK)):
@@ -80,14 +91,28 @@ def import_articles(
                 _import_chunk(desk, source, articles, report)
             on_progress(len(chunk))
     except ImportRefused:
-        _count_stories(desk, report)
+        _end(desk, source, report, before, by)
         raise
-    _count_stories(desk, report)
+    _end(desk, source, report, before, by)
     return report
 
 
-def _count_stories(desk: Desk, report: ImportReport) -> None:
-    report.stories = desk.transaction(lambda session: groups.stories_among(session, sorted(report.changed)))
+def _end(desk: Desk, source: str, report: ImportReport, before: Mapping[str, int], by: Actor) -> None:
+    """Count the stories, and say in the audit log what came of the source.
+
+    Chunks are transactions of their own, and too many for an entry each: an import that has a beginning and no end was cut short.
+    """
+    since = {name: number - before[name] for name, number in report.counts.items()}
+
+    def end(session: Session) -> int:
+        audit.record(session, by, Action.END_IMPORT, _named(source), after=since)
+        return groups.stories_among(session, sorted(report.changed))
+
+    report.stories = desk.transaction(end)
+
+
+def _named(source: str) -> tuple[str, str]:
+    return "source", shown_address(source) if source.startswith(("http://", "https://")) else source
 
 
 def write_report(rejected: Sequence[RejectedRow], folder: Path, now: datetime) -> Path | None:

@@ -42,6 +42,7 @@ class ParsedArticle:
     url: str | None = None
     external_id: str | None = None  # "<provider>:<its number>", such as "coindesk:52473886"
     guid: str | None = None  # unique within one publisher
+    row_key: str | None = None  # of another database's row: "<database>:<its key>"
     subtitle: str | None = None
     authors: str | None = None
     language: str = "en"
@@ -57,7 +58,7 @@ class ParsedArticle:
 
         A key is at most 500 characters; a longer one is replaced by its SHA-256.
         """
-        keys: list[str] = []
+        keys = [f"row:{self.row_key}"] if self.row_key else []
         if self.url and (address := canonical_url(self.url)):
             keys.append(f"url:{address}")
         if self.external_id:
@@ -131,6 +132,13 @@ def canonical_url(url: str) -> str | None:
         return canonicalize_url(f"https://{netloc}{path}?{query}").rstrip("/?")
     except (ValueError, UnicodeError):  # a bracket without its pair, a port of 99999, a host that is no IDNA name
         return None
+
+
+def shown_address(url: str) -> str:
+    """An address as a message or a log may show it: without its query, which may hold a token."""
+    parts = urlsplit(url)
+    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return "".join(c for c in text[:300] if c.isprintable())
 
 
 def web_address(url: str) -> str | None:

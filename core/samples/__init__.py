@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from core.access import Actor, Permission
 from core.configuration import Desk
 from core.importers.formats import read_articles
 from core.importers.import_articles import ImportReport, import_articles
@@ -22,6 +23,7 @@ def sample_articles(now: datetime) -> Iterator[ParsedArticle | RejectedRow]:
         yield replace(row, published_at=row.published_at + weeks) if isinstance(row, ParsedArticle) else row
 
 
-def load_samples(desk: Desk, now: datetime) -> ImportReport:
+def load_samples(desk: Desk, now: datetime, *, by: Actor) -> ImportReport:
     """Import the samples; those that are there already are only moved to the dates they have ``now``."""
-    return import_articles(desk, FILE.name, sample_articles(now))
+    by.require(Permission.ARTICLES)
+    return import_articles(desk, FILE.name, sample_articles(now), by=by)

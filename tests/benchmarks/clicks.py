@@ -27,12 +27,14 @@ from rich.table import Table
 from sqlalchemy import select
 
 from core import batches, launching
+from core.access import local
 from core.clock import utc_now
 from core.configuration import Desk
 from core.importers.import_articles import import_articles
 from core.models import Article, BatchStatus
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.benchmarks.pipeline import an_article
 from tests.browser.conftest import CHROMIUM_OPTIONS
 from tests.loopback import LoopbackProviders
@@ -67,7 +69,7 @@ def main(
             monthly_budget="1000",
         )
         with Desk.open(settings) as desk, a_console(folder, keys) as url, a_page() as page:
-            import_articles(desk, "benchmark", (an_article(number, 4_000) for number in range(articles + 100)))
+            import_articles(desk, "benchmark", (an_article(number, 4_000) for number in range(articles + 100)), by=ANN)
             page.goto(f"{url}/articles")
             expect(page.locator("canvas").first).to_be_visible(timeout=30_000)
             page.wait_for_timeout(3_000)
@@ -76,7 +78,7 @@ def main(
                 older = session.scalars(
                     select(Article.id).order_by(Article.published_at.desc()).offset(100)
                 ).all()  # not those that are ticked
-                batch_id = launching.launch(session, Selection.of_ids(older), settings, by="benchmark", now=utc_now())
+                batch_id = launching.launch(session, Selection.of_ids(older), settings, by=local("benchmark"), now=utc_now())
             page.wait_for_timeout(8_000)
             table.add_row(f"{in_flight} in flight", *measured(page, clicks))
             progress = desk.transaction(lambda session: batches.progress(session, batch_id))

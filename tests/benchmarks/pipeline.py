@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core import batches, launching
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
@@ -27,6 +28,7 @@ from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.loopback import LoopbackProviders
 
 SENTENCES = (
@@ -83,9 +85,9 @@ def one_round(folder: Path, width: int, number: int, latency: float, search_late
             monthly_budget="1000",
         )
         with Desk.open(settings) as desk:
-            import_articles(desk, "benchmark", (an_article(n, chars) for n in range(number)))
+            import_articles(desk, "benchmark", (an_article(n, chars) for n in range(number)), by=ANN)
             with desk.database.session() as session:
-                batch_id = launching.launch(session, Selection.of_filter(ArticleFilter()), settings, by="benchmark", now=utc_now())
+                batch_id = launching.launch(session, Selection.of_filter(ArticleFilter()), settings, by=local("benchmark"), now=utc_now())
             orchestrator = Orchestrator(desk)
             process = psutil.Process()
             cpu, peak = sum(process.cpu_times()[:2]), 0

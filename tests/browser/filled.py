@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from core import batch_actions, batches, launching, reviews
+from core.access import ITSELF, local
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
@@ -19,6 +20,7 @@ from core.reviews import Correction
 from core.samples import load_samples
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.loopback import LoopbackProviders
 
 OFFLINE, PAID, PAUSED = slice(0, 24), slice(24, 36), slice(36, 44)
@@ -50,7 +52,7 @@ def _fill(database: Database, settings: Settings, providers: LoopbackProviders) 
         "tavily_base_url": providers.url,
     }
     paid = Desk(database, settings.model_copy(update=with_keys))
-    load_samples(free, utc_now())
+    load_samples(free, utc_now(), by=ITSELF)
     with database.session() as session:
         newest = session.scalars(select(Article.id).order_by(Article.published_at.desc(), Article.id.desc())).all()
     _run(free, _launched(free, newest[OFFLINE]))
@@ -58,20 +60,20 @@ def _fill(database: Database, settings: Settings, providers: LoopbackProviders) 
     _run(paid, _launched(paid, newest[PAID], budget=Decimal("0.50")))
     waiting = _launched(free, newest[PAUSED])
     with database.session() as session:
-        batch_actions.pause(session, waiting, "Paused by analyst.")
+        batch_actions.pause(session, waiting, "Paused by analyst.", by=ANN)
         for position, signal_id in enumerate(session.scalars(select(Signal.id).order_by(Signal.id).limit(REVIEWED)).all()):
             note = "lead story" if position == 0 else None
-            reviews.decide(session, signal_id, DECISIONS[position % len(DECISIONS)], by=("ada", "analyst")[position % 2], note=note)
+            reviews.decide(session, signal_id, DECISIONS[position % len(DECISIONS)], by=local(("ada", "analyst")[position % 2]), note=note)
         first = session.scalars(select(Signal).order_by(Signal.id)).first()
         assert first is not None
-        reviews.correct(session, first.id, Correction("markets", first.description, first.timeframe), by="ada")
+        reviews.correct(session, first.id, Correction("markets", first.description, first.timeframe), by=local("ada"))
         today = current_budgets(session, settings, utc_now())[0]
-        change_limit(session, today.id, Decimal("0.50"), by="ada")
+        change_limit(session, today.id, Decimal("0.50"), by=local("ada"))
 
 
 def _launched(desk: Desk, ids: list[int], budget: Decimal | None = None) -> int:
     with desk.database.session() as session:
-        return launching.launch(session, Selection.of_ids(ids), desk.settings(session), by="analyst", now=utc_now(), budget=budget)
+        return launching.launch(session, Selection.of_ids(ids), desk.settings(session), by=local("analyst"), now=utc_now(), budget=budget)
 
 
 def _run(desk: Desk, batch_id: int) -> None:

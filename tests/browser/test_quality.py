@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core import reviews
+from core.access import local
 from core.configuration import Desk
 from core.models import Decision
 from tests.core.answered import a_signal, keep
@@ -18,7 +19,7 @@ def test_shares_stand_beside_how_many_decisions_they_rest_on(start_console: Any,
     (article,) = articles(1)
     ids = keep(desk, article, *[a_signal(confidence=0.5 + place / 50) for place in range(4)])
     for signal_id, decision in zip(ids, (Decision.ACCEPTED, Decision.ACCEPTED, Decision.REJECTED), strict=False):
-        desk.transaction(lambda session, one=signal_id, what=decision: reviews.decide(session, one, what, by="ada"))
+        desk.transaction(lambda session, one=signal_id, what=decision: reviews.decide(session, one, what, by=local("ada")))
     page.goto(f"{start_console().url}/quality")
     expect(page.get_by_role("heading", name="Quality")).to_be_visible()
     expect(page.get_by_text("3 decisions")).to_be_visible()

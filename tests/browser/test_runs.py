@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select, update
 
 from core import batches, launching
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.configuration import Desk
 from core.database import Database
@@ -18,6 +19,7 @@ from core.importers.import_articles import import_articles
 from core.models import BatchRecord, BatchSession, BatchStatus, RecordStatus
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.conftest import an_article
 from tests.loopback import LoopbackProviders
 
@@ -54,7 +56,7 @@ def run(desk: Desk, providers: LoopbackProviders, make_settings: Any) -> int:
     parsed = [
         an_article(title=f"{BLOCKED} number {number} moves coins" if number < 2 else f"Miner {number} sells") for number in range(ARTICLES)
     ]
-    import_articles(desk, "test", parsed)
+    import_articles(desk, "test", parsed, by=ANN)
     return launch(desk, settings_of(make_settings, providers))
 
 
@@ -74,7 +76,7 @@ def settings_of(make_settings: Any, providers: LoopbackProviders, **values: Any)
 
 def launch(desk: Desk, settings: Settings) -> int:
     everything = Selection.of_filter(ArticleFilter(ready_only=False))
-    return desk.transaction(lambda session: launching.launch(session, everything, settings, by="ada", now=datetime.now(UTC)))
+    return desk.transaction(lambda session: launching.launch(session, everything, settings, by=local("ada"), now=datetime.now(UTC)))
 
 
 ROOMY = {"SIGNALDESK_DAILY_BUDGET": "90", "SIGNALDESK_MONTHLY_BUDGET": "100"}

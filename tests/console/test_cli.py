@@ -27,6 +27,7 @@ from typer.testing import CliRunner
 
 from console.cli import app, main
 from core import reviews
+from core.access import ITSELF, local
 from core.clock import utc_now
 from core.configuration import Desk
 from core.database import Database
@@ -224,7 +225,7 @@ def test_an_export_has_the_filters_and_formats_of_the_screen(inside: Any, desk: 
     (coindesk,), (aardvark,) = articles(1, publisher="CoinDesk"), articles(1, publisher="Aardvark")
     first, second = keep(desk, coindesk, a_signal(confidence=0.9), a_signal(confidence=0.4, kind="narrative_gap", category="flows"))
     (third,) = keep(desk, aardvark, a_signal(confidence=0.5))
-    desk.transaction(lambda session: reviews.decide(session, third, Decision.ACCEPTED, by="ida"))
+    desk.transaction(lambda session: reviews.decide(session, third, Decision.ACCEPTED, by=local("ida")))
 
     def found(*arguments: str) -> list[int]:
         return [json.loads(line)["signal_id"] for line in inside("export", "--json", *arguments).out.splitlines()]
@@ -250,7 +251,7 @@ def test_an_export_has_the_filters_and_formats_of_the_screen(inside: Any, desk: 
 
 @pytest.mark.slow
 def test_estimate_analyze_status_export_on_the_samples_without_a_key(signaldesk: Any, inside: Any, desk: Desk, tmp_path: Path) -> None:
-    load_samples(desk, utc_now())
+    load_samples(desk, utc_now(), by=ITSELF)
     estimated = signaldesk("estimate", "-n", "3", "--json").json
     assert (estimated["articles"], float(estimated["usd"]), estimated["skipped"]) == (3, 0, 0)
     assert rows_of(desk, "SELECT count(*) FROM batch_sessions") == [(0,)]

@@ -14,6 +14,7 @@ from core.configuration import Desk
 from core.database import Database
 from core.errors import NotPossible
 from core.settings import Settings
+from tests.actors import ANN
 
 
 class Upload(io.BytesIO):
@@ -66,9 +67,9 @@ def ended(job: ImportJob) -> ImportJob:
 
 def test_files_are_imported_one_after_the_other_and_a_second_time_change_nothing(jobs: ImportJobs, database: Database) -> None:
     files: list[Any] = [Upload("a.jsonl", lines(3)), Upload("b.jsonl", lines(2, first=3) + b'{"title": "no body"}\n')]
-    job = ended(jobs.of_files(files))
+    job = ended(jobs.of_files(files, by=ANN))
     assert (job.report.new, len(job.report.rejected), job.rows, job.problem) == (5, 1, 6, None)
-    again = ended(jobs.of_files(files))
+    again = ended(jobs.of_files(files, by=ANN))
     assert (again.report.new, again.report.unchanged) == (0, 5)
     with database.session() as session:
         assert counts(session)[0] == 5
@@ -76,9 +77,9 @@ def test_files_are_imported_one_after_the_other_and_a_second_time_change_nothing
 
 def test_one_import_at_a_time_and_a_stopped_one_keeps_what_it_did(jobs: ImportJobs, database: Database) -> None:
     go_on = threading.Event()
-    job = jobs.of_files([Slow("slow.jsonl", lines(20_000), go_on)])
+    job = jobs.of_files([Slow("slow.jsonl", lines(20_000), go_on)], by=ANN)
     with pytest.raises(NotPossible, match=r"slow\.jsonl is being imported"):
-        jobs.of_feed("https://example.org/feed.xml")
+        jobs.of_feed("https://example.org/feed.xml", by=ANN)
     job.stop()
     assert job.is_stopping
     go_on.set()
@@ -91,15 +92,15 @@ def test_one_import_at_a_time_and_a_stopped_one_keeps_what_it_did(jobs: ImportJo
 
 
 def test_what_is_no_source_says_why(jobs: ImportJobs) -> None:
-    job = ended(jobs.of_files([Upload("a.pdf.gz", b"%PDF-1.7 nothing")]))
+    job = ended(jobs.of_files([Upload("a.pdf.gz", b"%PDF-1.7 nothing")], by=ANN))
     assert job.problem is not None
     assert "is a PDF" in job.problem
     with pytest.raises(NotPossible, match="COINDESK_API_KEY"):
-        jobs.of_coindesk()
+        jobs.of_coindesk(by=ANN)
 
 
 def test_time_left_is_said_only_when_it_is_honest() -> None:
     now = utc_now()
-    job = ImportJob("a", now)
+    job = ImportJob("a", now, ANN)
     assert job.seconds_left(now) is None  # of a document all is read before its first row
-    assert ImportJob("a", now, _share=lambda: 0.5).seconds_left(now) is None  # it has only begun
+    assert ImportJob("a", now, ANN, _share=lambda: 0.5).seconds_left(now) is None  # it has only begun

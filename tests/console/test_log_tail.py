@@ -1,13 +1,11 @@
-"""The log's tail: the last lines, by level, and nothing secret in them."""
+"""The log's tail: the last lines, by level, with what they concern and nothing secret in them."""
 
 import logging
 import sys
 from typing import Any
 
-import pytest
-
-from console.log_tail import HIDDEN, LINES, Tail, secrets_of
-from core.settings import Settings
+from console.log_tail import LINES, Tail
+from core.logs import HIDDEN, Blot, about
 
 
 def logged(tail: Tail, message: str, *arguments: object, level: int = logging.WARNING, **more: Any) -> None:
@@ -33,7 +31,7 @@ def test_lines_below_a_level_are_left_out() -> None:
 
 
 def test_a_traceback_is_kept_without_secrets() -> None:
-    tail = Tail(["hunter2-secret"])
+    tail = Tail(Blot(["hunter2-secret"]))
     try:
         raise ValueError("refused: hunter2-secret")
     except ValueError:
@@ -43,32 +41,9 @@ def test_a_traceback_is_kept_without_secrets() -> None:
     assert line.detail.endswith(f"refused: {HIDDEN}")
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "connection to postgresql://desk:pa55word@db.example/x failed",
-        "Authorization: Bearer pa55word",
-        "GET https://api.example/v1?key=pa55word&q=1",
-        "GET https://api.example/v1?api_key=pa55word",
-        "AIzapa55wordpa55word is not valid",
-        "tvly-pa55wordpa55word was refused",
-    ],
-)
-def test_what_looks_like_a_secret_is_blotted_out(secret: str) -> None:
+def test_a_line_says_which_article_it_concerns() -> None:
     tail = Tail()
-    logged(tail, secret)
-    assert "pa55word" not in tail.lines()[0].message
-    assert HIDDEN in tail.lines()[0].message
-
-
-def test_ordinary_lines_stay_as_they_are() -> None:
-    tail = Tail()
-    logged(tail, "record 12 stops: https://news.example/a?id=1 answered 503; monkey=1, keyboard: yes")
-    assert tail.lines()[0].message == "record 12 stops: https://news.example/a?id=1 answered 503; monkey=1, keyboard: yes"
-
-
-def test_every_secret_of_the_settings_is_known_and_the_password_in_an_address() -> None:
-    settings = Settings(
-        _env_file=None, gemini_api_key="AIza-one", alert_webhook_url="https://hooks.example/two", database_url="postgresql://u:three@h/d"
-    )
-    assert {"AIza-one", "https://hooks.example/two", "three"} <= set(secrets_of(settings))
+    with about(batch_id=3), about(record_id=5, article_id=7):
+        logged(tail, "stops")
+    logged(tail, "idle")
+    assert [line.concerns for line in tail.lines()] == ["", " [batch 3, record 5, article 7]"]

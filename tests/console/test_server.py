@@ -91,9 +91,9 @@ def test_from_an_empty_database_to_a_clean_end(console: Console, own_url: str, s
     terminate = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     as_admin(server_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", terminate)
     away = health_when(console.url, 503)
-    assert away["status"] == "unavailable"
-    assert name in away["reason"]
-    assert password not in away["reason"]
+    assert away["type"] == "urn:signaldesk:database-unavailable"
+    assert name in away["detail"]
+    assert password not in away["detail"]
     as_admin(server_url, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     assert health_when(console.url, 200)["articles"] == 60
 
@@ -140,8 +140,8 @@ def test_a_server_that_stops_and_comes_back_and_stops_again(environment: dict[st
             assert health_when(console.url, 200)["articles"] == 60
             embedded.stop()
             away = health_when(console.url, 503)
-            assert "does not answer" in away["reason"]
-            assert "\n" not in away["reason"]
+            assert "does not answer" in away["detail"]
+            assert "\n" not in away["detail"]
             assert embedded.start() == url
             assert health_when(console.url, 200)["articles"] == 60
             embedded.stop()

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import update
 
 from core import batch_actions, launching
+from core.access import local
 from core.agents.outputs import CitedSource, ContentAnalysis, FoundSignal, SignalVerdict, Stance, Verdict
 from core.agents.signal_validation import CheckedSource, CheckedVerdict
 from core.articles import get_article
@@ -58,7 +59,7 @@ def keep(desk: Desk, article_id: int, *signals: FoundSignal, settings: Settings 
     settings = settings or desk.environment
     with desk.database.session() as session:
         article = get_article(session, article_id)
-        batch_id = launching.launch(session, Selection.of_ids([article_id]), settings, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article_id]), settings, by=local("ada"), now=NOW)
         opening = {"evidence": [article.body[:40]]}
         quoted = [signal.model_copy(update=opening) if signal.evidence == [OPENING] else signal for signal in signals]
         analysis = an_analysis(*quoted)

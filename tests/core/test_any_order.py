@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from core import batch_actions, budget, kept_answers, launching, records
+from core.access import local
 from core.budget import Call, End
 from core.configuration import Desk
 from core.errors import NotPossible
 from core.kept_answers import Answer
 from core.models import BatchRecord, BatchSession, BatchStatus, KeptAnswer, LedgerEntry, LedgerKind, LedgerStatus, RecordStatus, Worker
 from core.selection import Selection
+from tests.actors import ANN
 from tests.conftest import NOW
 
 ARTICLES = 4
@@ -30,10 +32,10 @@ class Batch:
         self.now: datetime = NOW
         with self.desk.database.session() as session:
             for open_one in session.scalars(select(BatchSession.id).where(BatchSession.status.in_(BatchStatus.open()))).all():
-                batch_actions.cancel(session, open_one, now=NOW)
+                batch_actions.cancel(session, open_one, now=NOW, by=ANN)
             records.recover(session, ["w1", "w2"], now=NOW)
             chosen = Selection.of_ids(article_ids)
-            self.batch_id = launching.launch(session, chosen, self.desk.environment, by="ada", now=NOW)
+            self.batch_id = launching.launch(session, chosen, self.desk.environment, by=local("ada"), now=NOW)
             self.ids = list(session.scalars(select(BatchRecord.id).where(BatchRecord.batch_id == self.batch_id).order_by(BatchRecord.id)))
         self.believed: set[tuple[int, str]] = set()
         """What workers believe to hold: records and owners. One may be wrong, after its lease ran out."""
@@ -158,11 +160,11 @@ class Batch:
 
         def work(session: Any) -> None:
             if action == "resume":
-                batch_actions.resume(session, self.batch_id)
+                batch_actions.resume(session, self.batch_id, by=ANN)
             elif action == "retry_failed":
-                batch_actions.retry_failed(session, self.batch_id)
+                batch_actions.retry_failed(session, self.batch_id, by=ANN)
             else:
-                getattr(batch_actions, action)(session, self.batch_id, "Asked by ada.")
+                getattr(batch_actions, action)(session, self.batch_id, "Asked by ada.", by=ANN)
 
         if self.possible(work):
             once = self.picture()
@@ -171,20 +173,20 @@ class Batch:
                 assert self.picture() == once  # idempotent
 
     def cancel(self, _: int, __: str) -> None:
-        if self.possible(lambda session: batch_actions.cancel(session, self.batch_id, now=self.now)):
+        if self.possible(lambda session: batch_actions.cancel(session, self.batch_id, now=self.now, by=ANN)):
             assert self.picture()[0][0] is BatchStatus.CANCELLED
 
     def cancel_one(self, number: int, _: str) -> None:
         record_id = self.ids[number]
 
         def work(session: Any) -> None:
-            records.cancel_one(session, record_id, now=self.now)
+            records.cancel_one(session, record_id, now=self.now, by=ANN)
             batch_actions.finish_if_done(session, self.batch_id, now=self.now)
 
         self.possible(work)
 
     def requeue(self, number: int, _: str) -> None:
-        self.possible(lambda session: batch_actions.requeue(session, self.ids[number]))
+        self.possible(lambda session: batch_actions.requeue(session, self.ids[number], by=ANN))
 
     # --- what always holds
 

@@ -15,6 +15,7 @@ from core.configuration import Desk
 from core.models import LedgerEntry, LedgerKind, LedgerStatus, RecordStatus
 from core.offline.analysis import promise, promise_of
 from core.paging import Count
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
@@ -42,7 +43,7 @@ def test_each_choice_is_counted_by_itself(desk: Desk, articles: Any) -> None:
         "archived": {"archived": True},
     }
     with desk.database.session() as session:
-        set_active(session, [archived], False)
+        set_active(session, [archived], False, by=ANN)
         counted = facets(session, ALL.model_copy(update={"archived": False}), launching.readiness(desk.environment), choices)
     assert {name: count.value for name, count in counted.items()} == {"any": 4, "analysed": 1, "ready": 2, "samples": 1, "archived": 1}
     assert all(count.exact for count in counted.values())
@@ -59,14 +60,14 @@ def test_a_facet_is_exact_up_to_its_bound(desk: Desk, articles: Any, monkeypatch
 def test_an_archived_article_is_left_out_until_it_is_restored(desk: Desk, articles: Any) -> None:
     one, other = articles(2)
     with desk.database.session() as session:
-        assert set_active(session, [one, 10**9], False) == [one]
-        assert set_active(session, [one], False) == []
+        assert set_active(session, [one, 10**9], False, by=ANN) == [one]
+        assert set_active(session, [one], False, by=ANN) == []
     assert found(desk, ArticleFilter()) == {other}
     assert found(desk, ALL.model_copy(update={"archived": True})) == {one}
     assert found(desk, ALL.model_copy(update={"archived": False})) == {other}
     assert found(desk, ALL) == {one, other}
     with desk.database.session() as session:
-        assert set_active(session, [one, other], True) == [one]
+        assert set_active(session, [one, other], True, by=ANN) == [one]
     assert found(desk, ArticleFilter()) == {one, other}
 
 
@@ -97,7 +98,7 @@ def test_the_runs_of_an_article_say_what_it_cost_in_each(desk: Desk, articles: A
         assert (run.batch_id, run.status, run.model) == (batch, RecordStatus.COMPLETED, "offline")
         assert (run.calls, run.usd, run.reason) == (2, Decimal("0.0013"), "")
         assert runs_of(session, other) == []
-        delete_articles(session, [article])
+        delete_articles(session, [article], by=ANN)
         assert runs_of(session, article) == []
         assert session.scalars(select(LedgerEntry.usd).where(LedgerEntry.batch_id == batch)).all() != []
 

@@ -7,6 +7,7 @@ from core.authorities import DEFAULTS, authorities, authority_of, domain_of, rep
 from core.configuration import Desk
 from core.errors import NotPossible
 from core.models import Authority, DomainAuthority
+from tests.actors import ANN
 
 KNOWN = {"reuters.com": Authority.HIGH, "blog.reuters.com": Authority.LOW, "coindesk.com": Authority.MEDIUM}
 
@@ -45,13 +46,13 @@ def test_the_table_begins_with_the_usual_ones_and_is_replaced_as_a_whole(desk: D
     before = desk.transaction(authorities)
     assert (before["reuters.com"], before["coindesk.com"]) == (Authority.HIGH, Authority.MEDIUM)
     with pytest.raises(NotPossible):
-        desk.transaction(lambda session: replace_authorities(session, {"good.example": Authority.HIGH, "bad": Authority.LOW}))
+        desk.transaction(lambda session: replace_authorities(session, {"good.example": Authority.HIGH, "bad": Authority.LOW}, by=ANN))
     assert desk.transaction(authorities) == before
     wanted = {name: one for name, one in before.items() if name != "forbes.com"} | {"https://good.example/x": Authority.HIGH}
-    desk.transaction(lambda session: replace_authorities(session, wanted))
+    desk.transaction(lambda session: replace_authorities(session, wanted, by=ANN))
     after = desk.transaction(authorities)
     assert after == before | {"good.example": Authority.HIGH, "forbes.com": Authority.LOW}
     with desk.database.session() as session:
         assert session.scalar(select(func.count()).select_from(DomainAuthority)) == 2, "only what differs from the defaults is kept"
-    desk.transaction(lambda session: replace_authorities(session, before))
+    desk.transaction(lambda session: replace_authorities(session, before, by=ANN))
     assert desk.transaction(authorities) == before == dict(sorted(DEFAULTS.items()))

@@ -12,9 +12,10 @@ from core import backups, records
 from core.articles import counts, get_article
 from core.configuration import Desk
 from core.database import Database, make_engine, migrations
-from core.errors import BackupRefused, NotFound, NotPossible
+from core.errors import BackupRefused, DatabaseUnavailable, NotFound, NotPossible
 from core.importers.import_articles import import_articles
 from core.settings import Settings
+from tests.actors import ANN
 from tests.conftest import NOW, an_article
 
 
@@ -36,18 +37,18 @@ def own_desk(server_url: str, tmp_path: Path) -> Any:
 
 def test_what_was_backed_up_comes_back_whatever_happened_since(own_desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "desk.dump"
-    import_articles(own_desk, "test", [an_article(title="Kept — with $ and 'quotes' \\ and\ttabs") for _ in range(3)])
-    assert backups.back_up(own_desk.database, file) == file.stat().st_size > 0
+    import_articles(own_desk, "test", [an_article(title="Kept — with $ and 'quotes' \\ and\ttabs") for _ in range(3)], by=ANN)
+    assert backups.back_up(own_desk.database, file, by=ANN) == file.stat().st_size > 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with own_desk.database.session() as session:
         session.execute(text("DELETE FROM articles WHERE id = 1"))
         session.execute(text("CREATE TABLE left_over (id int)"))
-    import_articles(own_desk, "test", [an_article() for _ in range(5)])
-    backups.restore(own_desk.database, file, tmp_path)
+    import_articles(own_desk, "test", [an_article() for _ in range(5)], by=ANN)
+    backups.restore(own_desk.database, file, tmp_path, by=ANN)
     with own_desk.database.session() as session:
         assert counts(session)[0] == 3
         assert get_article(session, 1).title == "Kept — with $ and 'quotes' \\ and\ttabs"
-    import_articles(own_desk, "test", [an_article()])  # the numbering goes on
+    import_articles(own_desk, "test", [an_article()], by=ANN)  # the numbering goes on
     with own_desk.database.session() as session:
         assert counts(session)[0] == 4
     assert [path.name for path in tmp_path.iterdir()] == ["desk.dump"]
@@ -61,31 +62,31 @@ def test_a_backup_of_an_earlier_revision_is_brought_to_the_newest(own_desk: Desk
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
         connection.exec_driver_sql("INSERT INTO publishers (name, name_key) VALUES ('Hashyard', 'hashyard')")
-    backups.back_up(database, file)
+    backups.back_up(database, file, by=ANN)
     assert backups.revision_of(file) == "0002"
     database.migrate()
-    backups.restore(database, file, tmp_path)
-    import_articles(own_desk, "test", [an_article()])
+    backups.restore(database, file, tmp_path, by=ANN)
+    import_articles(own_desk, "test", [an_article()], by=ANN)
     with database.session() as session:
         assert get_article(session, 1).publisher == "Hashyard"
 
 
 def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path: Path) -> None:
-    import_articles(own_desk, "test", [an_article() for _ in range(30)])
+    import_articles(own_desk, "test", [an_article() for _ in range(30)], by=ANN)
     whole, cut, other, newer = (tmp_path / name for name in ("whole.dump", "cut.dump", "other.txt", "newer.dump"))
-    backups.back_up(own_desk.database, whole)
+    backups.back_up(own_desk.database, whole, by=ANN)
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     other.write_text("not a backup")
     with own_desk.database.session() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    backups.back_up(own_desk.database, newer)
+    backups.back_up(own_desk.database, newer, by=ANN)
     with own_desk.database.session() as session:
         session.execute(text("DELETE FROM articles WHERE id > 10"))
     for file, words in ((cut, "damaged|no backup"), (other, "no backup"), (newer, "newer Signal Desk")):
         with pytest.raises(BackupRefused, match=words):
-            backups.restore(own_desk.database, file, tmp_path)
+            backups.restore(own_desk.database, file, tmp_path, by=ANN)
     with pytest.raises(NotFound, match="no file"):
-        backups.restore(own_desk.database, tmp_path / "none.dump", tmp_path)
+        backups.restore(own_desk.database, tmp_path / "none.dump", tmp_path, by=ANN)
     with own_desk.database.session() as session:
         assert counts(session)[0] == 10
 
@@ -93,11 +94,11 @@ def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path
 def test_a_backup_that_fails_leaves_no_file_and_does_not_say_the_password(tmp_path: Path) -> None:
     address = "postgresql+psycopg://desk:hunter2@127.0.0.1:1/none"
     database = Database(make_engine(address))
-    with pytest.raises(BackupRefused) as refusal:
-        backups.back_up(database, tmp_path / "a.dump")
+    with pytest.raises(DatabaseUnavailable) as refusal:
+        backups.back_up(database, tmp_path / "a.dump", by=ANN)
     assert "hunter2" not in str(refusal.value)
     with pytest.raises(BackupRefused, match="cannot be written"):
-        backups.back_up(database, tmp_path / "no" / "such" / "folder.dump")
+        backups.back_up(database, tmp_path / "no" / "such" / "folder.dump", by=ANN)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core import batch_actions, batches, budget, launching, records
+from core.access import local
 from core.articles import delete_articles
 from core.budget import Call, NoRoom
 from core.configuration import Configuration, Desk
@@ -18,13 +19,14 @@ from core.models import BatchRecord, BatchStatus, BudgetEvent, BudgetEventKind, 
 from core.selection import Selection
 from core.signals import get_signal
 from core.validations import Finding, keep_validations
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
 
 def launch(desk: Desk, ids: list[int], **values: Any) -> int:
     chosen = Selection.of_ids(ids)
-    return desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by="ada", now=NOW, **values))
+    return desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by=local("ada"), now=NOW, **values))
 
 
 def claimed(desk: Desk, batch_id: int) -> int:
@@ -45,7 +47,7 @@ def status(desk: Desk, batch_id: int) -> BatchStatus:
 
 
 def requeue(desk: Desk, record_id: int) -> None:
-    desk.transaction(lambda session: batch_actions.requeue(session, record_id))
+    desk.transaction(lambda session: batch_actions.requeue(session, record_id, by=ANN))
 
 
 def waiting(desk: Desk) -> int:
@@ -80,7 +82,7 @@ def test_an_article_of_a_paused_batch_waits_there(desk: Desk, articles: Any) -> 
     batch_id = launch(desk, articles(1))
     record_id = claimed(desk, batch_id)
     fail(desk, record_id)
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN))
     requeue(desk, record_id)
     assert (record(desk, record_id).status, status(desk, batch_id)) == (RecordStatus.PENDING, BatchStatus.PAUSED)
 
@@ -101,10 +103,10 @@ def test_an_article_of_a_cancelled_batch_or_a_deleted_one_cannot_be_queued_again
     batch_id = launch(desk, ids)
     record_id = claimed(desk, batch_id)
     fail(desk, record_id)
-    desk.transaction(lambda session: delete_articles(session, ids))
+    desk.transaction(lambda session: delete_articles(session, ids, by=ANN))
     with pytest.raises(NotFound, match="deleted"):
         requeue(desk, record_id)
-    desk.transaction(lambda session: batch_actions.cancel(session, launch(desk, articles(1)), now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, launch(desk, articles(1)), now=NOW, by=ANN))
     with desk.database.session() as session:
         cancelled = session.scalars(select(BatchRecord.id).where(BatchRecord.status == RecordStatus.CANCELLED)).one()
     with pytest.raises(NotPossible, match="was cancelled"):
@@ -138,7 +140,7 @@ def researched(desk: Desk, articles: Any, *, failed: bool) -> tuple[int, int, li
 
 
 def retry_research(desk: Desk, batch_id: int, **values: Any) -> int:
-    return desk.transaction(lambda session: batch_actions.retry_research(session, batch_id, **values))
+    return desk.transaction(lambda session: batch_actions.retry_research(session, batch_id, **values, by=ANN))
 
 
 def test_an_article_whose_research_failed_is_queued_again_once(desk: Desk, articles: Any) -> None:
@@ -160,7 +162,7 @@ def test_research_of_an_article_that_another_batch_has_in_flight_is_left_to_it(d
     batch_id, _, ids = researched(desk, articles, failed=True)
     other = make_settings(minimum_confidence=0.9)
     chosen = Selection.of_ids(ids)
-    desk.transaction(lambda session: launching.launch(session, chosen, other, by="ada", now=NOW))
+    desk.transaction(lambda session: launching.launch(session, chosen, other, by=local("ada"), now=NOW))
     with pytest.raises(NotPossible, match=IN_FLIGHT):
         retry_research(desk, batch_id)
     assert (waiting(desk), status(desk, batch_id)) == (1, BatchStatus.COMPLETED)
@@ -187,7 +189,7 @@ def top_ups(desk: Desk) -> list[Decimal | None]:
 
 
 def test_a_top_up_adds_what_is_missing_and_the_batch_goes_on(desk: Desk, short_of_money: int) -> None:
-    added = desk.transaction(lambda session: batch_actions.top_up_and_resume(session, short_of_money, by="ida"))
+    added = desk.transaction(lambda session: batch_actions.top_up_and_resume(session, short_of_money, by=local("ida")))
     found = desk.transaction(lambda session: batches.progress(session, short_of_money))
     assert (added, found.limit_usd, found.status, found.pause_reason) == (Decimal("0.05"), Decimal("0.15"), BatchStatus.PROCESSING, None)
     assert top_ups(desk) == [Decimal("0.05")]
@@ -197,11 +199,11 @@ def test_a_batch_that_does_not_wait_for_money_is_not_topped_up(desk: Desk, artic
     batch_id = launch(desk, articles(1))
     for pause in (False, True):
         if pause:
-            desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
+            desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN))
         with pytest.raises(NotPossible, match="not paused for want of budget"):
-            desk.transaction(lambda session: batch_actions.top_up_and_resume(session, batch_id, by="ida"))
+            desk.transaction(lambda session: batch_actions.top_up_and_resume(session, batch_id, by=local("ida")))
     with pytest.raises(NotFound):
-        desk.transaction(lambda session: batch_actions.top_up_and_resume(session, 10**6, by="ida"))
+        desk.transaction(lambda session: batch_actions.top_up_and_resume(session, 10**6, by=local("ida")))
     assert top_ups(desk) == []
 
 
@@ -211,7 +213,7 @@ def test_clicks_at_once_top_up_once(desk: Desk, short_of_money: int) -> None:
     def click(_: int) -> bool:
         together.wait(30)
         try:
-            desk.transaction(lambda session: batch_actions.top_up_and_resume(session, short_of_money, by="ida"))
+            desk.transaction(lambda session: batch_actions.top_up_and_resume(session, short_of_money, by=local("ida")))
         except NotPossible:
             return False
         return True

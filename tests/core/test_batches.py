@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core import batch_actions, batches, budget, launching, records
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.articles import delete_articles
 from core.budget import Call, End, NoRoom
@@ -20,6 +21,7 @@ from core.launching import ALREADY_ANALYSED, IN_FLIGHT, INACTIVE, TOO_SHORT
 from core.models import BatchRecord, BatchSession, BatchStatus, LedgerKind, RecordStatus
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
@@ -36,7 +38,9 @@ P, R, C, F, S, X = (
 def launch(desk: Desk, ids: list[int], settings: Settings | None = None, **values: Any) -> int:
     """Launch these articles; ``values`` as of ``launching.launch``."""
     selection = Selection.of_ids(ids)
-    return desk.transaction(lambda session: launching.launch(session, selection, settings or desk.environment, by="ada", now=NOW, **values))
+    return desk.transaction(
+        lambda session: launching.launch(session, selection, settings or desk.environment, by=local("ada"), now=NOW, **values)
+    )
 
 
 def progress(desk: Desk, batch_id: int) -> batches.Progress:
@@ -142,7 +146,7 @@ def test_a_filter_is_launched_as_it_stands_at_that_moment(desk: Desk, articles: 
     articles(3)
     articles(1, body="x" * 100)
     everything = Selection.of_filter(ArticleFilter())
-    batch_id = desk.transaction(lambda session: launching.launch(session, everything, desk.environment, by="ada", now=NOW))
+    batch_id = desk.transaction(lambda session: launching.launch(session, everything, desk.environment, by=local("ada"), now=NOW))
     assert [row[1] for row in queued(desk, batch_id)] == [P, P, P]
 
 
@@ -290,7 +294,7 @@ def test_the_time_left_is_told_once_three_articles_have_run(desk: Desk, articles
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) is None
     run(desk, batch_id, F)
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) == 60.0
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN))
     assert progress(desk, batch_id).seconds_left(NOW + timedelta(seconds=30)) is None
 
 
@@ -309,9 +313,9 @@ def status(desk: Desk, batch_id: int) -> BatchStatus:
 
 def do(desk: Desk, action: str, batch_id: int) -> None:
     calls: dict[str, Any] = {
-        "paused": lambda session: batch_actions.pause(session, batch_id, "Ada paused it."),
-        "resumed": lambda session: batch_actions.resume(session, batch_id),
-        "cancelled": lambda session: batch_actions.cancel(session, batch_id, now=NOW),
+        "paused": lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN),
+        "resumed": lambda session: batch_actions.resume(session, batch_id, by=ANN),
+        "cancelled": lambda session: batch_actions.cancel(session, batch_id, now=NOW, by=ANN),
     }
     desk.transaction(calls[action])
 
@@ -335,7 +339,7 @@ def test_a_paused_batchs_articles_stay_in_flight(desk: Desk, articles: Any) -> N
 
 def test_the_first_pause_reason_is_kept(desk: Desk, articles: Any) -> None:
     batch_id = launch(desk, articles(1))
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "The budget is used up."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "The budget is used up.", by=ANN))
     do(desk, "paused", batch_id)
     assert progress(desk, batch_id).pause_reason == "The budget is used up."
 
@@ -386,7 +390,7 @@ def test_a_batch_that_does_not_exist_is_not_found(desk: Desk, action: str) -> No
     with pytest.raises(NotFound, match="no batch 7"):
         progress(desk, 7)
     with pytest.raises(NotFound, match="no batch 7"):
-        desk.transaction(lambda session: batch_actions.retry_failed(session, 7))
+        desk.transaction(lambda session: batch_actions.retry_failed(session, 7, by=ANN))
 
 
 def test_a_batch_paused_at_once_is_marked_until_it_goes_on(desk: Desk, articles: Any) -> None:
@@ -398,7 +402,7 @@ def test_a_batch_paused_at_once_is_marked_until_it_goes_on(desk: Desk, articles:
 
     run(desk, batch_id, F)
     for goes_on in (lambda: do(desk, "resumed", batch_id), lambda: retry(desk, batch_id)):
-        desk.transaction(lambda session: batch_actions.pause_now(session, batch_id, "Stop."))
+        desk.transaction(lambda session: batch_actions.pause_now(session, batch_id, "Stop.", by=ANN))
         assert (status(desk, batch_id), interrupted()) == (BatchStatus.PAUSED, True)
         goes_on()
         do(desk, "paused", batch_id)
@@ -471,7 +475,7 @@ def test_a_cancelled_batch_stays_cancelled_when_its_last_article_ends(desk: Desk
 
 
 def retry(desk: Desk, batch_id: int) -> int:
-    return desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id))
+    return desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id, by=ANN))
 
 
 def test_failed_articles_are_queued_again_and_the_batch_is_open_again(desk: Desk, articles: Any) -> None:
@@ -509,7 +513,7 @@ def test_a_failed_article_that_was_deleted_is_not_retried(desk: Desk, articles: 
     ids = articles(1)
     batch_id = launch(desk, ids)
     run(desk, batch_id, F)
-    desk.transaction(lambda session: delete_articles(session, ids))
+    desk.transaction(lambda session: delete_articles(session, ids, by=ANN))
     with pytest.raises(NotPossible, match="failed"):
         retry(desk, batch_id)
 
@@ -578,7 +582,7 @@ def test_two_consoles_that_act_at_once_leave_one_consistent_batch(desk: Desk, ar
 
 def test_batches_are_paged_by_id_and_filtered_by_status(desk: Desk, articles: Any) -> None:
     made = [launch(desk, [one]) for one in articles(5)]
-    desk.transaction(lambda session: batch_actions.cancel(session, made[1], now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, made[1], now=NOW, by=ANN))
 
     def page(**values: Any) -> batches.Page:
         return desk.transaction(lambda session: batches.page(session, size=2, **values))

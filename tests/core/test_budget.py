@@ -16,6 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core import batch_actions, budget, launching, limits, records
+from core.access import local
 from core.budget import BudgetState, Call, CeilingReached, End, LeaseLost, NoRoom, usd
 from core.configuration import Desk
 from core.errors import BudgetExceeded, NotFound
@@ -32,6 +33,7 @@ from core.models import (
 from core.pricing import TokenUsage
 from core.selection import Selection
 from core.settings import Settings
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.locks import wait_until_blocked
 
@@ -230,7 +232,7 @@ def held(desk: Desk, articles: Any) -> Call:
     """A call for a record that w1 has claimed."""
     chosen = Selection.of_ids(articles(1))
     with desk.database.session() as session:
-        batch_id = launching.launch(session, chosen, desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, chosen, desk.environment, by=local("ada"), now=NOW)
         (claim,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
     return a_call(batch_id=batch_id, record_id=claim.record_id, article_id=claim.article_id, leased=True)
 
@@ -254,7 +256,7 @@ def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held
         if lost == "recovered":
             records.recover(session, ["w1"], now=NOW)
         if lost == "cancelled":
-            batch_actions.cancel(session, held.batch_id, now=NOW)
+            batch_actions.cancel(session, held.batch_id, now=NOW, by=ANN)
     with pytest.raises(LeaseLost, match="taken over or cancelled"):
         reserve(desk, call, owner="w1")
     with desk.database.session() as session:
@@ -264,7 +266,7 @@ def test_nothing_is_paid_for_a_record_that_is_not_held_any_more(desk: Desk, held
 
 def test_a_paused_batchs_articles_in_work_may_finish(desk: Desk, held: Call) -> None:
     assert held.batch_id is not None
-    desk.transaction(lambda session: batch_actions.pause(session, held.batch_id or 0, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, held.batch_id or 0, "Ada paused it.", by=ANN))
     assert reserve(desk, held, owner="w1")
 
 
@@ -299,13 +301,13 @@ def test_a_days_limit_is_taken_from_the_settings_when_the_day_begins_and_changed
     with desk.database.session() as session:
         day, month = budget.current_budgets(session, make_settings(daily_budget="9"), NOW)
         assert (day.limit, month.limit) == (D(1), D(100))
-        limits.change_limit(session, day.id, D("3.50"), by="ada")
+        limits.change_limit(session, day.id, D("3.50"), by=local("ada"))
     assert (today(desk).limit, today(desk).reserved) == (D("3.50"), D("0.10"))
     with desk.database.session() as session:
         event = session.scalars(select(BudgetEvent)).one()
         assert (event.kind, event.amount_usd, event.made_by) == (BudgetEventKind.LIMIT, D("3.50"), "ada")
         with pytest.raises(NotFound, match="no budget 999"):
-            limits.change_limit(session, 999, D(1), by="ada")
+            limits.change_limit(session, 999, D(1), by=local("ada"))
 
 
 def test_todays_budget_comes_before_the_months_on_its_later_days_too(desk: Desk, make_settings: Any) -> None:
@@ -317,7 +319,7 @@ def test_todays_budget_comes_before_the_months_on_its_later_days_too(desk: Desk,
 
 def test_a_limit_lowered_under_what_is_spent_lets_nothing_more_through(desk: Desk) -> None:
     settle(desk, reserve(desk, a_call("1")), "1")
-    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D("0.50"), by="ada"))
+    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D("0.50"), by=local("ada")))
     assert today(desk).room == ZERO
     with pytest.raises(NoRoom):
         reserve(desk, a_call("0.00000001"))
@@ -352,7 +354,7 @@ def test_one_expensive_call_raises_every_alert_that_it_passes_once(desk: Desk, m
     settings = make_settings(daily_budget="1")
     settle(desk, reserve(desk, a_call("0.90"), settings=settings), "0.90")
     assert alerts(desk) == [(BudgetScope.DAY, 67), (BudgetScope.DAY, 83)]
-    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D(2), by="ada"))
+    desk.transaction(lambda session: limits.change_limit(session, today(desk).id, D(2), by=local("ada")))
     settle(desk, reserve(desk, a_call("0.90"), settings=settings), "0.90")
     assert alerts(desk) == [(BudgetScope.DAY, 67), (BudgetScope.DAY, 83)]
 
@@ -604,7 +606,7 @@ class Ledger(RuleBasedStateMachine):
     def change_limit(self, scope: BudgetScope, limit: Decimal) -> None:
         key = next(key for key in self.limits if key[0] is scope)
         (state,) = self.within(lambda session: budget.budget_states(session, [key]))
-        self.within(lambda session: limits.change_limit(session, state.id, limit, by="ada"))
+        self.within(lambda session: limits.change_limit(session, state.id, limit, by=local("ada")))
         self.limits[key] = limit
         if self.used(key) > limit:
             self.lowered.add(key)

@@ -19,6 +19,7 @@ from sqlalchemy import make_url, select, text
 from sqlalchemy.orm import Session
 
 from core import reviews
+from core.access import local
 from core.agents.outputs import Verdict
 from core.configuration import Desk
 from core.database import MIGRATION_LOCK, MIGRATIONS, Database, make_engine
@@ -353,7 +354,7 @@ def test_an_upgrade_from_a_released_revision_keeps_every_row_and_what_counts(emp
         assert session.scalar(select(Signal.review_id).where(Signal.id == 1)) == acts[1].id
         ((validation,)) = validations_of(session, 1)
         assert (validation.model_verdict, validation.origins, [source.origin for source in validation.sources]) == (None, 0, [None])
-        reviews.undo(session, 1, by="ada")
+        reviews.undo(session, 1, by=local("ada"))
         assert get_signal(session, 1).decision is Decision.REJECTED
         assert reviews.standing(reviews.acts_of(session, 2)).decision is None
     assert group_ungrouped(desk) == 2, "articles from before there were stories are grouped, too"

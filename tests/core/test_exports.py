@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core import budget, launching, records, reviews
+from core.access import local
 from core.agents.outputs import SignalKind, Timeframe, Verdict
 from core.budget import BudgetState, Call, End
 from core.configuration import Configuration, Desk
@@ -142,7 +143,7 @@ def test_a_signal_is_exported_with_its_evidence_validation_sources_and_decision(
     (article,) = articles(1, title="=Miners, again", publisher="CoinDesk", published_at=datetime(2026, 11, 20, 8, 30, tzinfo=UTC))
     (signal_id,) = keep(desk, article, a_signal(description=AWKWARD, implications="-5% by spring", confidence=0.61))
     validated(desk, signal_id)
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ida", note="@desk: run it"))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local("ida"), note="@desk: run it"))
     (row,) = exported(desk, Table.SIGNALS)
     assert tuple(row) == COLUMNS[Table.SIGNALS]
     told = ("signal_id", "kind", "description", "implications", "confidence", "verdict", "confidence_adjustment", "decision", "review_note")
@@ -181,7 +182,7 @@ def test_only_the_newest_validation_and_review_are_exported(desk: Desk, articles
     desk.transaction(lambda session: keep_validations(session, [nothing], Configuration.of(desk.environment)))
     validated(desk, signal_id, published_at=None)
     for decision, note in ((Decision.ACCEPTED, "first"), (Decision.REJECTED, "second")):
-        desk.transaction(lambda session, d=decision, n=note: reviews.decide(session, signal_id, d, by="ada", note=n))
+        desk.transaction(lambda session, d=decision, n=note: reviews.decide(session, signal_id, d, by=local("ada"), note=n))
     (row,) = exported(desk, Table.SIGNALS)
     assert (row["verdict"], row["decision"], row["review_note"]) == ("VALIDATED", "rejected", "second")
     assert json.loads(row["sources"])[0]["published_at"] is None
@@ -208,7 +209,7 @@ def test_what_is_exported_is_what_the_filter_lets_through_in_its_order(desk: Des
     first, second = articles(2)
     weak, strong = keep(desk, first, a_signal(confidence=0.2), a_signal(confidence=0.9, kind="narrative_gap"))
     (middle,) = keep(desk, second, a_signal(confidence=0.5, category="flows"))
-    desk.transaction(lambda session: reviews.decide(session, middle, Decision.ACCEPTED, by="ada"))
+    desk.transaction(lambda session: reviews.decide(session, middle, Decision.ACCEPTED, by=local("ada")))
 
     def found(**values: Any) -> list[int]:
         return [int(row["signal_id"]) for row in exported(desk, Table.SIGNALS, signals=SignalFilter(**values))]
@@ -251,8 +252,8 @@ def test_every_field_of_the_filter_narrows_the_export_as_it_does_the_screen(desk
     for signal_id in ids[::2]:
         validated(desk, signal_id)
     for signal_id, decision in zip(ids[:4], (Decision.ACCEPTED, Decision.REJECTED, Decision.UNSURE, Decision.ACCEPTED), strict=True):
-        desk.transaction(lambda session, i=signal_id, d=decision: reviews.decide(session, i, d, by="ada"))
-    desk.transaction(lambda session: reviews.correct(session, ids[0], Correction(category="corrected"), by="ada"))
+        desk.transaction(lambda session, i=signal_id, d=decision: reviews.decide(session, i, d, by=local("ada")))
+    desk.transaction(lambda session: reviews.correct(session, ids[0], Correction(category="corrected"), by=local("ada")))
     with desk.database.session() as session:
         publishers = dict(session.execute(text("SELECT name, id FROM publishers")).all())
         batches = list(session.scalars(text("SELECT id FROM batch_sessions ORDER BY id")))
@@ -298,7 +299,7 @@ def test_a_hidden_verdict_is_not_exported_until_it_is_decided(desk: Desk, articl
                 "research_failed", "validated_at")  # fmt: skip
     assert {row[name] for name in research} == {""}
     assert (row["verdict_hidden"], row["description"] != "") == ("true", True)
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.REJECTED, by="ada", blind_share=1.0))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.REJECTED, by=local("ada"), blind_share=1.0))
     (row,) = exported(desk, Table.SIGNALS, signals=hidden)
     told = (row["verdict_hidden"], row["verdict"], row["verdict_at_decision"], row["review_blind"], row["origins"])
     assert told == ("false", "VALIDATED", "VALIDATED", "true", "1")
@@ -308,16 +309,16 @@ def test_corrections_stand_beside_what_was_found_and_an_undo_takes_the_decision_
     (signal_id,) = keep(desk, articles(1)[0], a_signal(category="mining"))
     found = exported(desk, Table.SIGNALS)[0]
     corrected = Correction("flows", "As it was.", Timeframe.LONG_TERM)
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ida", note="first"))
-    desk.transaction(lambda session: reviews.correct(session, signal_id, corrected, by="ada"))
-    desk.transaction(lambda session: reviews.annotate(session, signal_id, "a later note", by="bo"))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local("ida"), note="first"))
+    desk.transaction(lambda session: reviews.correct(session, signal_id, corrected, by=local("ada")))
+    desk.transaction(lambda session: reviews.annotate(session, signal_id, "a later note", by=local("bo")))
     (row,) = exported(desk, Table.SIGNALS)
     names = ("category", "description", "timeframe")
     assert [row[name] for name in names] == [found[name] for name in names]
     assert [row[f"corrected_{name}"] for name in names] == ["flows", "As it was.", "long-term"]
     assert (row["decision"], row["review_note"], row["reviewer"]) == ("accepted", "first", "ida")
     for _ in range(3):
-        desk.transaction(lambda session: reviews.undo(session, signal_id, by="ada"))
+        desk.transaction(lambda session: reviews.undo(session, signal_id, by=local("ada")))
     assert exported(desk, Table.SIGNALS) == [found]
 
 
@@ -352,7 +353,7 @@ def test_records_are_exported_in_their_order_with_what_became_of_them(desk: Desk
     ids = articles(2)
     (short,) = articles(1, body="x" * 100)
     chosen = Selection.of_ids([*ids, short])
-    batch_id = desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by="ada", now=NOW))
+    batch_id = desk.transaction(lambda session: launching.launch(session, chosen, desk.environment, by=local("ada"), now=NOW))
     with desk.database.session() as session:
         first, second = records.claim(session, batch_id, owner="w1", most=2, now=NOW)
         records.complete(session, [first.record_id], owner="w1", now=NOW)

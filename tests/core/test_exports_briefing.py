@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core import reviews
+from core.access import local
 from core.configuration import Desk
 from core.exports import Export, Format, write
 from core.exports.briefing import web_address
@@ -38,12 +39,12 @@ class Seen(HTMLParser):
 
 def page(desk: Desk, folder: Path, **values: Any) -> str:
     path = folder / "briefing.html"
-    write(desk, Export(format=Format.BRIEFING, signals=SignalFilter(**values)), path, by="ida", now=NOW)
+    write(desk, Export(format=Format.BRIEFING, signals=SignalFilter(**values)), path, by=local("ida"), now=NOW)
     return path.read_text(encoding="utf-8")
 
 
 def accept(desk: Desk, signal_id: int, **values: Any) -> None:
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=values.pop("by", "ida"), **values))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local(values.pop("by", "ida")), **values))
 
 
 def test_it_has_the_accepted_signals_with_quotes_links_and_who_accepted_them(desk: Desk, articles: Any, tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_it_has_the_accepted_signals_with_quotes_links_and_who_accepted_them(des
 def test_a_correction_is_what_is_read_and_the_original_is_noted(desk: Desk, articles: Any, tmp_path: Path) -> None:
     (signal_id,) = keep(desk, articles(1)[0], a_signal(description="As found.", category="mining"))
     accept(desk, signal_id)
-    desk.transaction(lambda session: reviews.correct(session, signal_id, Correction("flows", "As corrected."), by="ida"))
+    desk.transaction(lambda session: reviews.correct(session, signal_id, Correction("flows", "As corrected."), by=local("ida")))
     html = page(desk, tmp_path)
     assert "<h3>As corrected.</h3>" in html
     assert "The description was corrected; it was found as: As found." in html

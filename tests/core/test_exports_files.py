@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from core import budget, exports, reviews
+from core.access import local
 from core.budget import Call, End
 from core.configuration import Configuration, Desk
 from core.errors import SettingsError
@@ -40,13 +41,13 @@ def signal(desk: Desk, articles: Any) -> int:
     (article,) = articles(1, publisher="CoinDesk", published_at=NOW)
     (signal_id,) = keep(desk, article, a_signal(description=AWKWARD, confidence=0.61))
     validated(desk, signal_id)
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ida", note="-lead"))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local("ida"), note="-lead"))
     return signal_id
 
 
 def written(desk: Desk, folder: Path, export: Export) -> tuple[Path, dict[str, Any]]:
     path = folder / f"out{export.format.suffix}"
-    write(desk, export, path, by="ida", now=NOW)
+    write(desk, export, path, by=local("ida"), now=NOW)
     return path, json.loads(path.with_name(f"{path.name}.manifest.json").read_text(encoding="utf-8"))
 
 
@@ -148,21 +149,21 @@ def test_what_fails_on_the_way_leaves_what_was_there(
 
     monkeypatch.setattr(exports.rows, "_chunk", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write(desk, Export(format=kind), path, by="ida", now=NOW)
+        write(desk, Export(format=kind), path, by=local("ida"), now=NOW)
     with pytest.raises(KeyboardInterrupt):
-        write(desk, Export(format=kind), tmp_path / "new", by="ida", now=NOW)
+        write(desk, Export(format=kind), tmp_path / "new", by=local("ida"), now=NOW)
     assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
     monkeypatch.setattr(exports.rows, "_chunk", real)
-    write(desk, Export(format=kind), path, by="ida", now=NOW)
+    write(desk, Export(format=kind), path, by=local("ida"), now=NOW)
 
 
 def test_what_cannot_be_written_is_refused(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is not a file"):
-        write(desk, Export(), tmp_path, by="ida", now=NOW)
+        write(desk, Export(), tmp_path, by=local("ida"), now=NOW)
     with pytest.raises(SettingsError, match="cannot be written: No such file"):
-        write(desk, Export(), tmp_path / "no" / "where.csv", by="ida", now=NOW)
+        write(desk, Export(), tmp_path / "no" / "where.csv", by=local("ida"), now=NOW)
     with pytest.raises(SettingsError, match="A briefing is made of signals, not of records"):
-        write(desk, Export(Table.RECORDS, Format.BRIEFING), tmp_path / "b.html", by="ida", now=NOW)
+        write(desk, Export(Table.RECORDS, Format.BRIEFING), tmp_path / "b.html", by=local("ida"), now=NOW)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,7 +172,7 @@ def test_all_rows_are_of_one_moment(desk: Desk, signal: int, tmp_path: Path, mon
 
     def then_undone(*arguments: Any) -> int:
         found = counted(*arguments)
-        desk.transaction(lambda session: reviews.undo(session, signal, by="ada"))
+        desk.transaction(lambda session: reviews.undo(session, signal, by=local("ada")))
         return found
 
     monkeypatch.setattr(files, "count_rows", then_undone)
@@ -181,7 +182,9 @@ def test_all_rows_are_of_one_moment(desk: Desk, signal: int, tmp_path: Path, mon
 
 @pytest.mark.parametrize("kind", DATA)
 def test_a_download_is_the_file_with_its_manifest(desk: Desk, signal: int, kind: Format) -> None:
-    with zipfile.ZipFile(io.BytesIO(bundle(desk, Export(format=kind, batch_id=1), by="ida", now=NOW + timedelta(hours=1)))) as archive:
+    with zipfile.ZipFile(
+        io.BytesIO(bundle(desk, Export(format=kind, batch_id=1), by=local("ida"), now=NOW + timedelta(hours=1)))
+    ) as archive:
         name, beside = archive.namelist()
         manifest = json.loads(archive.read("manifest.json"))
         assert (name, beside) == (f"signaldesk-signals-batch-1-20261124-1300.{kind.value}", "manifest.json")

@@ -18,6 +18,7 @@ from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelRateLimit
 from sqlalchemy import select
 
 from core import launching, records
+from core.access import local
 from core.agents.content_analysis import analyse_content
 from core.agents.materials import ArticleMaterial
 from core.agents.providers import open_model
@@ -113,7 +114,7 @@ def line(database: Database, articles: Any, make_settings: Any, providers: Loopb
         desk = Desk(database, settings)
         ids = articles(1)
         with desk.database.session() as session:
-            batch_id = launching.launch(session, Selection.of_ids(ids), settings, by="ada", now=NOW)
+            batch_id = launching.launch(session, Selection.of_ids(ids), settings, by=local("ada"), now=NOW)
             (held,) = records.claim(session, batch_id, owner="w1", most=1, now=NOW)
         return Line(desk, settings, Meter(Account(desk, GroupCommit(desk), settings, Pace(8), "w1", batch_id), held.record_id, ids[0]))
 

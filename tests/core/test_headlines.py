@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from core import reviews
+from core.access import local
 from core.agents.outputs import SignalKind, Verdict
 from core.configuration import Desk
 from core.headlines import SharedStory, publisher_names, ranked, sample_signals_by_day, shared_stories, strongest, strongest_among
@@ -34,9 +35,9 @@ def test_validated_first_then_by_confidence_and_nothing_rejected_or_contradicted
     validated(desk, ids[4])
     validated(desk, ids[0], verdict=Verdict.CONTRADICTED, confidence_adjustment=-0.3)
     with desk.database.session() as session:
-        reviews.decide(session, ids[1], Decision.REJECTED, by="ada")
-        reviews.decide(session, ids[2], Decision.ACCEPTED, by="ada")
-        reviews.decide(session, ids[5], Decision.UNSURE, by="ada")
+        reviews.decide(session, ids[1], Decision.REJECTED, by=local("ada"))
+        reviews.decide(session, ids[2], Decision.ACCEPTED, by=local("ada"))
+        reviews.decide(session, ids[5], Decision.UNSURE, by=local("ada"))
     with desk.database.session() as session:
         found = strongest(session, SignalFilter(), 5)
         assert [row.id for row in found] == [ids[4], ids[2], ids[3]]

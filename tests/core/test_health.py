@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from core import batch_actions, health, launching, records
+from core.access import local
 from core.articles import PUBLISHER_BOUND, publisher_lines, set_priorities
 from core.configuration import Desk
 from core.database import known_revisions
 from core.models import Article, LedgerEntry, LedgerKind, LedgerStatus
 from core.selection import Selection
+from tests.actors import ANN
 from tests.conftest import NOW
 
 
@@ -24,9 +26,9 @@ def enter(desk: Desk, status: LedgerStatus, ago: timedelta, *, provider: str = "
 def test_a_worker_is_shown_with_what_it_holds_and_the_queue_with_what_waits(desk: Desk, articles: Any) -> None:
     ids = articles(5)
     with desk.database.session() as session:
-        running = launching.launch(session, Selection.of_ids(ids[:3]), desk.environment, by="ada", now=NOW)
-        paused = launching.launch(session, Selection.of_ids(ids[3:]), desk.environment, by="ada", now=NOW)
-        batch_actions.pause(session, paused, "Paused by ada.")
+        running = launching.launch(session, Selection.of_ids(ids[:3]), desk.environment, by=local("ada"), now=NOW)
+        paused = launching.launch(session, Selection.of_ids(ids[3:]), desk.environment, by=local("ada"), now=NOW)
+        batch_actions.pause(session, paused, "Paused by ada.", by=ANN)
         records.heartbeat(session, [], owner="vm:1:a", host="vm", pid=1, now=NOW)
         records.claim(session, running, owner="vm:1:a", most=2, now=NOW)
     with desk.database.session() as session:
@@ -91,7 +93,7 @@ def test_publishers_are_found_by_a_part_of_their_name_with_bounded_counts(desk: 
         assert (found.name, found.articles, found.is_priority, total) == ("Miner's 100% Wire", 2, False, 1)
         assert found.newest is not None
         assert publisher_lines(session, "nobody", size=10) == ([], 0)
-        set_priorities(session, {found.id: True})
+        set_priorities(session, {found.id: True}, by=ANN)
         rows, _ = publisher_lines(session, "", size=10)
         assert [row.is_priority for row in rows] == [True, True]
         like = session.execute(text("SELECT * FROM articles LIMIT 1")).mappings().one()

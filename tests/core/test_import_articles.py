@@ -15,6 +15,7 @@ from core.articles import publishers, set_active
 from core.configuration import Desk
 from core.importers.import_articles import CHUNK, ImportReport, content_hash, import_articles, write_report
 from core.importers.parsed_article import ParsedArticle, RejectedRow
+from tests.actors import ANN
 from tests.conftest import NOW, an_article
 
 Outcome = tuple[int, int, int, int]
@@ -22,7 +23,7 @@ Outcome = tuple[int, int, int, int]
 
 def take(desk: Desk, *rows: ParsedArticle | RejectedRow) -> Outcome:
     """Import these rows: how many are new, updated, unchanged, rejected."""
-    report = import_articles(desk, "test", rows)
+    report = import_articles(desk, "test", rows, by=ANN)
     assert report.total == len(rows)
     return report.new, report.updated, report.unchanged, len(report.rejected)
 
@@ -101,10 +102,10 @@ def test_what_an_analyst_archived_stays_archived_until_an_analyst_restores_it(de
     given: dict[str, Any] = {"url": "https://hashyard.example/same", "published_at": NOW}
     take(desk, an_article(**given))
     (article_id,) = column(desk, "id")
-    desk.transaction(lambda session: set_active(session, [article_id], False))
+    desk.transaction(lambda session: set_active(session, [article_id], False, by=ANN))
     assert take(desk, an_article(**given, subtitle="Corrected.")) == (0, 1, 0, 0)
     assert column(desk, "is_active") == [False]
-    desk.transaction(lambda session: set_active(session, [article_id], True))
+    desk.transaction(lambda session: set_active(session, [article_id], True, by=ANN))
     assert take(desk, an_article(**given, subtitle="Corrected again.")) == (0, 1, 0, 0)
     assert column(desk, "is_active") == [True]
 
@@ -209,7 +210,7 @@ def test_a_row_that_the_database_refuses_is_rejected_alone(desk: Desk) -> None:
     rows: list[ParsedArticle | RejectedRow] = [an_article() for _ in range(6)]
     rows[2] = an_article(title="A title with a zero\0 byte")
     rows[4] = RejectedRow("test", 5, "no date", "A title")
-    report = import_articles(desk, "test", rows)
+    report = import_articles(desk, "test", rows, by=ANN)
     assert (report.new, report.updated, report.unchanged) == (4, 0, 0)
     refused = next(row for row in report.rejected if row.reason != "no date")
     assert (refused.source, refused.row, refused.title) == ("test", 3, "A title with a zero\0 byte")
@@ -251,7 +252,7 @@ def test_progress_is_told_chunk_by_chunk_and_what_was_done_before_a_failure_stay
 
     report = ImportReport()
     with pytest.raises(OSError, match="the line went dead"):
-        import_articles(desk, "test", rows(), report=report, on_progress=told.append)
+        import_articles(desk, "test", rows(), report=report, on_progress=told.append, by=ANN)
     assert told == [CHUNK]
     assert report.new == CHUNK
     assert len(column(desk, "id")) == CHUNK
@@ -274,7 +275,7 @@ def at_once(*works: Callable[[], ImportReport]) -> list[ImportReport]:
 def test_imports_of_the_same_rows_at_once_make_no_duplicates(desk: Desk) -> None:
     articles = [an_article(publisher=f"Publisher {number % 7}", categories=(f"Category {number % 5}",)) for number in range(250)]
     orders = [articles, articles[::-1], articles[125:] + articles[:125]]
-    reports = at_once(*(lambda rows=rows: import_articles(desk, "test", rows) for rows in orders))
+    reports = at_once(*(lambda rows=rows: import_articles(desk, "test", rows, by=ANN) for rows in orders))
     assert sum(report.new for report in reports) == 250
     assert sum(report.unchanged for report in reports) == 500
     assert not any(report.rejected for report in reports)
@@ -288,5 +289,5 @@ def test_two_deliveries_of_one_article_at_once_under_different_keys_are_one_row(
     by_address = [an_article(url=article.url) for article in both]
     by_id = [an_article(url=None, external_id=article.external_id) for article in both]
     take(desk, *both)
-    at_once(*(lambda rows=rows: import_articles(desk, "test", rows) for rows in (by_address, by_id, both)))
+    at_once(*(lambda rows=rows: import_articles(desk, "test", rows, by=ANN) for rows in (by_address, by_id, both)))
     assert len(column(desk, "id")) == 40

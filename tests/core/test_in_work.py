@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core import in_work, launching, records
+from core.access import local
 from core.configuration import Desk
 from core.in_work import Stage, stage_of
 from core.models import LedgerEntry, LedgerKind, LedgerStatus
@@ -30,7 +31,7 @@ def test_the_newest_call_tells_the_stage(agent: str | None, kind: str | None, re
 
 def test_each_worker_is_shown_with_what_it_holds(desk: Desk, articles: Any) -> None:
     batch_id = desk.transaction(
-        lambda session: launching.launch(session, Selection.of_ids(articles(4)), desk.environment, by="ada", now=NOW)
+        lambda session: launching.launch(session, Selection.of_ids(articles(4)), desk.environment, by=local("ada"), now=NOW)
     )
     first = desk.transaction(lambda session: records.claim(session, batch_id, owner="w1", most=2, now=NOW))
     (second,) = desk.transaction(lambda session: records.claim(session, batch_id, owner="w2", most=1, now=NOW))
@@ -74,6 +75,6 @@ def test_each_worker_is_shown_with_what_it_holds(desk: Desk, articles: Any) -> N
 
 def test_who_holds_nothing_is_not_shown(desk: Desk, articles: Any) -> None:
     batch_id = desk.transaction(
-        lambda session: launching.launch(session, Selection.of_ids(articles(1)), desk.environment, by="ada", now=NOW)
+        lambda session: launching.launch(session, Selection.of_ids(articles(1)), desk.environment, by=local("ada"), now=NOW)
     )
     assert desk.transaction(lambda session: in_work.workers_now(session, batch_id)) == []

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core import budget, limits
+from core.access import local
 from core.budget import BudgetState
 from core.configuration import Desk
 from core.errors import NotFound, NotPossible
@@ -30,15 +31,15 @@ def history(desk: Desk, **values: object) -> list[tuple[BudgetEventKind, Decimal
 
 
 def test_a_change_and_a_top_up_are_taken_back_one_by_one_and_stay_on_record(desk: Desk, today: BudgetState) -> None:
-    changed = desk.transaction(lambda session: limits.change_limit(session, today.id, D(8), by="ada"))
-    topped_up = desk.transaction(lambda session: limits.top_up(session, today.id, D("0.5"), by="ida"))
+    changed = desk.transaction(lambda session: limits.change_limit(session, today.id, D(8), by=local("ada")))
+    topped_up = desk.transaction(lambda session: limits.top_up(session, today.id, D("0.5"), by=local("ida")))
     assert limit_now(desk) == D("8.5")
     with pytest.raises(NotPossible, match="changed again since"):
-        desk.transaction(lambda session: limits.undo(session, changed, by="ada"))
-    assert desk.transaction(lambda session: limits.undo(session, topped_up, by="ada")) == D(8)
+        desk.transaction(lambda session: limits.undo(session, changed, by=local("ada")))
+    assert desk.transaction(lambda session: limits.undo(session, topped_up, by=local("ada"))) == D(8)
     assert limit_now(desk) == D(8)
     with pytest.raises(NotPossible, match="changed again since"):
-        desk.transaction(lambda session: limits.undo(session, topped_up, by="ada"))
+        desk.transaction(lambda session: limits.undo(session, topped_up, by=local("ada")))
     assert history(desk) == [
         (BudgetEventKind.LIMIT, D("8.5"), D(8), "ada", True),
         (BudgetEventKind.TOP_UP, D(8), D("8.5"), "ida", False),
@@ -46,7 +47,7 @@ def test_a_change_and_a_top_up_are_taken_back_one_by_one_and_stay_on_record(desk
     ]
     (newest, *_) = desk.transaction(lambda session: limits.events(session, size=1))
     assert newest.undoes == topped_up
-    desk.transaction(lambda session: limits.undo(session, newest.id, by="ada"))
+    desk.transaction(lambda session: limits.undo(session, newest.id, by=local("ada")))
     assert limit_now(desk) == D("8.5"), "an undo is a change, and can be undone"
 
 
@@ -57,26 +58,26 @@ def test_only_changes_that_say_what_was_before_can_be_undone(desk: Desk, today: 
         session.add_all([old, alert])
         session.flush()
         with pytest.raises(NotPossible, match="not on record"):
-            limits.undo(session, old.id, by="ada")
+            limits.undo(session, old.id, by=local("ada"))
         for nothing in (alert.id, 999):
             with pytest.raises(NotFound, match="no change"):
-                limits.undo(session, nothing, by="ada")
+                limits.undo(session, nothing, by=local("ada"))
     assert [row[4] for row in history(desk)] == [False, False]
 
 
 @pytest.mark.parametrize("limit", ["-0.01", "1000000"])
 def test_a_limit_that_no_budget_can_have_is_refused(desk: Desk, today: BudgetState, limit: str) -> None:
     with pytest.raises(NotPossible, match=r"between \$0.00 and"):
-        desk.transaction(lambda session: limits.change_limit(session, today.id, D(limit), by="ada"))
+        desk.transaction(lambda session: limits.change_limit(session, today.id, D(limit), by=local("ada")))
     with pytest.raises(NotFound, match="no budget 999"):
-        desk.transaction(lambda session: limits.change_limit(session, 999, D(1), by="ada"))
+        desk.transaction(lambda session: limits.change_limit(session, 999, D(1), by=local("ada")))
     assert (limit_now(desk), history(desk)) == (D(5), [])
 
 
 def test_history_comes_in_pages_and_by_kind(desk: Desk, today: BudgetState) -> None:
     for usd in (6, 7, 8):
-        desk.transaction(lambda session, usd=usd: limits.change_limit(session, today.id, D(usd), by="ada"))
-    desk.transaction(lambda session: limits.top_up(session, today.id, D(1), by="ada"))
+        desk.transaction(lambda session, usd=usd: limits.change_limit(session, today.id, D(usd), by=local("ada")))
+    desk.transaction(lambda session: limits.top_up(session, today.id, D(1), by=local("ada")))
     first = desk.transaction(lambda session: limits.events(session, size=2))
     rest = desk.transaction(lambda session: limits.events(session, size=9, before=first[-1].id))
     assert [event.after for event in (*first, *rest)] == [D(9), D(8), D(7), D(6)]

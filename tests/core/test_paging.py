@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
 from core import launching, reviews, selection, text_search
+from core.access import local
 from core.article_filter import ArticleFilter, Order
 from core.configuration import Desk
 from core.models import Article, Decision, Signal
@@ -192,7 +193,7 @@ def test_signals_decided_while_one_pages_through_those_to_review_hide_no_other(d
         page = desk.transaction(lambda session, place=place: signals_at(session, chosen, place, 3))  # type: ignore[misc]
         seen += [row.id for row in page.rows]
         for row in page.rows:
-            desk.transaction(lambda session, id_=row.id: reviews.decide(session, id_, Decision.ACCEPTED, by="ada"))  # type: ignore[misc]
+            desk.transaction(lambda session, id_=row.id: reviews.decide(session, id_, Decision.ACCEPTED, by=local("ada")))  # type: ignore[misc]
         place = page.next
     assert sorted(seen) == sorted(found)
 

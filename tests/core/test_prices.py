@@ -14,6 +14,7 @@ from core.configuration import Desk
 from core.errors import ImportRefused
 from core.importers.parsed_article import RejectedRow
 from core.prices import Close, import_prices, price_span, prices_between, read_prices
+from tests.actors import ANN
 from tests.conftest import NOW, SHARED_DATA
 
 DAY = date(2026, 11, 20)
@@ -102,7 +103,7 @@ def test_a_bad_row_is_rejected_with_its_reason_and_the_rest_is_taken(line: str, 
 )
 def test_what_is_no_price_file_is_refused_as_a_whole(desk: Desk, content: bytes, words: str) -> None:
     with pytest.raises(ImportRefused, match="btc.csv") as refused:
-        import_prices(desk, "btc.csv", content, now=NOW)
+        import_prices(desk, "btc.csv", content, now=NOW, by=ANN)
     assert words in str(refused.value)
     assert desk.transaction(price_span) is None
 
@@ -111,23 +112,23 @@ def test_a_huge_file_is_refused_before_it_fills_the_memory(desk: Desk, monkeypat
     content = b"date,close\n2026-11-20,5\n" + b"x,y\n" * 100
     monkeypatch.setattr(prices, "MAX_ROWS", 50)
     with pytest.raises(ImportRefused, match="more than 50 rows"):
-        import_prices(desk, "btc.csv", content, now=NOW)
+        import_prices(desk, "btc.csv", content, now=NOW, by=ANN)
     monkeypatch.setattr(prices, "MAX_BYTES", 100)
     with pytest.raises(ImportRefused, match="larger than 100 bytes"):
-        import_prices(desk, "btc.csv", content, now=NOW)
+        import_prices(desk, "btc.csv", content, now=NOW, by=ANN)
     bomb = gzip.compress(b"date,close\n" + b"0" * 10_000)
     with pytest.raises(ImportRefused, match="larger than 100 bytes"):
-        import_prices(desk, "btc.csv.gz", bomb, now=NOW)
+        import_prices(desk, "btc.csv.gz", bomb, now=NOW, by=ANN)
     assert desk.transaction(price_span) is None
 
 
 def test_importing_again_changes_only_what_differs(desk: Desk) -> None:
-    first = import_prices(desk, "a.csv", b"date,close\n2026-11-18,1\n2026-11-19,2\n2026-11-20,3\nbad,3\n", now=NOW)
+    first = import_prices(desk, "a.csv", b"date,close\n2026-11-18,1\n2026-11-19,2\n2026-11-20,3\nbad,3\n", now=NOW, by=ANN)
     assert (first.new, first.updated, first.unchanged, len(first.rejected)) == (3, 0, 0, 1)
     assert first.in_words() == ["Prices of 2026-11-18 to 2026-11-20: 3 new, 0 updated, 0 unchanged, 1 rejected.", "1 × unreadable date"]
     with desk.database.session() as session:
         stamps = dict(session.execute(text("SELECT day, imported_at FROM prices")).all())
-    again = import_prices(desk, "a.csv", b"date,close\n2026-11-19,2.0\n2026-11-20,3.5\n2026-11-21,4\n", now=NOW)
+    again = import_prices(desk, "a.csv", b"date,close\n2026-11-19,2.0\n2026-11-20,3.5\n2026-11-21,4\n", now=NOW, by=ANN)
     assert (again.new, again.updated, again.unchanged) == (1, 1, 1)
     with desk.database.session() as session:
         assert prices_between(session, date(2026, 11, 19), date(2026, 11, 20)) == [(date(2026, 11, 19), Decimal(2)), (DAY, Decimal("3.5"))]
@@ -140,7 +141,7 @@ def test_importing_again_changes_only_what_differs(desk: Desk) -> None:
 
 def test_of_several_rows_of_a_day_the_latest_is_its_close(desk: Desk) -> None:
     content = b"timestamp,close\n2026-11-20T23:00Z,5\n2026-11-20T01:00Z,4\n2026-11-19,1\n2026-11-19,2\n2026-11-21T02:00+05:00,6\n"
-    report = import_prices(desk, "hourly.csv", content, now=NOW)
+    report = import_prices(desk, "hourly.csv", content, now=NOW, by=ANN)
     assert (report.new, report.repeated) == (2, 3)
     with desk.database.session() as session:
         found = prices_between(session, date(2026, 11, 1), date(2026, 11, 30))
@@ -151,7 +152,7 @@ def test_the_real_series_is_imported_whole(desk: Desk) -> None:
     path: Path = SHARED_DATA / "prices" / "btc_usd_daily_close.csv"
     if not path.exists():
         pytest.skip("the real price series is not here")
-    report: Any = import_prices(desk, path.name, path, now=NOW)
+    report: Any = import_prices(desk, path.name, path, now=NOW, by=ANN)
     lines = len(path.read_text().splitlines()) - 1
     assert (report.new, report.rejected) == (lines, [])
-    assert import_prices(desk, path.name, path, now=NOW).unchanged == lines
+    assert import_prices(desk, path.name, path, now=NOW, by=ANN).unchanged == lines

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from core import quality, reviews, spending
+from core.access import local
 from core.agents.outputs import SignalKind, Verdict
 from core.calibration import calibration
 from core.configuration import Desk
@@ -27,7 +28,7 @@ def signals(desk: Desk, articles: Any) -> Any:
 
 
 def decide(desk: Desk, signal_id: int, decision: Decision, by: str = "ada", blind: float = 0, at: datetime | None = None) -> None:
-    act = desk.transaction(lambda session: reviews.decide(session, signal_id, decision, by=by, blind_share=blind))
+    act = desk.transaction(lambda session: reviews.decide(session, signal_id, decision, by=local(by), blind_share=blind))
     if at is not None:
         desk.transaction(lambda session: session.execute(update(Review).where(Review.id == act).values(created_at=at)))
 
@@ -86,19 +87,19 @@ def test_only_the_decision_that_stands_counts(desk: Desk, signals: Any) -> None:
     decide(desk, first, REJECTED)
     decide(desk, first, ACCEPTED)
     decide(desk, second, ACCEPTED)
-    desk.transaction(lambda session: reviews.undo(session, second, by="ada"))
+    desk.transaction(lambda session: reviews.undo(session, second, by=local("ada")))
     decide(desk, third, ACCEPTED)
     decide(desk, third, Decision.WITHDRAWN)
     assert counts(desk) == (1, 0, 0)
-    desk.transaction(lambda session: reviews.undo(session, first, by="ada"))
+    desk.transaction(lambda session: reviews.undo(session, first, by=local("ada")))
     assert counts(desk) == (0, 1, 0)
 
 
 def test_notes_and_corrections_change_nothing(desk: Desk, signals: Any) -> None:
     (signal_id,) = signals(a_signal(category="mining"))
     decide(desk, signal_id, ACCEPTED)
-    desk.transaction(lambda session: reviews.correct(session, signal_id, reviews.Correction(category="flows"), by="ida"))
-    desk.transaction(lambda session: reviews.annotate(session, signal_id, "Seen.", by="ida"))
+    desk.transaction(lambda session: reviews.correct(session, signal_id, reviews.Correction(category="flows"), by=local("ida")))
+    desk.transaction(lambda session: reviews.annotate(session, signal_id, "Seen.", by=local("ida")))
     assert by(desk, Dimension.CATEGORY) == [("mining", 1, 0, 0)]
     assert counts(desk, reviewer="ida") == (0, 0, 0)
 
@@ -109,7 +110,7 @@ def test_the_period_the_reviewer_and_bulk_decisions_narrow_it(desk: Desk, signal
     decide(desk, new, REJECTED, "ida", at=NOW)
     chosen = SignalFilter(categories=("macro",))
     asked = desk.transaction(lambda session: reviews.matched(session, chosen))
-    desk.transaction(lambda session: reviews.decide_all(session, chosen, REJECTED, by="ada", asked=asked))
+    desk.transaction(lambda session: reviews.decide_all(session, chosen, REJECTED, by=local("ada"), asked=asked))
     desk.transaction(lambda session: session.execute(update(Review).where(Review.signal_id == many).values(created_at=NOW)))
     assert counts(desk) == (1, 2, 0)
     assert counts(desk, since=NOW - timedelta(days=7)) == (0, 2, 0)

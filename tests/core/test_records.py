@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from core import batch_actions, budget, launching, records
+from core.access import local
 from core.articles import delete_articles
 from core.budget import Call
 from core.configuration import Desk
@@ -19,6 +20,7 @@ from core.models import BatchRecord, BatchSession, BatchStatus, LedgerEntry, Led
 from core.paging import FIRST
 from core.records import LEASE, Claim
 from core.selection import Selection
+from tests.actors import ANN
 from tests.conftest import NOW
 
 P, R, C, F, S, X = (
@@ -38,7 +40,9 @@ def batch(desk: Desk, articles: Any) -> Any:
 
     def launch(number: int) -> int:
         ids = articles(number)
-        return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
+        return desk.transaction(
+            lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW)
+        )
 
     return launch
 
@@ -99,7 +103,7 @@ def test_the_first_claim_starts_the_batch_and_later_ones_leave_its_start(desk: D
 def test_a_batch_with_nothing_to_claim_is_not_started(desk: Desk, batch: Any) -> None:
     batch_id = batch(1)
     with desk.database.session() as session:
-        records.cancel_one(session, session.scalars(select(BatchRecord.id)).one(), now=NOW)
+        records.cancel_one(session, session.scalars(select(BatchRecord.id)).one(), now=NOW, by=ANN)
     assert claim(desk, batch_id) == []
     with desk.database.session() as session:
         assert session.get_one(BatchSession, batch_id).status is BatchStatus.INITIATED
@@ -228,7 +232,7 @@ def test_what_is_recovered_in_a_cancelled_batch_is_cancelled(desk: Desk, batch: 
     batch_id, other = batch(2), batch(1)
     claim(desk, batch_id, owner="dead")
     claim(desk, other, owner="dead")
-    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW, by=ANN))
     assert statuses(desk, batch_id) == [R, X]
     recover(desk, "dead")
     assert statuses(desk, batch_id) == [X, X]
@@ -305,7 +309,7 @@ def test_a_record_of_another_worker_cannot_be_given_back(desk: Desk, batch: Any)
 def test_a_record_given_back_in_a_cancelled_batch_is_cancelled(desk: Desk, batch: Any) -> None:
     batch_id = batch(1)
     (held,) = claim(desk, batch_id)
-    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW))
+    desk.transaction(lambda session: batch_actions.cancel(session, batch_id, now=NOW, by=ANN))
     desk.transaction(lambda session: records.give_back(session, held.record_id, owner="w1", now=NOW))
     assert (record(desk, held.record_id).status, record(desk, held.record_id).finished_at) == (X, NOW)
 
@@ -313,7 +317,7 @@ def test_a_record_given_back_in_a_cancelled_batch_is_cancelled(desk: Desk, batch
 def test_a_record_given_back_in_a_paused_batch_waits_there(desk: Desk, batch: Any) -> None:
     batch_id = batch(1)
     (held,) = claim(desk, batch_id)
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN))
     desk.transaction(lambda session: records.give_back(session, held.record_id, owner="w1", now=NOW))
     assert statuses(desk, batch_id) == [P]
     assert claim(desk, batch_id) == []
@@ -324,13 +328,13 @@ def test_one_article_that_waits_or_is_in_work_can_be_cancelled_and_no_other(desk
     (held,) = claim(desk, batch_id)
     with desk.database.session() as session:
         waiting = session.scalars(select(BatchRecord.id).where(BatchRecord.status == P)).one()
-        records.cancel_one(session, waiting, now=NOW)
+        records.cancel_one(session, waiting, now=NOW, by=ANN)
     assert statuses(desk, batch_id) == [R, X]
-    desk.transaction(lambda session: records.cancel_one(session, held.record_id, now=NOW))
+    desk.transaction(lambda session: records.cancel_one(session, held.record_id, now=NOW, by=ANN))
     assert statuses(desk, batch_id) == [X, X]
     for record_id, words in ((waiting, "CANCELLED"), (10**6, "gone")):
         with pytest.raises(NotPossible, match=words):
-            desk.transaction(lambda session, record_id=record_id: records.cancel_one(session, record_id, now=NOW))
+            desk.transaction(lambda session, record_id=record_id: records.cancel_one(session, record_id, now=NOW, by=ANN))
 
 
 # Lists
@@ -357,14 +361,16 @@ def test_a_deleted_articles_record_keeps_its_title(desk: Desk, batch: Any) -> No
     (held,) = claim(desk, batch_id)
     with desk.database.session() as session:
         assert held.article_id is not None
-        delete_articles(session, [held.article_id])
+        delete_articles(session, [held.article_id], by=ANN)
         (row,) = records.rows(session, batch_id)
     assert (row.article_id, row.title) == (None, held.article_title)
 
 
 def test_a_list_is_narrowed_by_words_and_by_kind_and_paged_across_states(desk: Desk, articles: Any) -> None:
     ids = [*articles(3, title="Fed holds rates"), *articles(4, title="100% of a_b is up")]
-    batch_id = desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
+    batch_id = desk.transaction(
+        lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW)
+    )
     (first, second) = claim(desk, batch_id, most=2)
     desk.transaction(lambda session: records.fail(session, first.record_id, "timeout", "No answer.", owner="w1", now=NOW))
     desk.transaction(lambda session: records.complete(session, [second.record_id], owner="w1", now=NOW))

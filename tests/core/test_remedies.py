@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from core import batch_actions, batches, budget, launching, records, remedies
+from core.access import local
 from core.budget import NoRoom
 from core.causes import BUDGET, SETTINGS, TOO_MANY, Cause
 from core.configuration import Configuration, Desk
@@ -16,6 +17,7 @@ from core.models import BatchSession, BatchStatus, RecordStatus
 from core.remedies import REMEDIES, Fix
 from core.selection import Selection
 from core.validations import Finding, keep_validations
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
@@ -60,7 +62,7 @@ def failed(desk: Desk, ids: list[int], *failures: tuple[str, str], end: bool = T
     """A batch of which the first articles failed so and the others are done; ended unless said otherwise."""
 
     def work(session: Any) -> int:
-        batch_id = launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW)
         for position, held in enumerate(records.claim(session, batch_id, owner="w1", most=len(ids), now=NOW)):
             if position < len(failures):
                 records.fail(session, held.record_id, *failures[position], owner="w1", now=NOW)
@@ -94,20 +96,20 @@ def test_failures_are_grouped_by_cause_the_largest_first(desk: Desk, articles: A
 def test_one_group_is_retried_and_the_others_stay(desk: Desk, articles: Any) -> None:
     batch_id = failed(desk, articles(4), CUT, *SLOW)
     slow = Cause.of(*SLOW[1])
-    assert desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id, slow)) == 2
+    assert desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id, slow, by=ANN)) == 2
     assert counts(desk, batch_id) == {RecordStatus.PENDING: 2, RecordStatus.FAILED: 1, RecordStatus.COMPLETED: 1}
     assert desk.transaction(lambda session: batches.progress(session, batch_id)).status is BatchStatus.PROCESSING
     with pytest.raises(NotPossible, match="any more"):
-        desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id, slow))
+        desk.transaction(lambda session: batch_actions.retry_failed(session, batch_id, slow, by=ANN))
 
 
 def test_one_group_is_taken_out_keeps_its_reason_and_can_be_queued_again(desk: Desk, articles: Any) -> None:
     batch_id = failed(desk, articles(4), CUT, *SLOW)
-    assert desk.transaction(lambda session: batch_actions.take_out(session, batch_id, Cause.of(*CUT), now=NOW)) == 1
+    assert desk.transaction(lambda session: batch_actions.take_out(session, batch_id, Cause.of(*CUT), now=NOW, by=ANN)) == 1
     assert counts(desk, batch_id) == {RecordStatus.CANCELLED: 1, RecordStatus.FAILED: 2, RecordStatus.COMPLETED: 1}
     (row,) = desk.transaction(lambda session: records.rows(session, batch_id, statuses=[RecordStatus.CANCELLED]))
     assert row.error_message == "The answer was cut off."
-    desk.transaction(lambda session: batch_actions.requeue(session, row.id))
+    desk.transaction(lambda session: batch_actions.requeue(session, row.id, by=ANN))
     assert counts(desk, batch_id)[RecordStatus.PENDING] == 1
 
 
@@ -115,7 +117,9 @@ def test_what_was_cut_off_runs_anew_with_twice_the_output(desk: Desk, articles: 
     ids = articles(3)
     batch_id = failed(desk, ids, CUT, CUT)
     cause = Cause.of(*CUT)
-    new = desk.transaction(lambda session: remedies.run_with_more_output(session, batch_id, cause, desk.environment, by="ada", now=NOW))
+    new = desk.transaction(
+        lambda session: remedies.run_with_more_output(session, batch_id, cause, desk.environment, by=local("ada"), now=NOW)
+    )
     with desk.database.session() as session:
         launched = session.get_one(BatchSession, new)
         assert launched.configuration["max_output_tokens"] == 2 * desk.environment.max_output_tokens
@@ -136,7 +140,9 @@ CEILING = ("ceiling", "The ceiling per article is $0.25; $0.20 is spent.")
 def raised(desk: Desk, batch_id: int) -> tuple[Decimal, int]:
     cause = Cause.of(*CEILING)
     return desk.transaction(
-        lambda session: remedies.raise_ceiling_and_retry(session, batch_id, cause, desk.settings(session), desk.environment, by="ada")
+        lambda session: remedies.raise_ceiling_and_retry(
+            session, batch_id, cause, desk.settings(session), desk.environment, by=local("ada")
+        )
     )
 
 
@@ -187,14 +193,14 @@ def test_a_pause_tells_its_cause_unless_a_person_wanted_it(desk: Desk, articles:
     def paused() -> remedies.Group | None:
         return remedies.pause_group(desk.transaction(lambda session: batches.progress(session, batch_id)))
 
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Paused by ada."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Paused by ada.", by=ANN))
     assert paused() is None
-    desk.transaction(lambda session: batch_actions.resume(session, batch_id))
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "The key is refused.", kind="key"))
+    desk.transaction(lambda session: batch_actions.resume(session, batch_id, by=ANN))
+    desk.transaction(lambda session: batch_actions.pause_for_cause(session, batch_id, "The key is refused.", kind="key"))
     group = paused()
     assert group is not None
     assert (group.cause.kind, group.remedy.fixes) == ("key", (Fix.RESUME, Fix.SETTINGS))
-    desk.transaction(lambda session: batch_actions.resume(session, batch_id))
+    desk.transaction(lambda session: batch_actions.resume(session, batch_id, by=ANN))
     assert desk.transaction(lambda session: session.scalar(select(BatchSession.pause_kind))) is None
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from core import review_queue, reviews
+from core.access import local
 from core.agents.outputs import Verdict
 from core.configuration import Desk
 from core.errors import NotPossible
@@ -20,8 +21,8 @@ from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
 LIMIT = timedelta(minutes=15)
-ADA = Claimant("session-1", "Ada", LIMIT)
-BEA = Claimant("session-2", "Bea", LIMIT)
+ADA = Claimant("session-1", local("Ada"), LIMIT)
+BEA = Claimant("session-2", local("Bea"), LIMIT)
 
 
 def take(desk: Desk, who: Claimant, *, passed: set[int] = frozenset(), now: datetime = NOW, **chosen: Any) -> int | None:  # type: ignore[assignment]
@@ -29,7 +30,7 @@ def take(desk: Desk, who: Claimant, *, passed: set[int] = frozenset(), now: date
 
 
 def decide(desk: Desk, signal_id: int) -> None:
-    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="Ada"))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local("Ada")))
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_two_analysts_never_get_the_same_signal(desk: Desk, three: list[int]) ->
     assert desk.transaction(lambda session: review_queue.hold(session, strong, BEA, now=NOW)) == "Ada"
     decide(desk, strong)
     assert take(desk, ADA) == weak
-    assert take(desk, Claimant("session-3", "Cleo", LIMIT)) is None
+    assert take(desk, Claimant("session-3", local("Cleo"), LIMIT)) is None
     assert [row.signal_id for row in desk.transaction(lambda session: review_queue.with_others(session, ADA, now=NOW))] == [middle]
 
 
@@ -94,7 +95,7 @@ def test_a_signal_handed_to_a_colleague_comes_to_her_first_and_to_nobody_else(de
     desk.transaction(lambda session: review_queue.hand_over(session, weak, ADA, to=" bea ", now=NOW))
     assert desk.transaction(lambda session: review_queue.handed_to(session, "Bea", now=NOW)) == 1
     assert take(desk, ADA, passed={strong, middle}) is None
-    assert take(desk, Claimant("session-3", "Cleo", LIMIT), passed={strong, middle}) is None
+    assert take(desk, Claimant("session-3", local("Cleo"), LIMIT), passed={strong, middle}) is None
     assert take(desk, BEA, kinds=("narrative_gap",)) == weak, "whatever she filters on"
     assert desk.transaction(lambda session: review_queue.handed_to(session, "Bea", now=NOW)) == 0
 
@@ -103,10 +104,10 @@ def test_what_was_handed_over_can_be_taken_back_until_it_is_taken(desk: Desk, th
     strong = three[2]
     take(desk, ADA)
     desk.transaction(lambda session: review_queue.hand_over(session, strong, ADA, to="Bae", now=NOW))  # a slip
-    assert desk.transaction(lambda session: review_queue.take_back(session, "Bea")) == 0
-    assert desk.transaction(lambda session: review_queue.take_back(session, "Ada")) == 1
+    assert desk.transaction(lambda session: review_queue.take_back(session, by=local("Bea"))) == 0
+    assert desk.transaction(lambda session: review_queue.take_back(session, by=local("Ada"))) == 1
     assert take(desk, BEA) == strong
-    assert desk.transaction(lambda session: review_queue.take_back(session, "Ada")) == 0
+    assert desk.transaction(lambda session: review_queue.take_back(session, by=local("Ada"))) == 0
 
 
 @pytest.mark.parametrize("name", ["", "  ", "ADA"])
@@ -130,7 +131,7 @@ def test_the_orders(desk: Desk, articles: Any) -> None:
     with desk.database.session() as session:
         session.execute(update(Signal).where(Signal.id == old).values(created_at=NOW - timedelta(days=1), disagreement=0.2))
         session.execute(update(Signal).where(Signal.id == new).values(created_at=NOW, disagreement=0.7))
-    first_of = {order: take(desk, Claimant(order.value, "Ada", timedelta(0)), order=order) for order in SignalOrder}
+    first_of = {order: take(desk, Claimant(order.value, local("Ada"), timedelta(0)), order=order) for order in SignalOrder}
     assert first_of == {
         SignalOrder.STRONGEST: old,
         SignalOrder.NEWEST: new,
@@ -142,7 +143,7 @@ def test_the_orders(desk: Desk, articles: Any) -> None:
     with desk.database.session() as session:
         session.execute(update(Signal).values(verdict=Verdict.CONTRADICTED))
     hidden = {"order": SignalOrder.DISAGREEMENT, "blind_share": 1.0}
-    assert take(desk, Claimant("x", "Ada", timedelta(0)), **hidden) == old, "an order by a hidden verdict would tell of it"
+    assert take(desk, Claimant("x", local("Ada"), timedelta(0)), **hidden) == old, "an order by a hidden verdict would tell of it"
 
 
 def test_six_analysts_at_once_get_six_signals(desk: Desk, articles: Any) -> None:
@@ -150,7 +151,7 @@ def test_six_analysts_at_once_get_six_signals(desk: Desk, articles: Any) -> None
     together = threading.Barrier(6)
 
     def work(number: int) -> list[int]:
-        who = Claimant(f"session-{number}", f"Analyst {number}", LIMIT)
+        who = Claimant(f"session-{number}", local(f"Analyst {number}"), LIMIT)
         together.wait(30)
         done = []
         while (found := take(desk, who)) is not None:

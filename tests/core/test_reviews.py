@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core import reviews
+from core.access import local
 from core.agents.outputs import Timeframe, Verdict
 from core.articles import delete_articles
 from core.configuration import Desk
@@ -16,6 +17,7 @@ from core.models import Decision, Review, ReviewAct, Signal
 from core.reviews import Correction, before
 from core.signal_filter import Reviewed, SignalFilter
 from core.signals import get_signal, signal_page
+from tests.actors import ANN
 from tests.core.answered import a_signal, keep
 
 
@@ -25,11 +27,11 @@ def signal_id(desk: Desk, articles: Any) -> int:
 
 
 def decide(desk: Desk, signal_id: int, decision: Decision, *, by: str = "ada", note: str | None = None) -> None:
-    desk.transaction(lambda session: reviews.decide(session, signal_id, decision, by=by, note=note))
+    desk.transaction(lambda session: reviews.decide(session, signal_id, decision, by=local(by), note=note))
 
 
 def undo(desk: Desk, signal_id: int, *, by: str = "ada") -> None:
-    desk.transaction(lambda session: reviews.undo(session, signal_id, by=by))
+    desk.transaction(lambda session: reviews.undo(session, signal_id, by=local(by)))
 
 
 def decision_of(desk: Desk, signal_id: int) -> Decision | None:
@@ -97,15 +99,15 @@ def test_there_is_nothing_to_undo_without_an_act_or_after_all_are_undone(desk: D
 
 
 def test_an_undo_of_a_known_act_is_refused_once_somebody_else_acted(desk: Desk, signal_id: int) -> None:
-    mine = desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by="ada"))
+    mine = desk.transaction(lambda session: reviews.decide(session, signal_id, Decision.ACCEPTED, by=local("ada")))
     decide(desk, signal_id, Decision.REJECTED, by="ida")
     with pytest.raises(NotPossible, match="ida has acted on this signal since"):
-        desk.transaction(lambda session: reviews.undo(session, signal_id, by="ada", act_id=mine))
+        desk.transaction(lambda session: reviews.undo(session, signal_id, by=local("ada"), act_id=mine))
     assert decision_of(desk, signal_id) is Decision.REJECTED
 
 
 def correct(desk: Desk, signal_id: int, **values: Any) -> None:
-    desk.transaction(lambda session: reviews.correct(session, signal_id, Correction(**values), by="ada"))
+    desk.transaction(lambda session: reviews.correct(session, signal_id, Correction(**values), by=local("ada")))
 
 
 def test_a_correction_stands_beside_what_was_found_and_is_undone_like_any_act(desk: Desk, signal_id: int) -> None:
@@ -137,11 +139,11 @@ def test_a_correction_that_changes_nothing_or_is_too_long_is_refused(desk: Desk,
 
 
 def test_a_note_leaves_the_signal_undecided(desk: Desk, signal_id: int) -> None:
-    desk.transaction(lambda session: reviews.annotate(session, signal_id, " Ask the miner. ", by="ada"))
+    desk.transaction(lambda session: reviews.annotate(session, signal_id, " Ask the miner. ", by=local("ada")))
     assert history(desk, signal_id) == [(None, "ada", "Ask the miner.")]
     assert decision_of(desk, signal_id) is None
     with pytest.raises(NotPossible, match="note is empty"):
-        desk.transaction(lambda session: reviews.annotate(session, signal_id, "  ", by="ada"))
+        desk.transaction(lambda session: reviews.annotate(session, signal_id, "  ", by=local("ada")))
 
 
 def test_a_bulk_decision_is_made_on_what_was_confirmed_and_undone_as_one(desk: Desk, articles: Any) -> None:
@@ -154,26 +156,26 @@ def test_a_bulk_decision_is_made_on_what_was_confirmed_and_undone_as_one(desk: D
         session.execute(update(Signal).where(Signal.id == strong).values(confidence=0.1))
         session.execute(update(Signal).where(Signal.id == weak).values(confidence=0.6))
     with pytest.raises(NotPossible, match="have changed since you were asked: 2 then, 2 now"):
-        desk.transaction(lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", asked=asked))
+        desk.transaction(lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by=local("ada"), asked=asked))
     with desk.database.session() as session:
         session.execute(update(Signal).where(Signal.id == strong).values(confidence=0.8))
         session.execute(update(Signal).where(Signal.id == weak).values(confidence=0.2))
     assert decision_of(desk, strong) is None
     bulk, number = desk.transaction(
-        lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by="ada", asked=asked, note="Old.")
+        lambda session: reviews.decide_all(session, chosen, Decision.REJECTED, by=local("ada"), asked=asked, note="Old.")
     )
     assert (number, decision_of(desk, weak), decision_of(desk, strong)) == (2, Decision.ACCEPTED, Decision.REJECTED)
     assert history(desk, strong) == [(Decision.REJECTED, "ada", "Old.")]
     assert desk.transaction(lambda session: reviews.last_bulk(session, "ada")) == (bulk, Decision.REJECTED, 2)
     assert desk.transaction(lambda session: reviews.last_bulk(session, "ida")) is None
     decide(desk, other, Decision.ACCEPTED, by="ida")
-    assert desk.transaction(lambda session: reviews.undo_all(session, bulk, by="ada")) == (1, 1)
+    assert desk.transaction(lambda session: reviews.undo_all(session, bulk, by=local("ada"))) == (1, 1)
     assert (decision_of(desk, strong), decision_of(desk, other)) == (None, Decision.ACCEPTED)
     assert desk.transaction(lambda session: reviews.last_bulk(session, "ada")) is None
     nothing = SignalFilter(minimum_confidence=1)
     none = desk.transaction(lambda session: reviews.matched(session, nothing))
     with pytest.raises(NotPossible, match="No signal matches"):
-        desk.transaction(lambda session: reviews.decide_all(session, nothing, Decision.REJECTED, by="ada", asked=none))
+        desk.transaction(lambda session: reviews.decide_all(session, nothing, Decision.REJECTED, by=local("ada"), asked=none))
 
 
 def test_blind_decisions_are_those_whose_verdict_was_hidden(desk: Desk, articles: Any) -> None:
@@ -189,7 +191,7 @@ def test_blind_decisions_are_those_whose_verdict_was_hidden(desk: Desk, articles
     shown = desk.transaction(lambda session: signal_page(session, chosen, offset=0, size=99))
     assert {row.id for row in shown} == set(ids) - hidden - {ids[0]}, "a filter on verdicts would give hidden ones away"
     for id_ in ids:
-        desk.transaction(lambda session, id_=id_: reviews.decide(session, id_, Decision.ACCEPTED, by="ada", blind_share=0.5))
+        desk.transaction(lambda session, id_=id_: reviews.decide(session, id_, Decision.ACCEPTED, by=local("ada"), blind_share=0.5))
     acts = [desk.transaction(lambda session, id_=id_: reviews.acts_of(session, id_))[0] for id_ in ids]
     assert {id_ for id_, act in zip(ids, acts, strict=True) if act.blind} == hidden
     assert [act.verdict for act in acts] == [None, *[Verdict.VALIDATED] * 39]
@@ -201,7 +203,7 @@ def test_a_signal_that_does_not_exist_cannot_be_decided(desk: Desk, signal_id: i
     with pytest.raises(NotFound, match=f"Signal {signal_id + 1} "):
         decide(desk, signal_id + 1, Decision.ACCEPTED)
     article = desk.transaction(lambda session: get_signal(session, signal_id)).article_id
-    desk.transaction(lambda session: delete_articles(session, [article]))
+    desk.transaction(lambda session: delete_articles(session, [article], by=ANN))
     with pytest.raises(NotFound):
         decide(desk, signal_id, Decision.ACCEPTED)
     with desk.database.session() as session:

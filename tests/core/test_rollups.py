@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from core import articles as core_articles
 from core import reports, reviews, rollups, signals
+from core.access import local
 from core.articles import delete_articles, publishers
 from core.configuration import Desk
 from core.importers.import_articles import import_articles
 from core.models import Analysis, Article, Decision, Publisher, Review, Signal
 from core.signal_filter import SignalFilter
+from tests.actors import ANN
 from tests.conftest import NOW, an_article
 from tests.core.answered import a_signal, keep, validated
 
@@ -58,7 +60,7 @@ def number_of(desk: Desk, name: str) -> int:
 
 def decide_on(desk: Desk, *ids: int, decision: Decision = Decision.ACCEPTED) -> None:
     for signal_id in ids:
-        desk.transaction(lambda session, signal_id=signal_id: reviews.decide(session, signal_id, decision, by="ada"))  # type: ignore[misc]
+        desk.transaction(lambda session, signal_id=signal_id: reviews.decide(session, signal_id, decision, by=local("ada")))  # type: ignore[misc]
 
 
 def test_an_import_an_analysis_and_a_validation(desk: Desk, articles: Any) -> None:
@@ -74,13 +76,13 @@ def test_an_import_an_analysis_and_a_validation(desk: Desk, articles: Any) -> No
 
 def test_an_article_that_comes_again_with_another_date_or_text(desk: Desk, articles: Any) -> None:
     article = an_article()
-    import_articles(desk, "test", [article])
+    import_articles(desk, "test", [article], by=ANN)
     (id_,) = desk.transaction(lambda session: session.scalars(select(Article.id)).all())
     decide_on(desk, *keep(desk, id_, a_signal()))
     longer = {"body": article.body + " It says more now."}
     for change in ({"published_at": NOW - timedelta(days=40)}, longer):
         article = replace(article, **change)
-        assert import_articles(desk, "test", [article]).updated == 1
+        assert import_articles(desk, "test", [article], by=ANN).updated == 1
         assert_right(desk)
     assert [row.analysed_with for row in desk.transaction(kept)["list"]] == [[]], "the text is another one"
 
@@ -89,18 +91,18 @@ def test_decisions_undone_withdrawn_corrected_and_made_on_many(desk: Desk, artic
     found = keep(desk, articles(1)[0], *[a_signal(category=name) for name in ("mining", "flows", "macro")])
     decide_on(desk, *found)
     assert number_of(desk, "decisions") == 3
-    desk.transaction(lambda session: reviews.undo(session, found[0], by="ada"))
+    desk.transaction(lambda session: reviews.undo(session, found[0], by=local("ada")))
     decide_on(desk, found[1], decision=Decision.WITHDRAWN)
-    desk.transaction(lambda session: reviews.correct(session, found[2], reviews.Correction(category="energy"), by="ada"))
+    desk.transaction(lambda session: reviews.correct(session, found[2], reviews.Correction(category="energy"), by=local("ada")))
     validated(desk, found[2])
     assert [row[0] for row in assert_right(desk)["categories"]] == ["energy", "flows", "mining"]
     assert number_of(desk, "decisions") == 1
     everything = SignalFilter()
     asked = desk.transaction(lambda session: reviews.matched(session, everything))
-    bulk, _ = desk.transaction(lambda session: reviews.decide_all(session, everything, Decision.REJECTED, by="ada", asked=asked))
+    bulk, _ = desk.transaction(lambda session: reviews.decide_all(session, everything, Decision.REJECTED, by=local("ada"), asked=asked))
     assert_right(desk)
     assert [row.decision for row in desk.transaction(kept)["decisions"]] == ["rejected"] * 3
-    desk.transaction(lambda session: reviews.undo_all(session, bulk, by="ada"))
+    desk.transaction(lambda session: reviews.undo_all(session, bulk, by=local("ada")))
     assert_right(desk)
     assert number_of(desk, "decisions") == 1
 
@@ -108,7 +110,7 @@ def test_decisions_undone_withdrawn_corrected_and_made_on_many(desk: Desk, artic
 def test_deletion_takes_everything_with_it(desk: Desk, articles: Any) -> None:
     ids = articles(3)
     decide_on(desk, *keep(desk, ids[0], a_signal(), a_signal()))
-    desk.transaction(lambda session: delete_articles(session, ids[:2]))
+    desk.transaction(lambda session: delete_articles(session, ids[:2], by=ANN))
     rows = assert_right(desk)
     assert [len(rows[name]) for name in ("list", "publishers", "signals", "categories", "decisions")] == [1, 1, 0, 0, 0]
 
@@ -153,14 +155,14 @@ def test_writers_at_once_wait_for_nobody_and_lose_nothing(desk: Desk, articles: 
         decide_on(desk, *mine)
         for signal_id in mine[::2]:
             validated(desk, signal_id)
-            desk.transaction(lambda session, signal_id=signal_id: reviews.undo(session, signal_id, by="ada"))  # type: ignore[misc]
+            desk.transaction(lambda session, signal_id=signal_id: reviews.undo(session, signal_id, by=local("ada")))  # type: ignore[misc]
         desk.transaction(rollups.fold)
         desk.transaction(
             lambda session: session.execute(
                 update(Article).where(Article.id == ids[number]).values(published_at=NOW - timedelta(days=number))
             )
         )
-        desk.transaction(lambda session: delete_articles(session, [ids[number + 4]]))
+        desk.transaction(lambda session: delete_articles(session, [ids[number + 4]], by=ANN))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
@@ -171,10 +173,10 @@ def test_writers_at_once_wait_for_nobody_and_lose_nothing(desk: Desk, articles: 
 def test_two_writers_of_one_day_do_not_wait_for_each_other(desk: Desk, articles: Any) -> None:
     one, other = (keep(desk, id_, a_signal())[0] for id_ in articles(2, published_at=NOW))
     with desk.database.session() as holding:
-        reviews.decide(holding, one, Decision.ACCEPTED, by="ada")
+        reviews.decide(holding, one, Decision.ACCEPTED, by=local("ada"))
         with desk.database.session() as session:
             session.execute(text("SET LOCAL lock_timeout = '5s'"))
-            reviews.decide(session, other, Decision.ACCEPTED, by="ida")
+            reviews.decide(session, other, Decision.ACCEPTED, by=local("ida"))
     assert_right(desk)
 
 
@@ -214,7 +216,7 @@ def test_any_acts_in_any_order(desk: Desk, articles: Any, steps: list[tuple[str,
             if act == "decide":
                 decide_on(desk, chosen, decision=list(Decision)[number % len(Decision)])
             elif desk.transaction(lambda session, chosen=chosen: reviews.standing(reviews.acts_of(session, chosen)).newest):  # type: ignore[misc]
-                desk.transaction(lambda session, chosen=chosen: reviews.undo(session, chosen, by="ada"))  # type: ignore[misc]
+                desk.transaction(lambda session, chosen=chosen: reviews.undo(session, chosen, by=local("ada")))  # type: ignore[misc]
         elif ids and act in ("keep", "move", "archive", "delete"):
             id_ = ids[number % len(ids)]
             of_one = update(Article).where(Article.id == id_)
@@ -226,7 +228,7 @@ def test_any_acts_in_any_order(desk: Desk, articles: Any, steps: list[tuple[str,
             elif act == "archive":
                 desk.transaction(lambda session, of_one=of_one, number=number: session.execute(of_one.values(is_active=number % 2 == 0)))  # type: ignore[misc]
             else:
-                desk.transaction(lambda session, id_=id_: delete_articles(session, [id_]))  # type: ignore[misc]
+                desk.transaction(lambda session, id_=id_: delete_articles(session, [id_], by=ANN))  # type: ignore[misc]
     assert_right(desk)
 
 

@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import text
 
 from core import batch_actions, batches, launching
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
 from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
 from core.selection import Selection
+from tests.actors import ANN
 from tests.loopback import LoopbackProviders
 
 ALL = Selection.of_filter(ArticleFilter())
@@ -40,7 +42,7 @@ def run(database: Any, make_settings: Any, providers: LoopbackProviders) -> Any:
         }
         desk = Desk(database, make_settings(**(given | settings)))
         with database.session() as session:
-            batch_id = launching.launch(session, selection, desk.settings(session), by="tester", now=utc_now(), budget=budget)
+            batch_id = launching.launch(session, selection, desk.settings(session), by=local("tester"), now=utc_now(), budget=budget)
         return desk, finish(desk, batch_id)
 
     return to_the_end
@@ -156,7 +158,7 @@ def test_a_wrong_key_pauses_the_batch_and_loses_nothing(run: Any, articles: Any,
         desk.environment.model_copy(update={"gemini_api_key": type(desk.environment.gemini_api_key)(providers.env()["GEMINI_API_KEY"])}),
     )
     with desk.database.session() as session:
-        batch_actions.resume(session, progress.id)
+        batch_actions.resume(session, progress.id, by=ANN)
     assert finish(right, progress.id).counts[RecordStatus.COMPLETED] == 5
 
 
@@ -174,7 +176,7 @@ def test_an_article_deleted_while_queued_is_skipped(run: Any, articles: Any, dat
     first, _ = articles(2)
     desk = Desk(database, make_settings(model="offline", research_provider="archive"))
     with database.session() as session:
-        batch_id = launching.launch(session, ALL, desk.settings(session), by="tester", now=utc_now())
+        batch_id = launching.launch(session, ALL, desk.settings(session), by=local("tester"), now=utc_now())
     with database.session() as session:
         session.execute(text("DELETE FROM articles WHERE id = :id"), {"id": first})
     progress = finish(desk, batch_id)

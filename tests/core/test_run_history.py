@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import update
 
 from core import batch_actions, launching, records, run_history
+from core.access import local
 from core.configuration import Desk
 from core.errors import NotFound
 from core.models import BatchRecord, LedgerEntry, LedgerKind, LedgerStatus
 from core.run_history import MOST_BUCKETS, Flow, History, buckets, division, in_flight
 from core.selection import Selection
+from tests.actors import ANN
 from tests.conftest import NOW
 
 DAY = 86_400
@@ -72,7 +74,7 @@ def test_a_step_without_anything_is_there_too() -> None:
 
 
 def launched(desk: Desk, ids: list[int]) -> int:
-    return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW))
+    return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW))
 
 
 def after(seconds: float) -> Any:
@@ -127,9 +129,9 @@ def test_a_batch_at_rest_ends_with_the_last_thing_that_happened(desk: Desk, arti
     batch_id = launched(desk, articles(2))
     held = desk.transaction(lambda session: records.claim(session, batch_id, owner="w1", most=1, now=NOW))
     desk.transaction(lambda session: records.complete(session, [held[0].record_id], owner="w1", now=after(20)))
-    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it."))
+    desk.transaction(lambda session: batch_actions.pause(session, batch_id, "Ada paused it.", by=ANN))
     assert len(history(desk, batch_id, 9_000).buckets) == 20
-    desk.transaction(lambda session: batch_actions.resume(session, batch_id))
+    desk.transaction(lambda session: batch_actions.resume(session, batch_id, by=ANN))
     assert history(desk, batch_id, 9_000).seconds == 300
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from core.access import ITSELF
 from core.article_filter import ArticleFilter
 from core.configuration import Desk
 from core.importers.parsed_article import ParsedArticle
@@ -63,7 +64,7 @@ def test_the_samples_are_sixty_distinct_articles_by_several_publishers_and_all_m
 
 def test_loading_makes_sixty_articles_most_of_them_ready_and_again_adds_nothing(desk: Desk) -> None:
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    report = load_samples(desk, now)
+    report = load_samples(desk, now, by=ITSELF)
     assert (report.new, report.updated, report.unchanged, report.rejected) == (60, 0, 0, [])
     with desk.database.session() as session:
         ready = count(session, ArticleFilter(), readiness(desk.settings(session)))
@@ -71,9 +72,9 @@ def test_loading_makes_sixty_articles_most_of_them_ready_and_again_adds_nothing(
         assert 40 <= ready.value < 60
         assert count(session, ArticleFilter(ready_only=False, samples=False), readiness(desk.settings(session))).value == 0
         ids = session.scalars(text("SELECT id FROM articles ORDER BY id")).all()
-    again = load_samples(desk, now)
+    again = load_samples(desk, now, by=ITSELF)
     assert (again.new, again.updated, again.unchanged, again.rejected) == (0, 0, 60, [])
-    later = load_samples(desk, now + 3 * WEEK)
+    later = load_samples(desk, now + 3 * WEEK, by=ITSELF)
     assert later.new == 0
     with desk.database.session() as session:
         assert session.scalars(text("SELECT id FROM articles ORDER BY id")).all() == ids

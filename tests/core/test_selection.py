@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import select, text, update
 
 from core import batch_actions, launching, selection
+from core.access import local
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.articles import publisher_names, publishers, set_priority
 from core.configuration import Desk
@@ -17,6 +18,7 @@ from core.models import Article
 from core.paging import Count
 from core.selection import Selection
 from core.text_search import prefix_query
+from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
 
@@ -93,8 +95,8 @@ def test_priority_publishers_come_first_until_an_analyst_changes_it(desk: Desk, 
         rows = publishers(session)
         assert [(row.name, row.is_priority) for row in rows] == [("CoinDesk", True), ("Crypto Potato", True), ("Hashyard", False)]
         assert list(publisher_names(session).items()) == [(row.id, row.name) for row in rows]
-        set_priority(session, rows[2].id, True)
-        set_priority(session, rows[0].id, False)
+        set_priority(session, rows[2].id, True, by=ANN)
+        set_priority(session, rows[0].id, False, by=ANN)
     assert found(desk, ArticleFilter()) == [plain, crypto_potato, coindesk]
 
 
@@ -188,10 +190,10 @@ def test_an_article_in_an_open_batch_is_shown_as_in_flight_but_stays_in_the_list
     (article,) = articles(1)
     ready = launching.readiness(desk.environment)
     with desk.database.session() as session:
-        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by=local("ada"), now=NOW)
     with desk.database.session() as session:
         assert [row.in_flight for row in selection.page(session, ArticleFilter(), ready, offset=0, size=9)] == [True]
-        batch_actions.cancel(session, batch_id, now=NOW)
+        batch_actions.cancel(session, batch_id, now=NOW, by=ANN)
         assert [row.in_flight for row in selection.page(session, ArticleFilter(), ready, offset=0, size=9)] == [False]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.access import local
 from core.configuration import (
     Configuration,
     Desk,
@@ -28,6 +29,7 @@ from core.settings import (
     read_from,
     variable,
 )
+from tests.actors import ANN
 
 KEY = "AIza-not-a-real-key"
 
@@ -112,6 +114,11 @@ def test_a_saved_value_that_does_not_fit_is_passed_over(saved: dict[str, Any]) -
         ("TAVILY_BASE_URL", "ftp://example", "TAVILY_BASE_URL: .*must begin with http"),
         ("SIGNALDESK_MODEL_PRICES", '{"x:y": {"input": -1, "output": 1}}', "SIGNALDESK_MODEL_PRICES"),
         ("SIGNALDESK_MODEL_PRICES", '{"x:y": {"input": 1, "output": -1}}', "SIGNALDESK_MODEL_PRICES"),
+        ("SIGNALDESK_API_TOKEN", "hunter2", "SIGNALDESK_API_TOKEN: .*at least 32 characters"),
+        ("SIGNALDESK_COOKIE_SECRET", "hunter2", "SIGNALDESK_COOKIE_SECRET: .*at least 32 characters"),
+        ("SIGNALDESK_PUBLIC_URL", "https://anna:hunter2@desk.example", "SIGNALDESK_PUBLIC_URL: .*scheme and host"),
+        ("SIGNALDESK_OIDC_METADATA_URL", "ftp://login.example", "SIGNALDESK_OIDC_METADATA_URL: .*must begin with http"),
+        ("SIGNALDESK_ADMINS", "anna@desk.example;anna", "SIGNALDESK_ADMINS: .*e-mail addresses"),
     ],
 )
 def test_a_malformed_variable_is_named_and_its_value_is_not_shown(
@@ -203,17 +210,17 @@ def test_a_refusal_says_what_the_setting_takes(name: str, value: str, words: str
 def test_an_empty_field_is_none_where_a_setting_may_be_none(desk: Desk) -> None:
     assert checked_value("failure_most", "") is None
     with desk.database.session() as session:
-        save_settings(session, desk.environment, {"failure_most": "3", "concurrency": "7"}, by="ada")
+        save_settings(session, desk.environment, {"failure_most": "3", "concurrency": "7"}, by=local("ada"))
         before = saved_values(session)
-        save_settings(session, desk.environment, {"failure_most": ""}, by="ada")
+        save_settings(session, desk.environment, {"failure_most": ""}, by=local("ada"))
         assert desk.settings(session).failure_most is None
-        put_back(session, desk.environment, {"failure_most": before["failure_most"], "concurrency": None}, by="ada")
+        put_back(session, desk.environment, {"failure_most": before["failure_most"], "concurrency": None}, by=local("ada"))
         assert saved_values(session) == {"failure_most": 3}
 
 
 def test_of_several_changes_all_are_kept_or_none(desk: Desk) -> None:
     with pytest.raises(SettingsError), desk.database.session() as session:
-        save_settings(session, desk.environment, {"concurrency": "7", "max_attempts": "many"}, by="ada")
+        save_settings(session, desk.environment, {"concurrency": "7", "max_attempts": "many"}, by=local("ada"))
     with desk.database.session() as session:
         assert saved_names(session) == set()
 
@@ -250,16 +257,16 @@ def test_every_on_screen_setting_has_a_title_a_help_text_and_a_default_that_fits
 
 def test_a_setting_saved_on_screen_is_read_back_as_it_was_meant(desk: Desk) -> None:
     with desk.database.session() as session:
-        save_setting(session, desk.environment, "daily_budget", "2.75", by="ada")
-        save_setting(session, desk.environment, "daily_budget", Decimal("3.10"), by="ada")
-        save_setting(session, desk.environment, "minimum_confidence", 0.4, by="ada")
+        save_setting(session, desk.environment, "daily_budget", "2.75", by=local("ada"))
+        save_setting(session, desk.environment, "daily_budget", Decimal("3.10"), by=local("ada"))
+        save_setting(session, desk.environment, "minimum_confidence", 0.4, by=local("ada"))
     with desk.database.session() as session:
         settings = desk.settings(session)
         assert saved_names(session) == {"daily_budget", "minimum_confidence"}
     assert settings.daily_budget == Decimal("3.10")
     assert settings.minimum_confidence == 0.4
     with desk.database.session() as session:
-        reset_setting(session, "daily_budget")
+        reset_setting(session, "daily_budget", by=ANN)
     with desk.database.session() as session:
         assert desk.settings(session).daily_budget == Decimal(5)
 
@@ -268,14 +275,14 @@ def test_a_setting_fixed_by_the_environment_cannot_be_saved(desk: Desk, make_set
     fixed = make_settings(daily_budget="2")
     with desk.database.session() as session:
         with pytest.raises(SettingsError, match="set by the environment"):
-            save_setting(session, fixed, "daily_budget", "9", by="ada")
+            save_setting(session, fixed, "daily_budget", "9", by=local("ada"))
         assert saved_names(session) == set()
 
 
 def test_a_refused_value_is_not_saved(desk: Desk) -> None:
     with desk.database.session() as session:
         with pytest.raises(SettingsError):
-            save_setting(session, desk.environment, "concurrency", 0, by="ada")
+            save_setting(session, desk.environment, "concurrency", 0, by=local("ada"))
         assert saved_names(session) == set()
 
 
@@ -317,3 +324,34 @@ def test_a_configuration_is_read_back_from_its_json(make_settings: Any) -> None:
     configuration = Configuration.of(make_settings(model="google:gemini-2.5-pro", searches_per_article=2))
     assert Configuration.from_json(configuration.as_json()) == configuration
     assert len(configuration.hash) == 16
+
+
+SIGN_IN = {
+    "SIGNALDESK_OIDC_CLIENT_ID": "desk",
+    "SIGNALDESK_OIDC_CLIENT_SECRET": "not-a-real-secret",
+    "SIGNALDESK_OIDC_METADATA_URL": "https://login.example/.well-known/openid-configuration",
+    "SIGNALDESK_PUBLIC_URL": "https://Desk.Example/",
+    "SIGNALDESK_COOKIE_SECRET": "not-a-real-cookie-secret-but-long",
+}
+
+
+def test_people_sign_in_when_all_of_sign_in_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load_settings().signs_in
+    set_environment(monkeypatch, **SIGN_IN, SIGNALDESK_ADMINS="Anna@desk.example, ,bert@desk.example")
+    settings = load_settings()
+    assert settings.signs_in
+    assert settings.public_url == "https://desk.example"
+    assert settings.admins == {"anna@desk.example", "bert@desk.example"}
+    assert not [secret for secret in ("not-a-real-secret", "not-a-real-cookie") if secret in repr(settings)]
+
+
+@pytest.mark.parametrize("left_out", SIGN_IN)
+@pytest.mark.parametrize("alone", [True, False])
+def test_sign_in_set_in_part_is_refused_with_what_is_missing(monkeypatch: pytest.MonkeyPatch, left_out: str, alone: bool) -> None:
+    there = {name: value for name, value in SIGN_IN.items() if (name == left_out) is alone}
+    set_environment(monkeypatch, **there)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    missing = str(refused.value).split(" set, ")[1]
+    assert [name for name in SIGN_IN if name in missing] == [name for name in SIGN_IN if name not in there]
+    assert not [value for value in there.values() if value in str(refused.value)]

@@ -12,6 +12,7 @@ from alembic.config import Config
 from sqlalchemy import func, select, text, update
 
 from core import budget, launching, records, spending
+from core.access import local
 from core.budget import Call, End
 from core.configuration import Desk
 from core.database import MIGRATIONS, Database, make_engine
@@ -73,7 +74,9 @@ def end(desk: Desk, *ends: End, now: datetime = NOW) -> None:
 def batch(desk: Desk, articles: Any) -> Any:
     """A launched batch of four articles by two publishers: its id and theirs."""
     ids = [*articles(2, publisher="CoinDesk"), *articles(2, publisher="Hashyard")]
-    return desk.transaction(lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by="ada", now=NOW)), ids
+    return desk.transaction(
+        lambda session: launching.launch(session, Selection.of_ids(ids), desk.environment, by=local("ada"), now=NOW)
+    ), ids
 
 
 @pytest.fixture
@@ -123,6 +126,7 @@ def test_a_dead_workers_calls_and_forgotten_ones_count_at_their_worst_case(desk:
     enter(desk, call("0.30", batch_id=batch[0]), owner="dead")
     enter(desk, call("0.20"), now=NOW - timedelta(hours=2), owner="alive")
     desk.transaction(lambda session: records.recover(session, ["dead"], now=NOW))
+    desk.transaction(lambda session: budget.settle_forgotten(session, now=NOW))
     used = desk.transaction(lambda session: spending.usage(session, since=LONG_AGO))
     assert (used.calls, used.unknown_calls, used.usd, used.unknown_usd) == (2, 2, D("0.5"), D("0.5"))
     assert_as_the_ledger(desk)
@@ -247,7 +251,7 @@ def test_days_of_a_chart_add_up_with_the_rest_under_one_name(desk: Desk) -> None
 
 def a_run(desk: Desk, article: int, estimated: str, actual: str, status: BatchStatus = BatchStatus.COMPLETED) -> int:
     with desk.database.session() as session:
-        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, Selection.of_ids([article]), desk.environment, by=local("ada"), now=NOW)
         estimate = {"usd": estimated, "articles": 1}
         session.execute(update(BatchSession).where(BatchSession.id == batch_id).values(estimate=estimate, status=status))
         session.execute(update(BatchRecord).where(BatchRecord.batch_id == batch_id).values(status=RecordStatus.COMPLETED))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core import launching, selection
+from core.access import local
 from core.article_filter import Analysed, ArticleFilter
 from core.articles import delete_articles
 from core.clock import utc_now
@@ -24,6 +25,7 @@ from core.models import BatchRecord, RecordStatus
 from core.selection import Selection
 from core.stories.groups import components, group_ungrouped, members
 from core.stories.likeness import Text, are_one_story, probes, story_keys, title_words, words
+from tests.actors import ANN
 from tests.conftest import NOW, SHARED_DATA, an_article
 from tests.core.answered import a_signal, keep
 
@@ -180,10 +182,10 @@ GROUPS = sorted([urls(FIRST, COPY, CUT), urls(OTHER, OTHER_COPY)])
 
 
 def test_stories_are_found_at_import_and_counted(desk: Desk) -> None:
-    report = import_articles(desk, "test", ALL)
+    report = import_articles(desk, "test", ALL, by=ANN)
     assert report.stories == 2
     assert stories(desk) == GROUPS
-    assert import_articles(desk, "test", ALL).stories == 0
+    assert import_articles(desk, "test", ALL, by=ANN).stories == 0
     assert stories(desk) == GROUPS
 
 
@@ -193,51 +195,51 @@ def test_any_order_in_any_number_of_imports_gives_the_same_stories(desk: Desk, o
     with desk.database.session() as session:
         session.execute(text("DELETE FROM articles"))
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(order)], strict=True):
-        import_articles(desk, "test", order[start:end])
+        import_articles(desk, "test", order[start:end], by=ANN)
     assert stories(desk) == GROUPS
-    import_articles(desk, "test", order[::-1])
+    import_articles(desk, "test", order[::-1], by=ANN)
     assert stories(desk) == GROUPS
 
 
 def test_an_article_that_tells_two_stories_makes_one_of_them(desk: Desk) -> None:
     week = 24 * 6
     ends = told(1, "Hashyard"), told(1, "Blockledger", 2 * week)
-    import_articles(desk, "test", ends)
+    import_articles(desk, "test", ends, by=ANN)
     assert stories(desk) == []
     between = told(1, "Ridge", week)
-    import_articles(desk, "test", [between])
+    import_articles(desk, "test", [between], by=ANN)
     assert stories(desk) == [urls(ends[0], between, ends[1])]
-    import_articles(desk, "test", [replace(between, title="A new matter entirely told here", body=prose(8))])
+    import_articles(desk, "test", [replace(between, title="A new matter entirely told here", body=prose(8))], by=ANN)
     assert stories(desk) == []
 
 
 def test_an_update_of_the_text_leaves_one_story_and_joins_another(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
-    import_articles(desk, "test", [replace(FIRST, title=OTHER.title, body=OTHER.body)])
+    import_articles(desk, "test", ALL, by=ANN)
+    import_articles(desk, "test", [replace(FIRST, title=OTHER.title, body=OTHER.body)], by=ANN)
     assert stories(desk) == sorted([urls(COPY, CUT), urls(FIRST, OTHER, OTHER_COPY)])
-    import_articles(desk, "test", [replace(CUT, body=prose(9))])
+    import_articles(desk, "test", [replace(CUT, body=prose(9))], by=ANN)
     assert stories(desk) == [urls(FIRST, OTHER, OTHER_COPY)]
 
 
 def test_an_earlier_date_makes_another_publisher_the_first(desk: Desk) -> None:
-    import_articles(desk, "test", [FIRST, COPY])
-    import_articles(desk, "test", [replace(COPY, published_at=NOW - timedelta(hours=1))])
+    import_articles(desk, "test", [FIRST, COPY], by=ANN)
+    import_articles(desk, "test", [replace(COPY, published_at=NOW - timedelta(hours=1))], by=ANN)
     assert stories(desk) == [urls(COPY, FIRST)]
 
 
 def test_a_deletion_leaves_size_and_first_publisher_right_and_one_alone(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
-    desk.transaction(lambda session: delete_articles(session, ids_of(desk, FIRST)))
+    import_articles(desk, "test", ALL, by=ANN)
+    desk.transaction(lambda session: delete_articles(session, ids_of(desk, FIRST), by=ANN))
     assert stories(desk) == sorted([urls(COPY, CUT), urls(OTHER, OTHER_COPY)])
-    desk.transaction(lambda session: delete_articles(session, ids_of(desk, COPY, OTHER)))
+    desk.transaction(lambda session: delete_articles(session, ids_of(desk, COPY, OTHER), by=ANN))
     assert stories(desk) == []
     assert {row.story_size for row in rows(desk, EVERY)} == {1}
-    import_articles(desk, "test", [FIRST])
+    import_articles(desk, "test", [FIRST], by=ANN)
     assert stories(desk) == [urls(FIRST, CUT)]
 
 
 def test_articles_from_before_there_were_stories_are_grouped_chunk_by_chunk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     with desk.database.session() as session:
         session.execute(text("UPDATE articles SET story_id = NULL, story_keys = NULL"))
     monkeypatch.setattr("core.stories.groups.CHUNK", 2)
@@ -248,10 +250,10 @@ def test_articles_from_before_there_were_stories_are_grouped_chunk_by_chunk(desk
 
 
 def test_an_import_groups_what_others_inserted(desk: Desk) -> None:
-    import_articles(desk, "test", [FIRST, OTHER])
+    import_articles(desk, "test", [FIRST, OTHER], by=ANN)
     with desk.database.session() as session:
         session.execute(text("UPDATE articles SET story_id = NULL, story_keys = NULL"))
-    import_articles(desk, "test", [COPY])
+    import_articles(desk, "test", [COPY], by=ANN)
     assert stories(desk) == [urls(FIRST, COPY)]
 
 
@@ -259,7 +261,7 @@ def test_two_imports_at_once_find_the_same_stories(desk: Desk) -> None:
     here = [told(seed, "Hashyard") for seed in range(20, 40)]
     there = [told(seed, "Ridge", 1) for seed in range(20, 40)]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda some: [import_articles(desk, "test", [one]) for one in some], (here, there[::-1])))
+        list(pool.map(lambda some: [import_articles(desk, "test", [one], by=ANN) for one in some], (here, there[::-1])))
     assert stories(desk) == sorted(urls(one, copy) for one, copy in zip(here, there, strict=True))
 
 
@@ -284,7 +286,7 @@ def plan(desk: Desk, chosen: Selection) -> launching.Plan:
 
 
 def test_a_list_of_stories_has_one_row_each_that_of_its_first_publisher(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     found = {row.id: (row.story_size, row.first_publisher) for row in rows(desk, AS_STORIES)}
     assert found == dict(zip(ids_of(desk, FIRST, ALONE, OTHER), [(3, "Hashyard"), (1, "Hashyard"), (2, "Ridge")], strict=True))
     every = {row.id: row.story_size for row in rows(desk, EVERY)}
@@ -293,7 +295,7 @@ def test_a_list_of_stories_has_one_row_each_that_of_its_first_publisher(desk: De
 
 def test_of_a_story_the_first_that_can_be_analysed_and_matches_stands_for_it(desk: Desk) -> None:
     short = told(1, "Ridge", -3, body=prose(1)[:900])
-    import_articles(desk, "test", [*ALL, short])
+    import_articles(desk, "test", [*ALL, short], by=ANN)
     for article_filter in (AS_STORIES, AS_STORIES.model_copy(update={"ready_only": False})):
         row = next(row for row in rows(desk, article_filter) if row.story_size == 4)
         assert (row.id, row.first_publisher) == (ids_of(desk, FIRST)[0], "Ridge")
@@ -308,7 +310,7 @@ def selection_of_publisher(desk: Desk, name: str) -> ArticleFilter:
 
 
 def test_a_story_of_which_one_article_is_analysed_is_analysed(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     (copy,) = ids_of(desk, COPY)
     keep(desk, copy, a_signal())
     assert {row.id for row in rows(desk, AS_STORIES)} == set(ids_of(desk, ALONE, OTHER))
@@ -324,14 +326,14 @@ def reasons(planned: launching.Plan) -> dict[int, str]:
 
 def launch(desk: Desk, chosen: Selection) -> dict[int, tuple[RecordStatus, str | None]]:
     with desk.database.session() as session:
-        batch_id = launching.launch(session, chosen, desk.environment, by="ada", now=NOW)
+        batch_id = launching.launch(session, chosen, desk.environment, by=local("ada"), now=NOW)
         found = session.query(BatchRecord).where(BatchRecord.batch_id == batch_id).all()
         return {record.article_id or 0: (record.status, record.skip_reason) for record in found}
 
 
 @pytest.mark.parametrize("by_filter", [True, False])
 def test_a_launch_takes_one_article_a_story_and_says_why_not_the_others(desk: Desk, by_filter: bool) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     first, copy, _, alone, other, other_copy = ids_of(desk, *ALL)
     able = [copy, first, alone, other_copy, other]
     chosen = Selection.of_filter(ArticleFilter(), one_per_story=True) if by_filter else Selection.of_ids(able, one_per_story=True)
@@ -348,7 +350,7 @@ def test_a_launch_takes_one_article_a_story_and_says_why_not_the_others(desk: De
 
 
 def test_a_story_in_flight_or_analysed_is_covered(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     first, copy, _, alone, other, other_copy = ids_of(desk, *ALL)
     keep(desk, copy, a_signal())
     launch(desk, Selection.of_ids([other_copy]))
@@ -358,12 +360,12 @@ def test_a_story_in_flight_or_analysed_is_covered(desk: Desk) -> None:
         first: launching.STORY_ANALYSED, copy: launching.ALREADY_ANALYSED, other: launching.STORY_IN_FLIGHT, other_copy: launching.IN_FLIGHT,
     }  # fmt: skip
     with pytest.raises(NothingSelected, match="1 of a story already analysed"), desk.database.session() as session:
-        launching.launch(session, Selection.of_ids([first], one_per_story=True), desk.environment, by="ada", now=NOW)
+        launching.launch(session, Selection.of_ids([first], one_per_story=True), desk.environment, by=local("ada"), now=NOW)
     assert launch(desk, Selection.of_ids([first]))[first][0] is RecordStatus.PENDING
 
 
 def test_a_list_of_stories_selected_whole_is_launched_as_stories(desk: Desk) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     first, _, _, alone, other, other_copy = ids_of(desk, *ALL)
     launch(desk, Selection.of_ids([other_copy]))
     planned = plan(desk, Selection.of_filter(AS_STORIES))
@@ -372,7 +374,7 @@ def test_a_list_of_stories_selected_whole_is_launched_as_stories(desk: Desk) -> 
 
 
 def test_the_saving_is_said_in_words(desk: Desk, make_settings: Any) -> None:
-    import_articles(desk, "test", ALL)
+    import_articles(desk, "test", ALL, by=ANN)
     paid = make_settings(model="google:gemini-2.5-flash", gemini_api_key="key")
     with desk.database.session() as session:
         planned = launching.plan(session, Selection.of_filter(ArticleFilter()), paid)
@@ -388,7 +390,7 @@ def test_the_saving_is_said_in_words(desk: Desk, make_settings: Any) -> None:
 @pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real articles are not on this machine")
 def test_the_stories_among_real_articles(desk: Desk) -> None:
     for path in sorted((SHARED_DATA / "articles").iterdir()):
-        import_articles(desk, path.name, read_articles(path.name, path, now=utc_now()))
+        import_articles(desk, path.name, read_articles(path.name, path, now=utc_now()), by=ANN)
     with desk.database.session() as session:
         found = session.execute(
             text("SELECT count(*), min(title), max(title) FROM articles WHERE story_id IS NOT NULL GROUP BY story_id ORDER BY 1 DESC, 2")

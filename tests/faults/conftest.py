@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from core import batches, launching
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
@@ -136,7 +137,7 @@ def launch(database: Database, settings: Settings, budget: Decimal | None = None
     """A batch of every article."""
     with database.session() as session:
         settings = Desk(database, settings).settings(session)
-        return launching.launch(session, ALL, settings, by="tester", now=utc_now(), budget=budget)
+        return launching.launch(session, ALL, settings, by=local("tester"), now=utc_now(), budget=budget)
 
 
 def progress_of(database: Database, batch_id: int) -> batches.Progress | None:

@@ -22,6 +22,7 @@ from core.embedded_postgres.clusters import home_of
 from core.importers.import_articles import import_articles
 from core.models import BatchStatus, RecordStatus
 from core.settings import Settings
+from tests.actors import ANN
 from tests.conftest import an_article
 from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles, searches_kept
 from tests.faults.conftest import Console, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
@@ -53,7 +54,7 @@ def running_console(
     settings = Settings(_env_file=None, data_dir=folder, **provider_settings(providers))
     desk = Desk.open(settings)
     url = desk.database.engine.url.render_as_string(hide_password=False)
-    import_articles(desk, "test", [an_article() for _ in range(number)])
+    import_articles(desk, "test", [an_article() for _ in range(number)], by=ANN)
     batch_id = launch(desk.database, settings)
     console = start_console(SIGNALDESK_DATA_DIR=str(folder)).wait_until_it_serves()
     desk.close()

@@ -15,6 +15,7 @@ from core.batch_run import BatchRun, Shared
 from core.configuration import Desk
 from core.database import Database
 from core.models import BatchStatus, RecordStatus
+from tests.actors import ANN
 from tests.faults.accounts import Accounts, assert_budgets_hold
 from tests.faults.conftest import launch, provider_settings
 from tests.loopback import LoopbackProviders
@@ -96,11 +97,11 @@ def test_ten_minutes_without_the_model(launched: tuple[Desk, int], providers: Lo
         looks += 1
         clock.go_on(LOOKS_IN_EVERY * looks)
         with desk.database.session() as session:
-            batch_actions.retry_failed(session, batch_id)
+            batch_actions.retry_failed(session, batch_id, by=ANN)
     assert clock.now >= OUTAGE_SECONDS
     if state.failed_research:
         with desk.database.session() as session:
-            batch_actions.retry_research(session, batch_id)
+            batch_actions.retry_research(session, batch_id, by=ANN)
         state = run(desk, batch_id, clock)
 
     assert state.counts[RecordStatus.COMPLETED] == ARTICLES
@@ -128,7 +129,7 @@ def test_ten_minutes_without_the_search_keep_the_analyses_and_research_later(
 
     clock.go_on(OUTAGE_SECONDS)
     with desk.database.session() as session:
-        batch_actions.retry_research(session, batch_id)
+        batch_actions.retry_research(session, batch_id, by=ANN)
     state = run(desk, batch_id, clock)
     assert state.counts[RecordStatus.COMPLETED] == ARTICLES
     assert state.failed_research == 0

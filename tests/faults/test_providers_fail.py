@@ -15,6 +15,7 @@ from core.configuration import Desk
 from core.database import Database
 from core.models import BatchStatus, RecordStatus
 from core.orchestrator import Orchestrator
+from tests.actors import ANN
 from tests.faults.accounts import Accounts, assert_budgets_hold
 from tests.faults.conftest import launch, provider_settings, wait_for, wait_until_it_rests
 from tests.loopback import LoopbackProviders
@@ -78,11 +79,11 @@ def finish_what_is_left(desk: Desk, batch_id: int, state: batches.Progress) -> b
     """What an analyst does once the trouble is over: retry what failed, and the research that failed."""
     with desk.database.session() as session:
         if state.counts[RecordStatus.FAILED]:
-            batch_actions.retry_failed(session, batch_id)
+            batch_actions.retry_failed(session, batch_id, by=ANN)
         if state.failed_research:
-            batch_actions.retry_research(session, batch_id)
+            batch_actions.retry_research(session, batch_id, by=ANN)
         if state.status is BatchStatus.PAUSED:
-            batch_actions.resume(session, batch_id)
+            batch_actions.resume(session, batch_id, by=ANN)
     return run(desk, batch_id)
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from core import batch_actions
+from core.access import local
 from core.database import Database
 from core.models import BatchStatus, RecordStatus
 from tests.faults.accounts import Accounts, assert_budgets_hold, served_usd
@@ -37,7 +38,7 @@ def run_to_the_end_on_topped_up_money(database: Database, batch_id: int, record:
         if state.status is BatchStatus.COMPLETED:
             return times
         with database.session() as session:
-            batch_actions.top_up_and_resume(session, batch_id, by="tester")
+            batch_actions.top_up_and_resume(session, batch_id, by=local("tester"))
     raise AssertionError(f"topped up six times and still {state}")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core import launching
+from core.access import local
 from core.article_filter import ArticleFilter
 from core.clock import utc_now
 from core.configuration import Desk
@@ -38,7 +39,7 @@ def run(database: Any, make_settings: Any, providers: LoopbackProviders) -> Call
         desk = Desk(database, make_settings(**(given | settings)))
         selection = Selection.of_filter(ArticleFilter())
         with database.session() as session:
-            batch_id = launching.launch(session, selection, desk.settings(session), by="tester", now=utc_now())
+            batch_id = launching.launch(session, selection, desk.settings(session), by=local("tester"), now=utc_now())
         progress = finish(desk, batch_id, patience=240)
         assert progress.status is BatchStatus.COMPLETED
         return desk

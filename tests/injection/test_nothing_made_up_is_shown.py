@@ -23,6 +23,7 @@ from core.importers.parsed_article import ParsedArticle
 from core.models import EvidenceMatch
 from core.research import TEXT_AT_MOST
 from core.signal_filter import SignalFilter
+from tests.actors import ANN
 from tests.conftest import SHARED_DATA
 from tests.loopback import LoopbackProviders
 
@@ -53,7 +54,7 @@ def answered_strings(value: Any) -> Iterator[str]:
 def test_every_quote_shown_stands_and_every_address_shown_was_found(
     desk: Desk, run: Callable[..., Desk], providers: LoopbackProviders
 ) -> None:
-    assert import_articles(desk, "real", islice(real_articles(), ARTICLES)).new == ARTICLES
+    assert import_articles(desk, "real", islice(real_articles(), ARTICLES), by=ANN).new == ARTICLES
     providers.behave(fabricated_quotes=SHARE, fabricated_urls=SHARE)
     run(research_provider="tavily")
     given = providers.served()["given"]

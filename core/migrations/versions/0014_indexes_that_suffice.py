@@ -1,7 +1,7 @@
 """Signals are filtered and counted in their indexes, without a look at the rows
 
-Revision: 0015
-Follows: 0011
+Revision: 0014
+Follows: 0013
 
 Each index carries what the filters test beside what it is ordered by. Ten thousand rows scattered over the table take 150 ms to look at,
 the same in an index 5 ms. With two million signals this takes a minute, in which nothing else is written.
@@ -10,8 +10,8 @@ the same in an index 5 ms. With two million signals this takes a minute, in whic
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,108 @@
+"""A batch as it goes, as server-sent events: its state at once, then at every change, until it has ended."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Header, Path, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from console.api.batches import Batch, batch_of
+from console.api.fields import Id
+from console.api.problems import of_desk_error
+from console.api.refusals import refusals
+from console.api.serving import Caller, Desktop, serving
+from console.api.watches import EVERY_SECONDS, Watches
+from core.clock import utc_now
+from core.errors import DatabaseUnavailable, NotFound
+from core.models import BatchStatus
+
+router = APIRouter(prefix="/api", tags=["batches"])
+HEARTBEAT_SECONDS = 15
+MOST_SECONDS = 3_600.0
+"""After so long a stream ends, and its client comes back with ``Last-Event-ID``: a token that was revoked gets nothing for long."""
+
+
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["progress", "unavailable", "end"]},
+        "id": {"type": "string", "description": "Names the state: what `Last-Event-ID` says when the client comes back."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `progress` (its data is the batch), `unavailable` (its data is a problem), `end`",
+        "content": {"text/event-stream": {"schema": _EVENT}},
+    },
+    204: {"description": "It has ended, and `Last-Event-ID` is of its last state: do not come back"},
+}
+
+
+def tag_of(batch: Batch) -> str:
+    """Names a state of a batch; time alone does not change it."""
+    passing = {"timing": {"elapsed_seconds", "eta_seconds", "eta_at"}}
+    return hashlib.sha256(batch.model_dump_json(exclude=passing).encode()).hexdigest()[:16]
+
+
+def has_ended(batch: Batch) -> bool:
+    """Nothing will change any more unless somebody acts."""
+    return batch.status not in BatchStatus.open() and not batch.records.processing
+
+
+@router.get(
+    "/batches/{batch_id}/events",
+    response_class=EventSourceResponse,
+    responses=_ANSWERS | refusals(404),
+)
+async def events(
+    at: Caller, request: Request, batch_id: Annotated[Id, Path()], last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """The batch at once and at every change, until it has ended. `Last-Event-ID` passes over a state that the client has."""
+    watches = serving(request).watches
+    watches.begin(batch_id)
+    try:
+        first = await watches.look(batch_id, partial(_read, at, batch_id))
+    except BaseException:
+        watches.end(batch_id)
+        raise
+    if has_ended(first) and last_event_id == tag_of(first):
+        watches.end(batch_id)
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return EventSourceResponse(_flow(watches, at, batch_id, last_event_id), ping=HEARTBEAT_SECONDS, send_timeout=30)
+
+
+def _read(at: Desktop, batch_id: int) -> Batch:
+    return at.read(lambda session: batch_of(session, batch_id, utc_now()))
+
+
+async def _flow(watches: Watches[Batch], at: Desktop, batch_id: int, sent: str | None) -> AsyncIterator[ServerSentEvent]:
+    until = anyio.current_time() + MOST_SECONDS
+    away = False
+    try:
+        while anyio.current_time() < until:
+            try:
+                batch = await watches.look(batch_id, partial(_read, at, batch_id))
+            except DatabaseUnavailable as error:
+                if not away:
+                    yield ServerSentEvent(bytes(of_desk_error(error).body).decode(), event="unavailable")
+                away = True
+            except NotFound:
+                return
+            else:
+                away, tag = False, tag_of(batch)
+                if tag != sent:
+                    yield ServerSentEvent(batch.model_dump_json(), event="progress", id=tag)
+                    sent = tag
+                if has_ended(batch):
+                    yield ServerSentEvent(batch.model_dump_json(), event="end", id=tag)
+                    return
+            await anyio.sleep(EVERY_SECONDS)
+    finally:
+        watches.end(batch_id)

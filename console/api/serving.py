@@ -1,0 +1,102 @@
+"""What an endpoint works with: the desk, who asks, and a turn at the database."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+import anyio
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from console.api.auth import actor_of_request
+from console.api.rates import Rates
+from console.api.requests import Requests
+from console.api.streams import Streams
+from console.api.watches import Watches
+from core.access import Actor
+from core.configuration import Desk
+from core.settings import Settings
+
+T = TypeVar("T")
+REQUESTS_AT_ONCE = 8
+"""Requests that work with the database at once; the others wait. Well under the threads and the connections that the console has."""
+
+PROBES_AT_ONCE = 2
+"""Questions about health at once: they do not wait for the others, and take little from them."""
+
+
+@dataclass(slots=True)
+class Serving:
+    """What the API of one process holds."""
+
+    desk_of: Callable[[], Desk]
+    wake: Callable[[], None]
+    needs_token: bool
+    rates: Rates = field(default_factory=Rates)
+    requests: Requests = field(default_factory=Requests)
+    watches: Watches[Any] = field(default_factory=Watches)
+    streams: Streams = field(default_factory=Streams)
+    turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(REQUESTS_AT_ONCE))
+    probes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(PROBES_AT_ONCE))
+
+
+@dataclass(frozen=True, slots=True)
+class Desktop:
+    """The desk as one request sees it."""
+
+    desk: Desk
+    actor: Actor
+    wake: Callable[[], None]
+    requests: Requests
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in one transaction.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        return self.desk.transaction(work)
+
+    def with_settings(self, work: Callable[[Session, Settings], T]) -> T:
+        """As ``read``, with the settings in force."""
+        return self.desk.transaction(lambda session: work(session, self.desk.settings(session)))
+
+    def change(self, work: Callable[[Session, Settings], T]) -> T:
+        """As ``with_settings``, and have the orchestrator look for work at once."""
+        result = self.with_settings(work)
+        self.wake()
+        return result
+
+
+def serving(request: Request) -> Serving:
+    """What the application holds."""
+    held: Serving = request.app.state.serving
+    return held
+
+
+async def a_turn(request: Request) -> AsyncIterator[None]:
+    """Hold one of the turns at the database while an endpoint's function runs."""
+    async with serving(request).turns:
+        yield
+
+
+async def a_probe(request: Request) -> AsyncIterator[None]:
+    """As ``a_turn``, for what asks whether the desk lives."""
+    async with serving(request).probes:
+        yield
+
+
+def caller(request: Request) -> Desktop:
+    """The desk for whoever asks.
+
+    Raises:
+        Refused: no valid token where one is needed, or too many requests.
+    """
+    held = serving(request)
+    desk = held.desk_of()
+    return Desktop(desk, actor_of_request(request, desk, held.rates, needs_token=held.needs_token), held.wake, held.requests)
+
+
+TURN = Depends(a_turn, scope="function")
+PROBE = Depends(a_probe, scope="function")
+Caller = Annotated[Desktop, Depends(caller)]

@@ -1,0 +1,62 @@
+"""Files over HTTP: rows as they come out of the database, in one transaction that ends with the file, or with the client."""
+
+from collections.abc import AsyncIterator, Generator
+from http import HTTPStatus
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from console.api.problems import RETRY_SECONDS, Refused
+
+AT_ONCE = 3
+"""Files that are written at once in this process: each holds a connection for as long as its client takes to read it."""
+
+
+class Streams:
+    """Counts the files under way. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._free = AT_ONCE
+
+    @property
+    def under_way(self) -> int:
+        return AT_ONCE - self._free
+
+    def take(self) -> None:
+        """Begin a file.
+
+        Raises:
+            Refused: as many as may be are under way.
+        """
+        if not self._free:
+            detail = f"{AT_ONCE} files are being read already. Try again in {RETRY_SECONDS} s."
+            headers = {"Retry-After": str(RETRY_SECONDS)}
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", "Too many files at once", detail, headers)
+        self._free -= 1
+
+    def give_back(self) -> None:
+        self._free += 1
+
+    async def answer(self, parts: Generator[str], *, media_type: str, name: str) -> StreamingResponse:
+        """The file that ``parts`` are. What fails before the first part is an error of its own, after it a broken answer."""
+        self.take()
+        try:
+            first = await run_in_threadpool(next, parts, None)
+        except BaseException:
+            self.give_back()
+            raise
+
+        async def flowing() -> AsyncIterator[str]:
+            try:
+                part = first
+                while part is not None:
+                    yield part
+                    part = await run_in_threadpool(next, parts, None)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await run_in_threadpool(parts.close)
+                self.give_back()
+
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return StreamingResponse(flowing(), media_type=media_type, headers=headers)

@@ -1,0 +1,157 @@
+"""Signing in through an OpenID Connect provider: what Streamlit's ``st.login`` is told, and what becomes of an attempt.
+
+Streamlit does the protocol (state, nonce, PKCE where the provider has it, the signed cookie). It tells nobody why an attempt failed, and
+it forgets which page was asked for; ``Attempts`` adds both.
+"""
+
+from collections.abc import Mapping
+from http.cookies import SimpleCookie
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+
+from core.errors import SettingsError
+from core.settings import Settings
+
+LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
+OUTCOME = "sign-in"
+"""The part of the address that says what became of the last attempt: one of ``OUTCOMES``."""
+OUTCOMES = {
+    "unreachable": "The sign-in provider does not answer, or not as one. Try again in a moment; the desk's log says more.",
+    "refused": "The sign-in provider did not let you in.",
+    "unconfirmed": "The sign-in provider did not confirm who you are, so nobody was signed in. If it happens again, whoever runs the desk "
+    "has to look at SIGNALDESK_OIDC_CLIENT_ID and SIGNALDESK_OIDC_CLIENT_SECRET; the desk's log says more.",
+    "stale": "That sign-in was not begun in this browser, or too long ago, so nobody was signed in.",
+}
+CAME_FROM = "signaldesk_came_from"
+CAME_FROM_SECONDS = 600
+MOST_CAME_FROM = 1_500
+"""Longest address that is kept, in characters as the cookie has them."""
+
+
+def streamlit_secrets(settings: Settings) -> dict[str, Any] | None:
+    """What ``st.App`` takes as its secrets, so that ``st.login`` works from the settings and no file has to hold them; None without
+    sign-in.
+
+    Raises:
+        SettingsError: the packages that sign-in needs are not installed.
+    """
+    if not settings.signs_in:
+        return None
+    if find_spec("authlib") is None:
+        raise SettingsError("Sign-in needs the packages of the extra 'auth'. Install them: pip install -c requirements.txt -e '.[auth]'.")
+    assert settings.oidc_client_secret
+    assert settings.cookie_secret
+    cookie_secret = settings.cookie_secret.get_secret_value()
+    # The cookie that holds a sign-in under way is made before Streamlit reads its secrets: without this, a restart would break it off.
+    config.set_option("server.cookieSecret", cookie_secret)
+    auth = {
+        "client_id": settings.oidc_client_id,
+        "client_secret": settings.oidc_client_secret.get_secret_value(),
+        "server_metadata_url": settings.oidc_metadata_url,
+        "redirect_uri": f"{settings.public_url}{CALLBACK}",
+        "cookie_secret": cookie_secret,
+    }
+    return {"auth": auth}
+
+
+def is_signed_in(cookies: Mapping[str, str], settings: Settings) -> bool:
+    """Whether the cookies of a request carry Streamlit's word that somebody is signed in. It says nothing about a role."""
+    if settings.cookie_secret is None or not (value := cookies.get(USER_COOKIE_NAME)):
+        return False
+    return decode_signed_value(settings.cookie_secret.get_secret_value(), USER_COOKIE_NAME, value.encode("latin-1", "replace")) is not None
+
+
+def outcome_of(query: Mapping[str, Any], *, signed_in: bool, cleared: bool) -> str | None:
+    """What became of an attempt that came back from the provider, by what Streamlit made of it; None when there is nothing to say.
+
+    A return without code and error is the end of a sign-out. Streamlit clears the cookie of who was signed in when the provider did not
+    confirm the code, and leaves it where the attempt was not begun here.
+    """
+    if signed_in or not query.keys() & {"code", "state", "error"}:
+        return None
+    if "error" in query:
+        return "refused"
+    return "unconfirmed" if cleared else "stale"
+
+
+def page_of(referer: str | None, host: str | None) -> str | None:
+    """Path and query of the page that an attempt was begun on, if it is one of this desk's and not just its start."""
+    parts = urlsplit(referer or "")
+    if not host or parts.netloc != host or (parts.path in ("", "/") and not parts.query):
+        return None
+    kept = "&".join(part for part in parts.query.split("&") if part and not part.startswith(f"{OUTCOME}="))
+    page = parts.path + (f"?{kept}" if kept else "")
+    return page if is_page(page) and page != "/" and len(quote(page)) <= MOST_CAME_FROM else None
+
+
+def is_page(address: str) -> bool:
+    """Whether this leads to a page of this desk, and nowhere else however a browser reads it."""
+    return address.startswith("/") and not address.startswith(("//", "/\\", LOGIN, CALLBACK)) and address.isprintable()
+
+
+class Attempts:
+    """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in (LOGIN, CALLBACK):
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope)
+        replaced = False
+
+        async def answer(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start":
+                target = _after_login(message, asked) if scope["path"] == LOGIN else _after_callback(message, scope, asked)
+                if target is not None:
+                    replaced = message["status"] >= 400
+                    message["status"] = 302
+                    headers = MutableHeaders(scope=message)
+                    headers["Location"] = target
+                    if replaced:
+                        headers["Content-Length"] = "0"
+            elif replaced:
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+
+def _after_login(message: Message, asked: Headers) -> str | None:
+    headers = MutableHeaders(scope=message)
+    if message["status"] >= 400:
+        return f"/?{OUTCOME}=unreachable"
+    if headers.get("location") == "/":  # the button was pressed too long ago
+        return f"/?{OUTCOME}=stale"
+    if page := page_of(asked.get("referer"), asked.get("host")):
+        cookie = f"{CAME_FROM}={quote(page)}; Path={CALLBACK}; Max-Age={CAME_FROM_SECONDS}; HttpOnly; SameSite=Lax"
+        headers.append("Set-Cookie", cookie)
+    return None
+
+
+def _after_callback(message: Message, scope: Scope, asked: Headers) -> str | None:
+    headers = MutableHeaders(scope=message)
+    made = [line for line in headers.getlist("set-cookie") if line.startswith(f"{USER_COOKIE_NAME}=")]
+    cleared = any("max-age=0" in line.lower() for line in made)
+    signed_in = message["status"] < 400 and any("max-age=0" not in line.lower() for line in made)
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    if outcome := outcome_of(query, signed_in=signed_in, cleared=cleared or message["status"] >= 400):
+        return f"/?{OUTCOME}={outcome}"
+    if not signed_in:
+        return None
+    cookie = SimpleCookie(asked.get("cookie", "")).get(CAME_FROM)
+    if cookie is None:
+        return None
+    headers.append("Set-Cookie", f"{CAME_FROM}=; Path={CALLBACK}; Max-Age=0; HttpOnly; SameSite=Lax")
+    page = unquote(cookie.value)
+    return quote(page, safe="/?&=%:,+~@!$'()*;") if is_page(page) else None

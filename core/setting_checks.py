@@ -1,0 +1,58 @@
+"""What the values of settings must look like: each returns the value as it is kept, or raises ``ValueError`` with what it must be. Pure."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+SECRET_CHARS = 32
+"""Shortest cookie secret and API token: what a generator gives, not what somebody thinks up."""
+
+
+def postgres_address(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise ValueError("must begin with postgresql://")
+    return value
+
+
+def redis_address(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must begin with redis:// or rediss://")
+    return value
+
+
+def http_address(value: str | None) -> str | None:
+    """Without a slash at its end."""
+    if value is None:
+        return None
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+def origin(value: str | None) -> str | None:
+    """Scheme and host alone, in lower case."""
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError("must be the scheme and host of the desk, such as https://desk.example")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def names(value: Any) -> Any:
+    """A text of names, separated by commas, as a list of them in lower case."""
+    return [name for part in value.split(",") if (name := part.strip().lower())] if isinstance(value, str) else value
+
+
+def email_addresses(value: frozenset[str]) -> frozenset[str]:
+    if wrong := sorted(name for name in value if not re.fullmatch(r"[^@\s;<>]+@[^@\s;<>]+", name)):
+        raise ValueError(f"must be e-mail addresses, separated by commas; '{wrong[0]}' is none")
+    return value
+
+
+def not_to_be_guessed(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < SECRET_CHARS:
+        raise ValueError(f"must have at least {SECRET_CHARS} characters")
+    return value

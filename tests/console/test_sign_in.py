@@ -1,0 +1,96 @@
+"""Signing in, short of a browser: what Streamlit is told, and what is made of what comes back."""
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from streamlit import config
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+
+from console import sign_in
+from console.sign_in import OUTCOMES, is_page, is_signed_in, outcome_of, page_of, streamlit_secrets
+from core.errors import SettingsError
+from core.settings import Settings
+
+SECRET = "not-a-real-cookie-secret-but-long"
+SETTINGS = Settings(
+    _env_file=None,
+    oidc_client_id="desk",
+    oidc_client_secret=SecretStr("not-a-real-secret"),
+    oidc_metadata_url="https://login.example/.well-known/openid-configuration",
+    public_url="https://desk.example",
+    cookie_secret=SecretStr(SECRET),
+)
+
+
+def test_streamlit_is_told_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_options: dict[str, Any] = {}
+    monkeypatch.setattr(config, "set_option", set_options.__setitem__)
+    told = streamlit_secrets(SETTINGS)
+    assert told is not None
+    assert told["auth"] == {
+        "client_id": "desk",
+        "client_secret": "not-a-real-secret",
+        "server_metadata_url": "https://login.example/.well-known/openid-configuration",
+        "redirect_uri": "https://desk.example/oauth2callback",
+        "cookie_secret": SECRET,
+    }
+    assert set_options == {"server.cookieSecret": SECRET}
+    assert streamlit_secrets(Settings(_env_file=None)) is None
+
+
+def test_without_its_packages_sign_in_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"pip install .*\[auth\]"):
+        streamlit_secrets(SETTINGS)
+
+
+def test_only_streamlits_own_word_says_that_somebody_is_signed_in() -> None:
+    cookie = create_signed_value(SECRET, "_streamlit_user", '{"email": "ada@desk.example"}').decode()
+    assert is_signed_in({"_streamlit_user": cookie}, SETTINGS)
+    forged = create_signed_value("another-secret-that-is-long-enough", "_streamlit_user", '{"email": "ada@desk.example"}').decode()
+    for value in (forged, cookie[:-2], "{}", "", "\N{SNOWMAN}"):
+        assert not is_signed_in({"_streamlit_user": value}, SETTINGS)
+    assert not is_signed_in({"_streamlit_user_tokens": cookie}, SETTINGS)
+    assert not is_signed_in({}, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("query", "signed_in", "cleared", "outcome"),
+    [
+        ({"code": ["c"], "state": ["s"]}, True, False, None),
+        ({"code": ["c"], "state": ["s"]}, False, True, "unconfirmed"),
+        ({"code": ["c"], "state": ["s"]}, False, False, "stale"),
+        ({"state": ["s"]}, False, False, "stale"),
+        ({"error": ["access_denied"], "state": ["s"]}, False, False, "refused"),
+        ({}, False, False, None),
+    ],
+)
+def test_what_became_of_an_attempt(query: dict[str, Any], signed_in: bool, cleared: bool, outcome: str | None) -> None:
+    found = outcome_of(query, signed_in=signed_in, cleared=cleared)
+    assert found == outcome
+    assert found is None or found in OUTCOMES
+
+
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("https://desk.example/articles?q=miner", "/articles?q=miner"),
+        ("https://desk.example/article?id=7&sign-in=stale", "/article?id=7"),
+        ("https://desk.example/?window=30", "/?window=30"),
+        ("https://desk.example/?sign-in=stale", None),
+        ("https://desk.example/", None),
+        ("https://desk.example", None),
+        ("https://evil.example/articles", None),
+        ("https://desk.example//evil.example/x", None),
+        ("https://desk.example/articles?" + "q" * 5_000, None),
+        (None, None),
+    ],
+)
+def test_a_sign_in_leads_back_to_the_page_it_was_begun_on(referer: str | None, page: str | None) -> None:
+    assert page_of(referer, "desk.example") == page
+
+
+@pytest.mark.parametrize("address", ["//evil.example", "/\\evil.example", "https://evil.example", "/auth/login", "/a\nb", "", "articles"])
+def test_and_nowhere_else(address: str) -> None:
+    assert not is_page(address)
