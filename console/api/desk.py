@@ -268,7 +268,7 @@ def statistics(at: Caller) -> Statistics:
     since = utc_day(utc_now()) - timedelta(days=STATISTICS_DAYS - 1)
 
     def work(session: Session, settings: Settings) -> Statistics:
-        today, decided = reports.today(session, readiness(settings)), quality.acceptance(session)
+        today, decided = reports.today(session, readiness(settings)), quality.acceptance(quality.agreement(session))
         days: dict[date, int] = {}
         kinds = dict.fromkeys(SignalKind, 0)
         for day, kind, number in reports.signals_by_day(session, since=since):
