@@ -1,5 +1,6 @@
 """The System page's access: who may do what, and the tokens by which programs are let in."""
 
+import html
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -70,7 +71,7 @@ def _add(environment: Settings) -> None:
 
 def _person(person: PersonRow, environment: Settings) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key=f"person-{person.email}")
-    row.markdown(f"**{plain(person.email)}**", width=NAME_WIDTH)
+    row.html(f"<strong>{html.escape(person.email)}</strong>", width=NAME_WIDTH)  # to be copied as it is, which Markdown would not allow
     with row:
         badge(person.role)
         facts("named by SIGNALDESK_ADMINS" if person.given_at is None else (f"given by {person.given_by}", person.given_at))
@@ -85,12 +86,12 @@ def _person(person: PersonRow, environment: Settings) -> None:
 
 def _change_role(person: PersonRow, environment: Settings) -> None:
     role = _role_field(person.role, f"role-{person.email}")
-    save = st.button(f"Make {plain(person.email)} {role.value}", type="primary", disabled=role is person.role, key=f"set-{person.email}")
+    save = st.button(f"Make {role.value}", type="primary", disabled=role is person.role, key=f"set-{person.email}")
     if save and attempt(lambda: state.act(lambda session, by: people.set_role(session, person.email, role, by=by, settings=environment))):
         state.flash(f"{plain(person.email)} is {role.value} now.")
         st.rerun()
     st.caption("Without a role they see nothing of the desk from their next click on. What they did stays, under their name.")
-    if st.button(f"Take the role of {plain(person.email)}", icon=":material/person_remove:", key=f"remove-{person.email}") and attempt(
+    if st.button("Take the role away", icon=":material/person_remove:", key=f"remove-{person.email}") and attempt(
         lambda: state.act(lambda session, by: people.remove(session, person.email, by=by, settings=environment))
     ):
         state.flash(f"{plain(person.email)} has no role any more.", ":material/person_remove:")

@@ -85,7 +85,12 @@ def start(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0 picks a free one.")] = None,
     samples: Annotated[bool, typer.Option(help="Load the sample articles if there are no articles yet.")] = True,
 ) -> None:
-    """Start the console: database, migrations, sample articles, web server. Prints the address."""
+    """Start the console: database, migrations, sample articles, web server. Prints the address.
+
+    Beyond this machine (--host 0.0.0.0, say) it listens only with sign-in, SIGNALDESK_OIDC_CLIENT_ID, SIGNALDESK_OIDC_CLIENT_SECRET,
+    SIGNALDESK_OIDC_METADATA_URL, SIGNALDESK_PUBLIC_URL and SIGNALDESK_COOKIE_SECRET, and an API token, SIGNALDESK_API_TOKEN or one
+    made on the System page.
+    """
     from console.server import serve
 
     serve(load_settings(), host=host, port=port, samples=samples)

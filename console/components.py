@@ -33,7 +33,8 @@ STYLE = """<style>
 .stMainBlockContainer{padding:2.2rem 2.2rem 3rem}
 .stSidebar [data-testid=stSidebarHeader]{height:2.4rem}
 [data-testid=stMetricValue],[data-testid=stMarkdownContainer],.facts{font-variant-numeric:tabular-nums}
-[data-testid^=stBaseButton-primary]{color:light-dark(#fff,#131416)!important}
+[data-testid^=stBaseButton-primary]:not(:disabled){color:light-dark(#fff,#131416)!important}
+:is([data-testid=stDialog],[data-testid=stPopoverBody]){color-scheme:light dark}
 a:focus-visible{outline:2px solid currentColor!important;outline-offset:1px}
 .facts{margin:0;font-size:.875rem;opacity:.8}
 time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console import scripts
 from console.binding import LOOPBACK_NAMES, is_address, is_loopback
+from console.sign_in import LOGOUT
 from core.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -114,9 +115,9 @@ def refuse_host(scope: Scope, headers: Headers, settings: Settings) -> Refusal |
 def refuse_origin(scope: Scope, headers: Headers, settings: Settings) -> Refusal | None:
     """Whether what a browser sends comes from a page of this desk. A program that is no browser sends no Origin, and may go on.
 
-    Asked of what may change something: other methods than GET, and the WebSocket, which no browser keeps to its own site.
+    Asked of what may change something: other methods than GET, signing out, and the WebSocket, which no browser keeps to its own site.
     """
-    if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+    if scope["type"] == "http" and scope["method"] in SAFE_METHODS and scope["path"] != LOGOUT:
         return None
     foreign = Refusal(HTTPStatus.FORBIDDEN, "foreign-origin", "The request comes from a page that is not this desk's.")
     origins = headers.getlist("origin")

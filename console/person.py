@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 from sqlalchemy.orm import Session
 
+from console.sign_in import has_ended
 from core import people
 from core.access import Actor, Role
 from core.errors import NotAllowed
@@ -28,7 +29,7 @@ class Person:
 def signed_in() -> Person | None:
     """Who is signed in here; None while nobody is."""
     told = st.user.to_dict()
-    if not told.get("is_logged_in"):
+    if not told.get("is_logged_in") or has_ended(told):
         return None
     email = str(told.get("email") or "").strip()
     name = str(told.get("name") or email or "somebody without a name")

@@ -7,6 +7,7 @@ import streamlit as st
 
 from console import state
 from console.components import Cell, attempt, rows_of_facts, show_error
+from console.permits import permit
 from console.resources import change, read
 from core.access import Permission
 from core.article_filter import ArticleFilter, Order
@@ -28,9 +29,9 @@ def schedule() -> None:
     rows = read(jobs)
     if not rows:
         return
-    may = state.actor().may(Permission.SETTINGS)
-    _switches(rows, may)
-    _nightly(next(row for row in rows if row.name is Job.NIGHTLY), may and state.actor().may(Permission.MONEY))
+    may = state.looking().may(Permission.SETTINGS)
+    _switches(rows)
+    _nightly(next(row for row in rows if row.name is Job.NIGHTLY), may and state.looking().may(Permission.MONEY))
     _feeds(may)
 
 
@@ -68,10 +69,12 @@ def _how_it_went(row: JobRow) -> str:
     return "never" if row.failed is None else "failed" if row.failed else "done"
 
 
-def _switches(rows: list[JobRow], may: bool) -> None:
+def _switches(rows: list[JobRow]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for row in (row for row in rows if row.kind.is_optional):
-            shown = st.toggle(row.kind.title, row.enabled, key=f"job-{row.name}-{row.enabled}", help=row.kind.help, disabled=not may)
+            shown = st.toggle(
+                row.kind.title, row.enabled, key=f"job-{row.name}-{row.enabled}", **permit(Permission.SETTINGS, help=row.kind.help)
+            )
             if shown != row.enabled and attempt(
                 partial(change, partial(switch, name=row.name, enabled=shown, by=state.actor(), now=utc_now()))
             ):
@@ -80,7 +83,8 @@ def _switches(rows: list[JobRow], may: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Run now:", width="content")
         for job, kind in KINDS.items():
-            asked = st.button(kind.title, key=f"job-now-{job}", icon=":material/play_arrow:", help=f"Now. {kind.help}", disabled=not may)
+            use = permit(Permission.SETTINGS, help=f"Now. {kind.help}")
+            asked = st.button(kind.title, key=f"job-now-{job}", icon=":material/play_arrow:", **use)
             if asked and attempt(partial(change, partial(run_now, name=job, by=state.actor(), now=utc_now()))):
                 state.flash(f"{kind.title}: asked for.")
                 st.rerun()
@@ -120,7 +124,7 @@ def _nightly(row: JobRow, may: bool) -> None:
             nightly = Nightly(filter=article_filter, limit_usd=_usd(limit), most=most, hour=hour, one_per_story=stories)
             change(partial(save_nightly, nightly=nightly, by=state.actor(), now=utc_now()))
 
-        if st.button("Save the nightly run", icon=":material/save:", disabled=not may) and attempt(save):
+        if st.button("Save the nightly run", icon=":material/save:", **permit(Permission.SETTINGS, Permission.MONEY)) and attempt(save):
             state.flash("The nightly run is saved.")
             st.rerun()
 
@@ -147,26 +151,26 @@ def _feeds(may: bool) -> None:
     if not rows:
         st.caption("There is none yet.")
     for row in rows:
-        _feed(row, may)
+        _feed(row)
     with st.form("add-feed", clear_on_submit=True, border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         address = st.text_input("Address of a feed", key="feed-address", placeholder="https://…", max_chars=2_000, disabled=not may)
-        added = st.form_submit_button("Add", icon=":material/add:", disabled=not may)
+        added = st.form_submit_button("Add", icon=":material/add:", **permit(Permission.SETTINGS))
     if added and attempt(partial(change, partial(add_feed, address=address or "", by=state.actor()))):
         state.flash("The feed is added.")
         st.rerun()
 
 
-def _feed(row: FeedRow, may: bool) -> None:
+def _feed(row: FeedRow) -> None:
     went = "not fetched yet" if row.failed is None else ("failed: " if row.failed else "") + (row.result or "")
     columns = st.columns([6, 5, 1, 1], vertical_alignment="center")
     with columns[0]:
         rows_of_facts(f"Feed {row.address}", ("Address", "Added by"), [[row.address, row.added_by]])
     with columns[1]:
         rows_of_facts(f"Last fetch of {row.address}", ("Last fetch", "It was"), [[went, row.fetched_at]])
-    shown = columns[2].toggle("On", row.enabled, key=f"feed-{row.id}-{row.enabled}", disabled=not may)
+    shown = columns[2].toggle("On", row.enabled, key=f"feed-{row.id}-{row.enabled}", **permit(Permission.SETTINGS))
     if shown != row.enabled and attempt(partial(change, partial(switch_feed, feed_id=row.id, enabled=shown, by=state.actor()))):
         st.rerun()
-    removed = columns[3].button("Remove", key=f"feed-remove-{row.id}", type="tertiary", disabled=not may)
+    removed = columns[3].button("Remove", key=f"feed-remove-{row.id}", type="tertiary", **permit(Permission.SETTINGS))
     if removed and attempt(partial(change, partial(remove_feed, feed_id=row.id, by=state.actor()))):
         state.keep_undo("feeds", row.address)
         st.rerun()

@@ -14,6 +14,7 @@ import anyio
 import streamlit as st
 import typer
 import uvicorn
+from sqlalchemy.orm import Session
 from streamlit import config
 
 from console.api import make_api, routes_to
@@ -23,9 +24,9 @@ from console.guard import Guard
 from console.log_tail import keep_tail, take_over_streamlit
 from console.printing import announce
 from console.resources import close_desk, open_desk, wake
-from console.sign_in import Attempts, is_signed_in, streamlit_secrets
-from core import tokens
-from core.access import ITSELF
+from console.sign_in import Attempts, doubts, is_signed_in, require_packages, streamlit_secrets
+from core import people, tokens
+from core.access import ITSELF, Role
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
@@ -71,17 +72,19 @@ def make_app(settings: Settings | None = None) -> Any:
     routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
-    return Guard(Attempts(app), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
+    return Guard(Attempts(app, now), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:
     """Start everything and serve until interrupted.
 
     Raises:
-        SettingsError: the port is taken, or it would listen beyond this machine without sign-in and API tokens.
+        SettingsError: the port is taken, sign-in lacks its packages, or it would listen beyond this machine without sign-in and API
+            tokens.
         DatabaseUnavailable: the database cannot be started or reached.
     """
     place, port = resolve(host or settings.host), settings.port if port is None else port
+    require_packages(settings)
     refuse_in_the_open(place, settings, has_tokens=partial(_has_tokens, settings))
     listener = _listen(place, port)
     take_over_streamlit()
@@ -91,6 +94,8 @@ def serve(settings: Settings, *, host: str | None, port: int | None, samples: bo
     if samples and desk.transaction(counts)[0] == 0:
         report = load_samples(desk, utc_now(), by=ITSELF)
         announce(f"{report.new} sample articles loaded.")
+    for doubt in doubts(settings, admins=desk.transaction(partial(_has_admin, settings=settings))):
+        logger.warning("%s", doubt)
     address = place.url(listener.getsockname()[1])
     os.chdir(CHECKOUT)  # Streamlit reads .streamlit/config.toml from the working directory; only now: a data directory may be relative
     serving = uvicorn.Config(
@@ -117,6 +122,10 @@ def _has_tokens(settings: Settings) -> bool:
     """Whether an API token was made that is in force."""
     with Desk.open(settings) as desk:
         return any(token.is_in_force(utc_now()) for token in desk.transaction(tokens.listed))
+
+
+def _has_admin(session: Session, *, settings: Settings) -> bool:
+    return any(one.role is Role.ADMIN for one in people.people(session, settings))
 
 
 def _listen(place: Place, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ Streamlit does the protocol (state, nonce, PKCE where the provider has it, the s
 it forgets which page was asked for; ``Attempts`` adds both.
 """
 
+import json
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from importlib.util import find_spec
@@ -11,15 +12,18 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
+from streamlit.auth_util import get_cookie_with_chunks
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from console.binding import LOOPBACK_NAMES
 from core.errors import SettingsError
 from core.settings import Settings
 
-LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
+LOGIN, CALLBACK, LOGOUT = "/auth/login", "/oauth2callback", "/auth/logout"
 OUTCOME = "sign-in"
 """The part of the address that says what became of the last attempt: one of ``OUTCOMES``."""
 OUTCOMES = {
@@ -35,17 +39,26 @@ MOST_CAME_FROM = 1_500
 """Longest address that is kept, in characters as the cookie has them."""
 
 
+def require_packages(settings: Settings) -> None:
+    """Refuse to start with sign-in but without what it is done with.
+
+    Raises:
+        SettingsError: the packages that sign-in needs are not installed.
+    """
+    if settings.signs_in and find_spec("authlib") is None:
+        raise SettingsError("Sign-in needs the packages of the extra 'auth'. Install them: pip install -c requirements.txt -e '.[auth]'.")
+
+
 def streamlit_secrets(settings: Settings) -> dict[str, Any] | None:
     """What ``st.App`` takes as its secrets, so that ``st.login`` works from the settings and no file has to hold them; None without
     sign-in.
 
     Raises:
-        SettingsError: the packages that sign-in needs are not installed.
+        SettingsError: as ``require_packages``.
     """
     if not settings.signs_in:
         return None
-    if find_spec("authlib") is None:
-        raise SettingsError("Sign-in needs the packages of the extra 'auth'. Install them: pip install -c requirements.txt -e '.[auth]'.")
+    require_packages(settings)
     assert settings.oidc_client_secret
     assert settings.cookie_secret
     cookie_secret = settings.cookie_secret.get_secret_value()
@@ -61,11 +74,60 @@ def streamlit_secrets(settings: Settings) -> dict[str, Any] | None:
     return {"auth": auth}
 
 
+def doubts(settings: Settings, *, admins: bool) -> list[str]:
+    """What to say at the start of a desk on which people sign in: it works, but hardly as it was meant. ``admins``: there is one."""
+    if not settings.signs_in:
+        return []
+    found = []
+    if not admins:
+        found.append("nobody is an admin here, so nobody can be given a role. Set SIGNALDESK_ADMINS to an e-mail address.")
+    public = urlsplit(settings.public_url or "")
+    if public.scheme == "http" and public.hostname not in LOOPBACK_NAMES:
+        found.append("SIGNALDESK_PUBLIC_URL begins with http://, so who is signed in and API tokens can be read on the way. Use https.")
+    return found
+
+
 def is_signed_in(cookies: Mapping[str, str], settings: Settings) -> bool:
     """Whether the cookies of a request carry Streamlit's word that somebody is signed in. It says nothing about a role."""
-    if settings.cookie_secret is None or not (value := cookies.get(USER_COOKIE_NAME)):
-        return False
-    return decode_signed_value(settings.cookie_secret.get_secret_value(), USER_COOKIE_NAME, value.encode("latin-1", "replace")) is not None
+    told = told_by(cookies, settings)
+    return told is not None and not has_ended(told)
+
+
+def told_by(cookies: Mapping[str, str], settings: Settings) -> dict[str, Any] | None:
+    """What Streamlit's signed cookies tell of who is signed in; None where they are not there or not Streamlit's."""
+    if settings.cookie_secret is None:
+        return None
+    secret = settings.cookie_secret.get_secret_value()
+
+    def signed(name: str) -> bytes | None:
+        value = cookies.get(name)
+        return decode_signed_value(secret, name, value.encode("latin-1", "replace")) if value else None
+
+    try:
+        told = json.loads(get_cookie_with_chunks(signed, USER_COOKIE_NAME) or b"null")
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+_ended: dict[tuple[str, str], None] = {}
+MOST_ENDED = 10_000
+
+
+def end(told: Mapping[str, Any]) -> None:
+    """Let a sign-in count no more in this process, whoever still has it: other tabs of the browser, or a copy of its cookie."""
+    _ended[_which(told)] = None
+    while len(_ended) > MOST_ENDED:
+        _ended.pop(next(iter(_ended)))
+
+
+def has_ended(told: Mapping[str, Any]) -> bool:
+    """Whether somebody signed out of this sign-in. Another one of the same person, in another browser, is not meant."""
+    return _which(told) in _ended
+
+
+def _which(told: Mapping[str, Any]) -> tuple[str, str]:
+    return str(told.get("sub")), str(told.get("nonce") or told.get("iat"))
 
 
 def outcome_of(query: Mapping[str, Any], *, signed_in: bool, cleared: bool) -> str | None:
@@ -97,12 +159,15 @@ def is_page(address: str) -> bool:
 
 
 class Attempts:
-    """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for."""
+    """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for; and
+    has a sign-out end the sign-in."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == LOGOUT and (told := told_by(HTTPConnection(scope).cookies, self._settings)):
+            end(told)
         if scope["type"] != "http" or scope["path"] not in (LOGIN, CALLBACK):
             await self._app(scope, receive, send)
             return

@@ -53,24 +53,23 @@ class Smoke:
     patience: float
     """Seconds that the batch may take."""
     told: Callable[[Step], None]
+    wait: float = 0.0
+    """Seconds that the deployment may take to answer and be ready, as it is being started."""
     steps: list[Step] = field(default_factory=list)
     batch: dict[str, Any] | None = None
 
     def run(self) -> bool:
         """Make every check; True if all hold. Each is told as it ends."""
+        began_at = time.monotonic()
         for name, check in self._checks():
             if name in ("batch", "ledger") and any(not step.ok for step in self.steps):
                 self._note(Step(name, None, 0.0, "not tried"))
                 continue
             began = time.monotonic()
-            try:
-                detail, ok = check(), True
-            except Wrong as wrong:
-                detail, ok = str(wrong), False
-            except httpx.TimeoutException:
-                detail, ok = f"no answer within {CALL_SECONDS:g} s", False
-            except httpx.HTTPError as error:
-                detail, ok = f"no connection: {error}", False
+            detail, ok = _tried(check)
+            while not ok and name in ("health", "ready") and time.monotonic() - began_at < self.wait:
+                time.sleep(POLL_SECONDS)
+                detail, ok = _tried(check)
             self._note(Step(name, ok, round(time.monotonic() - began, 3), detail))
         return all(step.ok for step in self.steps)
 
@@ -159,6 +158,18 @@ class Smoke:
         raise Wrong(f"HTTP {answer.status_code}: {said or answer.reason_phrase}")
 
 
+def _tried(check: Callable[[], str]) -> tuple[str, bool]:
+    """What a check found, in words, and whether it holds."""
+    try:
+        return check(), True
+    except Wrong as wrong:
+        return str(wrong), False
+    except httpx.TimeoutException:
+        return f"no answer within {CALL_SECONDS:g} s", False
+    except httpx.HTTPError as error:
+        return f"no connection: {error}", False
+
+
 def compare(batch: Mapping[str, Any], costs: Mapping[str, Any], number: int) -> str:
     """Whether the ledger and a batch agree, in words. Pure.
 
@@ -187,6 +198,7 @@ def smoke(
         typer.Option(envvar="SIGNALDESK_API_TOKEN", show_default=False, help="API token with the scopes read and run. Better by variable."),
     ] = None,
     patience: Annotated[float, typer.Option("--patience", min=1, max=3_600, help="Seconds that the batch may take.")] = 120.0,
+    wait: Annotated[float, typer.Option("--wait", min=0, max=3_600, help="Seconds that it may take to answer and be ready.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Check a deployment from outside: health, readiness, articles, a free batch of one article, the ledger. Exits with 0 or 1."""
@@ -194,7 +206,7 @@ def smoke(
     blot = Blot([token] if token else [])
     began = time.monotonic()
     with _client(url, token) as client:
-        checks = Smoke(client, patience, told=lambda step: None if as_json else typer.echo(blot(in_words(step))))
+        checks = Smoke(client, patience, told=lambda step: None if as_json else typer.echo(blot(in_words(step))), wait=wait)
         ok = checks.run()
     took = round(time.monotonic() - began, 3)
     if as_json:

@@ -11,6 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from core.budget import Alert, take_alerts
 from core.configuration import Desk
+from core.models import BudgetScope
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def tell_alerts(desk: Desk, now: datetime) -> list[Alert]:
     alerts = desk.transaction(lambda session: take_alerts(session, now))
     webhook = desk.environment.alert_webhook_url
     for alert in alerts:
-        logger.warning("%s", alert)
+        logger.warning("%s", alert, extra={"batch_id": int(alert.key)} if alert.scope is BudgetScope.BATCH else None)
         if webhook is not None:
             _post(webhook.get_secret_value(), alert)
     return alerts

@@ -33,6 +33,8 @@ DO $$ DECLARE one record; BEGIN
     EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', one.routine);
   END LOOP;
 END $$"""
+OWN_TABLE = " TABLE public article_keys "
+"""In the contents of every backup, of whatever revision."""
 REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
 
 
@@ -47,6 +49,10 @@ def back_up(database: Database, file: Path, *, by: Actor, direct: str | None = N
         DatabaseUnavailable: the server is away.
     """
     by.require(Permission.ACCESS)
+    if file.is_dir():
+        raise BackupRefused(f"{file} is a folder. Name the file in it.")
+    if file.exists() and not file.is_file():
+        raise BackupRefused(f"{file} is no ordinary file, and it would be replaced by one. Name another.")
     part = file.with_name(f"{file.name}.part")
     try:
         part.touch(mode=0o600)  # articles and money are nobody else's business
@@ -56,6 +62,8 @@ def back_up(database: Database, file: Path, *, by: Actor, direct: str | None = N
         address = _direct_address(database, direct)
         _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={part}"], address)
         part.replace(file)
+    except OSError as error:
+        raise BackupRefused(f"{file} cannot be written: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
     size = file.stat().st_size
@@ -139,6 +147,9 @@ def revision_of(file: Path) -> str:
     """
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
+    contents = _run("pg_restore", ["--list", str(file)], None, refusal=f"{file} is no backup of a Signal Desk")
+    if OWN_TABLE not in contents:  # another program's, which may well count its revisions as the desk does
+        raise BackupRefused(f"{file} is no backup of a Signal Desk: it is one of another database.")
     only = ["--data-only", "--table=alembic_version", "--file=-"]
     listed = _run("pg_restore", [*only, str(file)], None, refusal=f"{file} is no backup of a Signal Desk")
     found = REVISION.search(listed)
@@ -158,5 +169,7 @@ def _run(program: str, arguments: Sequence[str], address: URL | None, *, refusal
     done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+        if "No space left on device" in said:
+            raise BackupRefused(f"The disk is full. Free some space and try again; nothing was changed. ({said})")
         raise BackupRefused(f"{refusal or program + ' failed'}: {said.removeprefix(program + ': error: ')}")
     return done.stdout

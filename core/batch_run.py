@@ -251,7 +251,8 @@ class BatchRun:
             logger.info("the article stops: %s", error)
             await self._give_back(claim)
         except NoRoom as refusal:
-            logger.warning("the batch pauses (%s): %s", causes.BUDGET, refusal)
+            if self._open:
+                logger.warning("the batch pauses (%s): %s", causes.BUDGET, refusal)
             await self._give_back(claim)
             await self.desk.offload(lambda session, refusal=refusal: batch_actions.pause_for_budget(session, self.batch_id, refusal))  # type: ignore[misc]
         except CallFailed as error:
@@ -281,12 +282,13 @@ class BatchRun:
         await self.desk.offload(lambda session: records.give_back(session, claim.record_id, owner=self.shared.owner, now=utc_now()))
 
     async def _pause(self, reason: str, kind: str) -> None:
+        if self._open:  # of all articles in work that find the same, the first says so
+            logger.warning("the batch pauses (%s): %s", kind, reason)
         self._open = False
 
         def pause(session: Session) -> None:
             try:
                 batch_actions.pause_for_cause(session, self.batch_id, reason, kind=kind)
-                logger.warning("the batch pauses (%s): %s", kind, reason)
             except DeskError as error:
                 logger.info("not paused: %s", error)
 

@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any
 
 from celery import Celery, signals
+from celery.apps import worker as worker_module
 from celery.apps.worker import Worker
 from celery.exceptions import SecurityWarning
 
@@ -23,6 +24,7 @@ from core.chunk_runs import ChunkRunner
 from core.configuration import Desk
 from core.dispatching import Dispatcher
 from core.errors import DatabaseUnavailable
+from core.logs import about
 from core.models import WorkerKind
 from core.orchestrator import GRACE_SECONDS
 from core.settings import Settings
@@ -78,6 +80,7 @@ class CeleryWorker:
 
         warnings.filterwarnings("ignore", category=SecurityWarning)  # root is unsafe with pickle; this is JSON
         signals.setup_logging.connect(_leave_logging_alone)
+        worker_module.safe_say = lambda *_: None  # it prints past the log as a signal comes
         signals.worker_shutting_down.connect(leave)
         signals.worker_ready.connect(ready)
         worker = Worker(
@@ -95,6 +98,7 @@ class CeleryWorker:
         try:
             worker.start()
         finally:
+            logger.info("the worker ends")
             self.shared.stopping.set()
             leaving.cancel()
             self._supervisor.stop()
@@ -122,7 +126,14 @@ def add_task(celery: Celery, run: Callable[[int, Sequence[int]], None]) -> None:
         max_retries=TRIES,
     )
     def run_chunk(batch_id: int, record_ids: list[int]) -> None:
-        run(batch_id, record_ids)
+        with about(batch_id=batch_id):
+            try:
+                run(batch_id, record_ids)
+            except DatabaseUnavailable as error:
+                logger.warning("a task waits for the database: %s", error)
+                raise
+            except Exception:
+                logger.exception("a task failed; its articles are sent again")
 
 
 def _leave_logging_alone(**_: Any) -> None:

@@ -15,6 +15,7 @@ from core import chunks
 from core.batch_run import BatchRun, Line, open_line, use_database_threads
 from core.configuration import Desk
 from core.errors import NotFound
+from core.logs import about
 from core.supervisor import Shared
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class ChunkRunner:
         try:
             await BatchRun(self.desk, batch_id, self.shared, chunk=record_ids, line=lambda: self._line(batch_id)).run()
         except NotFound as error:
-            logger.info("a task is passed over: %s", error)
+            logger.info("a task is passed over: %s", error, extra={"batch_id": batch_id})
         finally:
             await self.desk.offload(lambda session: chunks.uncover(session, record_ids))
 
@@ -107,7 +108,8 @@ class ChunkRunner:
     async def _close(self, batch_id: int) -> None:
         held = self._lines.pop(batch_id)
         self._opening.pop(batch_id, None)
-        await held.opened.__aexit__(None, None, None)
+        with about(batch_id=batch_id):
+            await held.opened.__aexit__(None, None, None)
 
     async def _close_all(self) -> None:
         for batch_id, held in list(self._lines.items()):

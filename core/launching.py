@@ -4,6 +4,7 @@ Every launch is one transaction under a lock that lasts as long as it, so two la
 them. Nothing here runs work: ``core.orchestrator`` finds open batches with pending records and runs them.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from core.models import Article, BatchRecord, BatchSession, RecordStatus
 from core.paging import Count
 from core.selection import Selection, count, matching_among, newest, resolve, words_in_articles
 from core.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 ALREADY_ANALYSED = "already analysed with this configuration"
 PLANNED_AT_MOST = 2_000
@@ -223,6 +226,8 @@ def launch(
     facts = {"articles": len(planned.runnable), "skipped": len(planned.skipped), "model": configuration.model}
     facts |= {"estimate_usd": planned.estimate.usd, "limit_usd": budget}
     audit.record(session, by, audit.Action.LAUNCH, ("run", batch.id), after=facts)
+    told = "launched by %s: %d articles with %s"
+    logger.info(told, by.name, len(planned.runnable), configuration.model, extra={"batch_id": batch.id})
     return batch.id
 
 

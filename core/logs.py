@@ -27,7 +27,9 @@ HIDDEN = "•••"
 OURS = ("core", "console")
 SERVERS = ("uvicorn", "alembic", "celery")
 """Libraries whose lines say what the process does; of all others only warnings are kept."""
-ADDRESSES = ("database_url", "celery_broker_url")
+WITHOUT_IDS = ("celery.worker.strategy", "celery.app.trace")
+"""Say of each task that it came and went, and not of which batch; ``core.batch_run`` does."""
+ADDRESSES = ("database_url", "direct_database_url", "celery_broker_url")
 """Secret settings of which only the password within is one: where a database is may be read."""
 
 _SECRET_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS|_HEADERS)$", re.IGNORECASE)
@@ -206,6 +208,8 @@ def set_up(settings: Settings, *, service: bool = False) -> None:
     root.addHandler(_handler)
     for name in SERVERS:
         logging.getLogger(name).setLevel(level)
+    for name in WITHOUT_IDS:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(min(level, logging.INFO))  # the System page shows the quiet ones too
     logging.getLogger("alembic.runtime.migration").addFilter(_says_what_it_does)

@@ -334,7 +334,7 @@ class MovedRow(Base):
 
     move_id: Mapped[int] = mapped_column(ForeignKey("moves.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
-    """``article`` or ``analysis``."""
+    """``article``, ``analysis``, or ``reference``: what other tables there call an article whose key has several columns."""
     key: Mapped[str] = mapped_column(String(500), primary_key=True)
     """The row's key as text; of one that is longer its SHA-256."""
     article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), index=True)

@@ -54,6 +54,7 @@ def save_nightly(session: Session, nightly: Nightly, *, by: Actor, now: datetime
         NotFound: the schedule was never looked at.
     """
     by.require(Permission.MONEY)
+    by.require(Permission.SETTINGS)
     save_options(session, Job.NIGHTLY, nightly.model_dump(mode="json"), by=by, now=now)
 
 

@@ -25,7 +25,12 @@ SECTIONS = {
 }
 """Headings, each by the first setting below it; a setting that is none of these stands under the heading before it."""
 
-ADDRESSES_WITH_SECRETS = {"database_url": "postgresql://", "celery_broker_url": "redis://", "alert_webhook_url": "https://"}
+ADDRESSES_WITH_SECRETS = {
+    "database_url": "postgresql://",
+    "direct_database_url": "postgresql://",
+    "celery_broker_url": "redis://",
+    "alert_webhook_url": "https://",
+}
 PLATFORM_FOLDER = "the platform's folder for data, such as `~/.local/share/signaldesk`"
 INTRODUCTION = f"""\
 # Settings

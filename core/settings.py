@@ -112,7 +112,11 @@ class Settings(BaseSettings):
 
     # Who runs the batches
     executor: Literal["pool", "celery"] = Field("pool", description="pool: the console itself; celery: workers, by way of Redis.")
-    celery_broker_url: SecretStr | None = Field(None, validation_alias=AliasChoices("CELERY_BROKER_URL", "SIGNALDESK_CELERY_BROKER_URL"))
+    celery_broker_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("CELERY_BROKER_URL", "SIGNALDESK_CELERY_BROKER_URL"),
+        description="The Redis by which tasks go to workers, such as redis://localhost:6379/0.",
+    )
     batch_chunk: int = Field(10, ge=1, le=256, description="Articles in one task of Celery.")
 
     # Providers

@@ -5,7 +5,7 @@ import hmac
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -83,7 +83,8 @@ def create(session: Session, name: str, scopes: Collection[Permission], *, by: A
     )
     if made is None:
         raise NotPossible(f"There is a token '{name}' already. Revoke it first, or choose another name.")
-    audit.record(session, by, audit.Action.CREATE_TOKEN, ("token", made), after={"name": name, "scopes": ordered, "expires_at": expires_at})
+    end = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else None
+    audit.record(session, by, audit.Action.CREATE_TOKEN, ("token", made), after={"name": name, "scopes": ordered, "expires_at": end})
     return secret
 
 

@@ -1,6 +1,7 @@
 """render.yaml: every service starts with the command it names, on a real Postgres and a real Redis, with variables that are settings
 and without a secret in the file; together they are a desk that ``signaldesk smoke`` passes."""
 
+import json
 import os
 import re
 import secrets
@@ -220,12 +221,18 @@ def test_every_service_starts_as_it_says_and_together_they_are_a_desk(preview: b
         check=False,
     )
     assert smoke.returncode == 0, smoke.stdout + smoke.stderr
-    assert '"message": "the article is done"' in platform.said("signaldesk-worker")  # the worker's log, as JSON
-
     assert {service: platform.end(service) for service in PROGRAMS} == dict.fromkeys(PROGRAMS, 0)
     said = "".join(platform.said(service) for service in PROGRAMS)
     assert not [secret for secret in platform.made.values() if secret in said]
     assert "Traceback" not in said
+
+    lines = {service: [json.loads(line) for line in platform.said(service).splitlines() if line[0] == "{"] for service in PROGRAMS}
+    printed = [line for service in PROGRAMS for line in platform.said(service).splitlines() if line[0] != "{"]
+    assert [line.split(" at http")[0] for line in printed] == ["Signal Desk is"]  # a service prints nothing else
+    (launched,) = [line for line in lines["signaldesk"] if line["message"].startswith("launched by ")]
+    of_batch = [line for line in lines["signaldesk-worker"] if line["logger"] in ("core.batch_run", "core.chunk_runs")]
+    assert {line["batch_id"] for line in of_batch} == {launched["batch_id"]}
+    assert {"record_id", "article_id"} <= next(line for line in of_batch if line["message"] == "the article is done").keys()
 
 
 @pytest.mark.slow

@@ -8,17 +8,19 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from console.api.cursors import Page, cursor_of, place_of
+from console.api.cursors import Page, as_page, cursor_of, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import Id, Moment, PageAsked, Shape, Usd
+from console.api.fields import Id, Moment, Name, PageAsked, Shape, Usd, Words
 from console.api.refusals import refusals
 from console.api.serving import Caller
-from core import batches
+from core import batches, records
 from core.batch_figures import Quality, elapsed_seconds, quality
 from core.batches import Progress
 from core.clock import utc_now
 from core.models import BatchStatus, RecordStatus
+from core.paging import Page as Found
 from core.paging import Place
+from core.records import RecordRow
 
 router = APIRouter(prefix="/api", tags=["batches"])
 BATCHES = "batches"
@@ -97,10 +99,27 @@ class Batch(BatchLine):
     quality: QualityFigures
 
 
+class RecordLine(Shape):
+    """One article of a batch."""
+
+    id: int
+    article_id: int | None = Field(description="Null once the article was deleted.")
+    title: str
+    status: RecordStatus
+    attempts: int
+    started_at: Moment | None
+    finished_at: Moment | None
+    error_kind: str | None
+    error_message: str | None
+    skip_reason: str | None
+    usd: Usd = Field(description="Of its calls so far.")
+
+
 # --- endpoints -------------------------------------------------------------------------------------------------------
 
 
 class BatchesAsked(PageAsked):
+    limit: int = Field(25, ge=1, le=100, description="Rows of the page: the articles of each are counted.")
     status: list[BatchStatus] = Field([], max_length=10, description="Only of these states. May be given several times.")
 
 
@@ -132,6 +151,26 @@ def list_batches(at: Caller, asked: Annotated[BatchesAsked, Query()]) -> Page[Ba
 def one_batch(at: Caller, request: Request, batch_id: Annotated[Id, Path()]) -> Response:
     """One batch: progress, records by state, costs, timing and quality. Sends an ETag, which holds once the batch has ended."""
     return tagged(request, at.read(lambda session: batch_of(session, batch_id, utc_now())))
+
+
+class RecordsAsked(PageAsked):
+    status: list[RecordStatus] = Field([], max_length=10, description="Only of these states. May be given several times.")
+    kind: Name | None = Field(None, description="Only what failed so, such as `blocked`.")
+    q: Words = Field("", description="Words that stand in the title.")
+
+
+@router.get("/batches/{batch_id}/records", responses=refusals(404))
+def batch_records(at: Caller, batch_id: Annotated[Id, Path()], asked: Annotated[RecordsAsked, Query()]) -> Page[RecordLine]:
+    """The articles of a batch, with why they failed or were skipped: those in work first, then failed, completed and the rest."""
+    statuses = sorted(set(asked.status))
+    chosen, name = RecordsAsked(status=statuses, kind=asked.kind, q=asked.q), f"{BATCHES}:{batch_id}"
+    place = place_of(asked.cursor, name, chosen)
+
+    def work(session: Session) -> Found[RecordRow]:
+        batches.progress(session, batch_id)
+        return records.page_at(session, batch_id, place, asked.limit, statuses=statuses, words=asked.q, kind=asked.kind)
+
+    return as_page(at.read(work), RecordLine.model_validate, name, chosen)
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------

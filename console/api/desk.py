@@ -1,6 +1,6 @@
 """The desk itself over HTTP: whether it lives, whether it is ready, its state for whoever runs it, its figures for analysts."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
@@ -24,6 +24,7 @@ from core.models import BatchStatus, RecordStatus, WorkerKind
 from core.records import LEASE
 from core.schedule import Job
 from core.settings import Settings
+from core.windows import window_of
 
 open_router = APIRouter(tags=["desk"])
 """Without a token."""
@@ -182,7 +183,8 @@ class Statistics(Shape):
     rejected: int
     unsure: int
     acceptance_rate: float | None = Field(description="Accepted, of all accepted or rejected, 0..1; null without one.")
-    since: date = Field(description="First UTC day of the articles that the next two lists are of.")
+    since: date = Field(description="First UTC day of the articles that the next two lists are of: as on the Overview.")
+    until: date = Field(description="Last one: today, or where the archive ends.")
     signals_by_kind: list[KindFigures]
     signals_by_day: list[DayFigures]
     publishers: list[PublisherFigures] = Field(description="The ten with most signals.")
@@ -264,14 +266,16 @@ def status(at: Caller) -> Status:
 
 @router.get("/api/stats")
 def statistics(at: Caller) -> Statistics:
-    """The figures of the Overview: articles, queue, reviews; signals of the last 30 days by kind and by day."""
-    since = utc_day(utc_now()) - timedelta(days=STATISTICS_DAYS - 1)
+    """The figures of the Overview: articles, queue, reviews; signals of 30 days by kind and by day."""
 
     def work(session: Session, settings: Settings) -> Statistics:
         today, decided = reports.today(session, readiness(settings)), quality.acceptance(quality.agreement(session))
+        window = window_of(STATISTICS_DAYS, newest=reports.newest_article_day(session), today=utc_day(utc_now()))
         days: dict[date, int] = {}
         kinds = dict.fromkeys(SignalKind, 0)
-        for day, kind, number in reports.signals_by_day(session, since=since):
+        for day, kind, number in reports.signals_by_day(session, since=window.first):
+            if day > window.last:
+                continue
             days[day] = days.get(day, 0) + number
             kinds[kind] += number
         return Statistics(
@@ -284,7 +288,8 @@ def statistics(at: Caller) -> Statistics:
             rejected=decided.rejected,
             unsure=decided.unsure,
             acceptance_rate=decided.share.value,
-            since=since,
+            since=window.first,
+            until=window.last,
             signals_by_kind=[KindFigures(kind=kind, signals=number) for kind, number in kinds.items()],
             signals_by_day=[DayFigures(day=day, signals=number) for day, number in days.items()],
             publishers=[

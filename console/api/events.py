@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,7 +10,10 @@ from typing import Annotated, Any
 import anyio
 from fastapi import APIRouter, Header, Path, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from console.api.batches import Batch, batch_of
 from console.api.fields import Id
@@ -66,16 +70,23 @@ async def events(
 ) -> Response:
     """The batch at once and at every change, until it has ended. `Last-Event-ID` passes over a state that the client has."""
     watches = serving(request).watches
-    watches.begin(batch_id)
-    try:
-        first = await watches.look(batch_id, partial(_read, at, batch_id))
-    except BaseException:
-        watches.end(batch_id)
-        raise
+    watches.refuse_if_full()
+    first = await run_in_threadpool(_read, at, batch_id)
     if has_ended(first) and last_event_id == tag_of(first):
-        watches.end(batch_id)
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return EventSourceResponse(_flow(watches, at, batch_id, last_event_id), ping=HEARTBEAT_SECONDS, send_timeout=30)
+    return _Stream(watches, at, batch_id, last_event_id)
+
+
+class _Stream(EventSourceResponse):
+    """The events, watched for as long as somebody listens, however that ends."""
+
+    def __init__(self, watches: Watches[Batch], at: Desktop, batch_id: int, sent: str | None) -> None:
+        super().__init__(_flow(watches, at, batch_id, sent), ping=HEARTBEAT_SECONDS, send_timeout=30)
+        self._watches, self._batch_id = watches, batch_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._watches.watched(self._batch_id), suppress(SendTimeoutError):  # who does not read is gone
+            await super().__call__(scope, receive, send)
 
 
 def _read(at: Desktop, batch_id: int) -> Batch:
@@ -85,24 +96,21 @@ def _read(at: Desktop, batch_id: int) -> Batch:
 async def _flow(watches: Watches[Batch], at: Desktop, batch_id: int, sent: str | None) -> AsyncIterator[ServerSentEvent]:
     until = anyio.current_time() + MOST_SECONDS
     away = False
-    try:
-        while anyio.current_time() < until:
-            try:
-                batch = await watches.look(batch_id, partial(_read, at, batch_id))
-            except DatabaseUnavailable as error:
-                if not away:
-                    yield ServerSentEvent(bytes(of_desk_error(error).body).decode(), event="unavailable")
-                away = True
-            except NotFound:
+    while anyio.current_time() < until:
+        try:
+            batch = await watches.look(batch_id, partial(_read, at, batch_id))
+        except DatabaseUnavailable as error:
+            if not away:
+                yield ServerSentEvent(bytes(of_desk_error(error).body).decode(), event="unavailable")
+            away = True
+        except NotFound:
+            return
+        else:
+            away, tag = False, tag_of(batch)
+            if tag != sent:
+                yield ServerSentEvent(batch.model_dump_json(), event="progress", id=tag)
+                sent = tag
+            if has_ended(batch):
+                yield ServerSentEvent(batch.model_dump_json(), event="end", id=tag)
                 return
-            else:
-                away, tag = False, tag_of(batch)
-                if tag != sent:
-                    yield ServerSentEvent(batch.model_dump_json(), event="progress", id=tag)
-                    sent = tag
-                if has_ended(batch):
-                    yield ServerSentEvent(batch.model_dump_json(), event="end", id=tag)
-                    return
-            await anyio.sleep(EVERY_SECONDS)
-    finally:
-        watches.end(batch_id)
+        await anyio.sleep(EVERY_SECONDS)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from console.api.problems import RETRY_SECONDS, Refused
 
@@ -46,17 +47,26 @@ class Streams:
         except BaseException:
             self.give_back()
             raise
+        return _File(self, parts, first, media_type=media_type, name=name)
 
-        async def flowing() -> AsyncIterator[str]:
-            try:
-                part = first
-                while part is not None:
-                    yield part
-                    part = await run_in_threadpool(next, parts, None)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await run_in_threadpool(parts.close)
-                self.give_back()
 
+class _File(StreamingResponse):
+    """A file under way. However it ends, its transaction ends with it."""
+
+    def __init__(self, streams: Streams, parts: Generator[str], first: str | None, *, media_type: str, name: str) -> None:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return StreamingResponse(flowing(), media_type=media_type, headers=headers)
+        super().__init__(self._flowing(first), media_type=media_type, headers=headers)
+        self._streams, self._parts = streams, parts
+
+    async def _flowing(self, part: str | None) -> AsyncIterator[str]:
+        while part is not None:
+            yield part
+            part = await run_in_threadpool(next, self._parts, None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(self._parts.close)
+            self._streams.give_back()

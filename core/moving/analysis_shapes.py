@@ -52,6 +52,8 @@ class AnalysisShape:
     signals: tuple[Part, ...]
     scores: tuple[str, ...]
     """Its columns with scores, whose scale their highest value tells."""
+    validations: tuple[Part, ...]
+    """Tables of validations that name an analysis or an article, and the signal by its words or its place."""
     newest: str
     """A condition on ``t``: of the analyses of one article by one model the newest; empty where there is nothing to tell by."""
     alone: Part | None = None
@@ -90,7 +92,8 @@ def _says(table: SourceTable) -> int:
 def _shape(table: SourceTable, column: str, tables: Sequence[SourceTable], articles: ArticleShape) -> AnalysisShape:
     signals = () if table.oid == articles.table.oid else tuple(_signals(tables, articles, table))
     scores = tuple(name for name, kind in table.columns.items() if plain(name) in _SCORES and kind in _NUMBERS)
-    return AnalysisShape(table, column, signals, scores, _newest(table, column) if table.oid != articles.table.oid else "")
+    newest = _newest(table, column) if table.oid != articles.table.oid else ""
+    return AnalysisShape(table, column, signals, scores, tuple(_beside(tables, articles, table)), newest)
 
 
 def _newest(table: SourceTable, article: str) -> str:
@@ -123,6 +126,22 @@ def _signals(tables: Sequence[SourceTable], articles: ArticleShape, analyses: So
     return found
 
 
+def _beside(tables: Sequence[SourceTable], articles: ArticleShape, analyses: SourceTable) -> list[Part]:
+    """Tables of validations that refer to no table of signals."""
+    found = []
+    for table in readable(tables, VALIDATIONS):
+        signals = [oid for oid, _ in table.references.values() if any(oid == other.oid for other in readable(tables, SIGNALS))]
+        if table.oid == analyses.oid or signals or column_of(table, _SIGNAL_KEYS):
+            continue
+        to = _refers(table, analyses if analyses.oid != articles.table.oid else None, _ANALYSIS_KEYS)
+        of_article = to is None
+        to = to or article_column(table, articles)
+        if to is not None:
+            sources = _parts(tables, table, SOURCES, _VALIDATION_KEYS) if _key(table) else []
+            found.append(Part(table, to, _key(table), tuple(sources), of_article))
+    return found
+
+
 def _parts(tables: Sequence[SourceTable], of: SourceTable, names: Sequence[str], keys: Sequence[str]) -> list[Part]:
     found = []
     for table in readable(tables, names):
@@ -151,4 +170,4 @@ def _of_signals_alone(part: Part) -> AnalysisShape:
     signal = f"row_to_json((SELECT r FROM (SELECT {', '.join(f's.{quoted(name)}' for name in table.columns)}) r))"
     query = f"SELECT s.{to}, json_agg({signal}{order}) AS signals FROM {table.sql} AS s WHERE s.{to} IS NOT NULL GROUP BY s.{to}"
     grouped = replace(table, query=query, columns={part.to: kind, "signals": "json"}, key=(part.to,), references={})
-    return AnalysisShape(grouped, part.to, (), (), "", part)
+    return AnalysisShape(grouped, part.to, (), (), (), "", part)

@@ -15,6 +15,7 @@ from core.agents.outputs import ContentAnalysis, FoundSignal, Sentiment, SignalK
 from core.importers.clean_text import clean_characters, one_line
 from core.importers.dates import parse_date
 from core.importers.fields import normalised_names
+from core.moving.matching import entries, with_validations
 from core.moving.rows import opened, text_of
 
 NOT_GIVEN = "Not given."
@@ -59,6 +60,7 @@ _KIND = ("kind", "signaltype", "signalkind", "type", "category")
 _VALIDATION = ("validation", "validations", "signalvalidation", "validationresult")
 _VERDICT = ("verdict", "validationstatus", "validationverdict", "status", "outcome", "result", "isvalidated", "validated", "isvalid")
 _REASON = ("reason", "reasoning", "explanation", "justification", "validationnotes", "notes", "summary", "analysis")
+_OWN_VALIDATIONS = ("validations", "signalvalidations", "validationresults")
 _INLINE = (
     *("verdict", "validationstatus", "validationverdict", "isvalidated", "validated", "confidenceadjustment", "confidencedelta"),
     *("validationnotes", "sources", "sourceurls"),
@@ -135,6 +137,8 @@ class EarlierAnalysis:
     signals: tuple[EarlierSignal, ...]
     unreadable: int
     """Signals that say nothing."""
+    unmatched: int
+    """Validations of signals that are not among them."""
 
 
 def is_unfinished(row: Mapping[str, Any]) -> bool:
@@ -144,13 +148,24 @@ def is_unfinished(row: Mapping[str, Any]) -> bool:
 
 
 def read_analysis(
-    row: Mapping[str, Any], more: Sequence[Mapping[str, Any]], *, scale: Mapping[str, float], now: datetime
+    row: Mapping[str, Any],
+    more: Sequence[Mapping[str, Any]],
+    validations: Sequence[Mapping[str, Any]] = (),
+    *,
+    scale: Mapping[str, float],
+    now: datetime,
 ) -> EarlierAnalysis:
-    """The analysis that a row is. ``more`` are signals of other tables; ``scale`` is what a column's scores are out of, by name."""
+    """The analysis that a row is.
+
+    ``more`` are signals of other tables, ``validations`` those that name no signal's row; ``scale`` is what a column's scores are
+    out of, by name.
+    """
     named = _flattened(row)
     items = [(item, kind) for name, kind in ((name, KINDS.get(name)) for name in (*SIGNALS, *KINDS)) for item in _items(named.get(name))]
     items += [(item, None) for item in more]
-    signals = [read_signal(item, kind) for item, kind in items[:MAX_SIGNALS]]
+    own = [{name: value} for name in _OWN_VALIDATIONS if isinstance(value := opened(named.get(name)), list)]
+    told, unmatched = with_validations([item for item, _ in items], entries([*own, *validations]))
+    signals = [read_signal(item, kind) for item, (_, kind) in zip(told[:MAX_SIGNALS], items, strict=False)]
     kept = [signal for signal in signals if signal is not None]
 
     def scored(names: Sequence[str]) -> float:
@@ -173,6 +188,7 @@ def read_analysis(
         analysis=analysis,
         signals=tuple(kept),
         unreadable=len(items) - len(kept),
+        unmatched=unmatched,
     )
 
 

@@ -25,6 +25,8 @@ class GatheredAnalysis:
     """None for a row that cannot be read."""
     signals: Sequence[Mapping[str, Any]]
     """Of tables of their own; their quotes and validations are within them."""
+    validations: Sequence[Mapping[str, Any]] = ()
+    """Of tables that name the analysis or the article, and not the signal's row."""
 
 
 def gathered(source: SourceDatabase, shape: AnalysisShape, after: Sequence[str] | None) -> Iterator[list[GatheredAnalysis]]:
@@ -54,18 +56,22 @@ def scales(source: SourceDatabase, shape: AnalysisShape) -> dict[str, float]:
 
 
 def _with_signals(source: SourceDatabase, shape: AnalysisShape, rows: Sequence[SourceRow]) -> list[GatheredAnalysis]:
-    by_key: dict[str, list[dict[str, Any]]] = {}
-    by_article: dict[str, list[dict[str, Any]]] = {}
     articles = [_text((row.values or {}).get(shape.article)) for row in rows]
-    for part in shape.signals:
-        wanted = articles if part.of_article else [row.key[0] for row in rows if len(row.key) == 1]
-        found = by_article if part.of_article else by_key
-        for owner, signal in _of(source, part, [value for value in wanted if value]):
-            found.setdefault(owner, []).append(signal | {"kind": signal.get("kind") or part.table.name})
-    gathered_rows = []
-    for row, article in zip(rows, articles, strict=True):
-        signals = [*by_key.get(row.key[0] if len(row.key) == 1 else "", ()), *by_article.pop(article, ())]
-        gathered_rows.append(GatheredAnalysis(row.key, article, row.values, signals))
+    keys = [row.key[0] if len(row.key) == 1 else "" for row in rows]
+    signals: dict[int, list[dict[str, Any]]] = {}
+    validations: dict[int, list[dict[str, Any]]] = {}
+    for part in (*shape.signals, *shape.validations):
+        owners = articles if part.of_article else keys
+        places = {owner: number for number, owner in reversed(list(enumerate(owners))) if owner}
+        is_signal = part in shape.signals
+        for owner, found in _of(source, part, list(places)):
+            if owner in places:
+                row = found | {"kind": found.get("kind") or part.table.name} if is_signal else found
+                (signals if is_signal else validations).setdefault(places[owner], []).append(row)
+    gathered_rows = [
+        GatheredAnalysis(row.key, articles[number], row.values, signals.get(number, ()), validations.get(number, ()))
+        for number, row in enumerate(rows)
+    ]
     return _alone(source, shape.alone, gathered_rows) if shape.alone else gathered_rows
 
 

@@ -31,10 +31,11 @@ if TYPE_CHECKING:  # this brings the agents' libraries, which nothing but a move
     from core.research import SearchResult
 
 IMPORTED = "imported"
-ARTICLE, ANALYSIS = "article", "analysis"
+ARTICLE, REFERENCE, ANALYSIS = "article", "reference", "analysis"
 MODELS_AT_MOST = 40
 """Models that are told apart; the analyses of all further ones are one model's."""
 UNGROUNDED = "signals without a quote that stands in the article"
+UNMATCHED = "validations that name no signal of their analysis"
 LOST_QUOTES = "quotes that do not stand in the article"
 LOST_SOURCES = "sources of validations that cannot be checked"
 
@@ -60,14 +61,19 @@ def known_rows(session: Session, move_id: int, kind: str, keys: Sequence[str]) -
     return {key: (article_id, said) for key, article_id, said in rows}
 
 
-def note_articles(session: Session, move_id: int, taken: Mapping[str, ParsedArticle]) -> None:
-    """Keep which rows became which articles, by key; those that the import refused are left out."""
+def note_articles(session: Session, move_id: int, taken: Mapping[str, ParsedArticle], named: Mapping[str, str]) -> None:
+    """Keep which rows became which articles, by key; those that the import refused are left out.
+
+    ``named`` is, by key, what other tables call a row whose key has several columns.
+    """
     ids = dict(session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(_first_keys(taken)))).all())
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"move_id": move_id, "kind": ARTICLE, "key": key, "article_id": ids[first], "fingerprint": fingerprint(article)}
         for key, article in taken.items()
         if (first := article.identity_keys[0]) in ids
     ]
+    referred = {named[row["key"]]: row for row in rows if row["key"] in named}
+    rows += [{**row, "kind": REFERENCE, "key": key, "fingerprint": None} for key, row in referred.items()]
     if rows:
         statement = upsert(MovedRow)
         changed = {"article_id": statement.excluded.article_id, "fingerprint": statement.excluded.fingerprint}
@@ -158,6 +164,7 @@ class Keeper:
             counts["analyses"] += 1
             counts["signals"] += len(signals)
             counts[UNGROUNDED] += grounding.ungrounded + one.earlier.unreadable
+            counts[UNMATCHED] += one.earlier.unmatched
             counts[LOST_QUOTES] += len(grounding.missing)
         made = [{"kept": analysis_id, "made": one.earlier.made_at or now} for one, (analysis_id, _) in zip(fresh, kept, strict=True)]
         connection, analyses, signal_table = session.connection(), table_of(Analysis), table_of(Signal)

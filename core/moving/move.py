@@ -23,6 +23,7 @@ from core.articles import ensure_publishers, publisher_key
 from core.configuration import Desk
 from core.database import IDENTITY, among
 from core.errors import ImportRefused
+from core.importers.clean_text import clean_characters
 from core.importers.fields import BadRow
 from core.importers.import_articles import ImportReport, import_articles
 from core.importers.parsed_article import ParsedArticle, RejectedRow
@@ -30,7 +31,7 @@ from core.models import Category, Move, Publisher
 from core.moving.analysis_shapes import AnalysisShape, analysis_shapes
 from core.moving.earlier import is_unfinished, read_analysis
 from core.moving.gathering import GatheredAnalysis, gathered, scales
-from core.moving.keeping import ANALYSIS, ARTICLE, Keeper, Moved, fingerprint, known_rows, note_articles, short
+from core.moving.keeping import ANALYSIS, ARTICLE, REFERENCE, Keeper, Moved, fingerprint, known_rows, note_articles, short
 from core.moving.rows import Names, article_of, read_names, text_of
 from core.moving.shapes import ArticleShape, article_shape
 from core.moving.source import SourceDatabase, SourceRow
@@ -225,7 +226,7 @@ class _Move:
             )
         except Exception as error:  # what no rule foresaw in one row must not cost the others
             why = str(error) if isinstance(error, BadRow) else f"unreadable row ({type(error).__name__})"
-            return RejectedRow(self.source.name, number, why, (title or "")[:200], f"key {key}"[:200])
+            return RejectedRow(self.source.name, number, why, clean_characters((title or "")[:200]), clean_characters(f"key {key}"[:200]))
 
     def _joined(self, page: list[SourceRow]) -> dict[str, list[str]]:
         """Categories that a table of its own gives to articles, by the articles' keys."""
@@ -242,6 +243,7 @@ class _Move:
     def _note(self, imported: int) -> None:
         """Keep what became of the rows up to the last that was imported, and how far that is."""
         taken: dict[str, ParsedArticle] = {}
+        named: dict[str, str] = {}
         last: SourceRow | None = None
         while self.passed and (imported or not self.passed[0][3]):
             last, key, article, handed = self.passed.popleft()
@@ -249,10 +251,12 @@ class _Move:
             self.done += 1
             if article is not None:
                 taken[short(key)] = article
+                if len(last.key) > 1 and (own := (last.values or {}).get(self.shape.key or "")) is not None:
+                    named[short(key)] = short(str(own))
         if last is None:
             return
         with self.desk.database.session() as session:
-            note_articles(session, self.move_id, taken)
+            note_articles(session, self.move_id, taken, named)
             if last.key:
                 session.execute(update(Move).where(Move.id == self.move_id).values(place={"articles": list(last.key)}))
         self.on_progress(Step("articles", self.done, self.total))
@@ -261,6 +265,7 @@ class _Move:
 
     def _analyses(self, name: str, shape: AnalysisShape, after: list[str] | None) -> None:
         keeper = Keeper(self.move_id, self.source.identity, self.source.name, self.by.name)
+        named_by = REFERENCE if len(self.shape.table.key) > 1 else ARTICLE
         out_of, total, done = scales(self.source, shape), self.source.count(shape.table, after), 0
         self.on_progress(Step("analyses", 0, total))
         for page in gathered(self.source, shape, after):
@@ -269,7 +274,7 @@ class _Move:
                 groups.lock(session)
                 known = known_rows(session, self.move_id, ANALYSIS, list(keys.values()))
                 fresh = [row for row in page if keys[id(row)] not in known]
-                articles = known_rows(session, self.move_id, ARTICLE, [short(row.article) for row in fresh])
+                articles = known_rows(session, self.move_id, named_by, [short(row.article) for row in fresh])
                 moved = []
                 for row in fresh:
                     if (one := self._moved(row, keys[id(row)], articles, out_of)) is not None:
@@ -292,7 +297,7 @@ class _Move:
         elif of is None:
             self.report.earlier[UNKNOWN_ARTICLE] += 1
         else:
-            return Moved(key, of[0], read_analysis(row.values, row.signals, scale=out_of, now=self.now))
+            return Moved(key, of[0], read_analysis(row.values, row.signals, row.validations, scale=out_of, now=self.now))
         return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from core.importers.clean_text import one_line
 from core.importers.fields import ALIASES, article_from_row
 from core.importers.parsed_article import ParsedArticle
 from core.moving.shapes import ArticleShape, Named, priority_column
@@ -47,8 +48,8 @@ def read_names(source: SourceDatabase, named: Named | None) -> Names:
     for page in source.read(named.table, list(dict.fromkeys(columns))):
         for row in page:
             values = row.values or {}
-            name = next((text for column in named.names if (text := text_of(values.get(column)))), None)
-            if name is None:
+            name = next((text for column in named.names if (text := one_line((text_of(values.get(column)) or "")[:2_000])[:200])), "")
+            if not name:
                 continue
             names.all.append(name)
             for column in named.names:

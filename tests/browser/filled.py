@@ -7,8 +7,8 @@ from decimal import Decimal
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from core import batch_actions, batches, launching, reviews
-from core.access import ITSELF, local
+from core import batch_actions, batches, launching, people, reviews, tokens
+from core.access import ITSELF, Permission, Role, local
 from core.budget import current_budgets
 from core.clock import utc_now
 from core.configuration import Desk
@@ -69,6 +69,11 @@ def _fill(database: Database, settings: Settings, providers: LoopbackProviders) 
         reviews.correct(session, first.id, Correction("markets", first.description, first.timeframe), by=local("ada"))
         today = current_budgets(session, settings, utc_now())[0]
         change_limit(session, today.id, Decimal("0.50"), by=local("ada"))
+        for email, role in (("ada@example.org", Role.ADMIN), ("bea@example.org", Role.VIEWER)):
+            people.set_role(session, email, role, by=ANN, settings=settings)
+        for name in ("dashboard", "an older one"):
+            tokens.create(session, name, {Permission.READ}, by=ANN)
+        tokens.revoke(session, min(token.id for token in tokens.listed(session) if token.name == "an older one"), by=ANN)
 
 
 def _launched(desk: Desk, ids: list[int], budget: Decimal | None = None) -> int:

@@ -22,7 +22,10 @@ IS_IN = """background => {
     const probe = document.createElement('i'); probe.style.color = background;
     return getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor === probe.style.color;
 }"""
-SYSTEM = {f"system {section}": f"/system?section={section}" for section in ("Settings", "Publishers", "Web sources", "Database", "Log")}
+SYSTEM = {
+    f"system {section}": f"/system?section={section}"
+    for section in ("Settings", "Schedule", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
+}
 ALSO = {"article, none chosen": "/article", "article, not there": "/article?id=999999"} | SYSTEM
 Findings = dict[str, list[str]]
 STREAMLITS_OWN: dict[str, tuple[str, ...]] = {}

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.filled import fill
 from tests.browser.screenshots import PAGES, settled
@@ -41,6 +41,30 @@ def test_no_page_is_hindered_by_them(start_console: Any, browser: Browser, datab
         page.goto(f"{url}{path.format(article=article)}")
         settled(page)
         refused += [f"{path}: {one}" for one in page.evaluate("refused")]
+    page.goto(f"{url}/api/docs")
+    expect(page.locator(".opblock").first).to_be_visible()
+    refused += [f"/api/docs: {one}" for one in page.evaluate("refused")]
     assert refused == []
     assert complaints == []
     context.close()
+
+
+RUN = """() => {
+    const within = document.createElement('script'); within.textContent = 'window.ran = true'; document.head.append(within);
+    const button = document.createElement('button'); button.setAttribute('onclick', 'window.ran = true'); document.body.append(button);
+    button.click();
+    return window.ran === true;
+}"""
+
+
+def test_no_script_that_gets_into_a_page_runs_and_no_page_elsewhere_frames_it(start_console: Any, page: Page) -> None:
+    url = start_console().url
+    page.add_init_script(WATCH)
+    page.goto(url)
+    settled(page)
+    assert page.evaluate(RUN) is False
+    page.wait_for_function("refused.length >= 2")
+    assert {one.split(" ")[0] for one in page.evaluate("refused")} <= {"script-src-elem", "script-src-attr"}
+
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text or "X-Frame-Options" in message.text):
+        page.evaluate("url => { const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame) }", url)

@@ -19,6 +19,7 @@ from core.models import BatchSession
 from core.people import set_role
 from tests.browser.conftest import Console
 from tests.browser.screenshots import settled
+from tests.browser.test_accessibility import BACKGROUNDS, DESK, IS_IN, PHONE, THEMES, serious, skipped_levels
 from tests.oidc import Provider
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -170,6 +171,10 @@ def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider
     page = newcomer()
     sign_in(page, console, "Vera")
     assert cookies_of(page)
+    other = page.context.new_page()
+    other.goto(f"{console.url}/articles")
+    expect(other.get_by_text("Kestrel").or_(other.get_by_test_id("stDataFrame")).first).to_be_visible()
+    kept = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -177,7 +182,14 @@ def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider
     assert provider.signed_out == 1
     page.goto(f"{console.url}/articles")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(page.get_by_text("Kestrel")).to_have_count(0)
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+
+    other.get_by_role("link", name="Signals").click()  # a tab that was open all the time
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+    thief = newcomer()
+    thief.context.add_cookies(kept)  # type: ignore[arg-type]
+    thief.goto(f"{console.url}/articles")
+    expect(thief.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 def test_what_goes_wrong_is_said_and_nobody_is_signed_in(console: Console, provider: Provider, newcomer: Callable[[], Page]) -> None:
@@ -208,6 +220,27 @@ def test_what_goes_wrong_is_said_and_nobody_is_signed_in(console: Console, provi
     said = "".join(console.log)
     assert provider.client_secret not in said
     assert "not-a-real-cookie-secret" not in said
+
+
+def test_its_pages_can_be_read_by_everybody(console: Console, browser: Browser) -> None:
+    found = {}
+    for size in (DESK, PHONE):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        page = context.new_page()
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.goto(f"{console.url}/?sign-in=stale")
+            settled(page)
+            page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+            found[f"sign in, {theme}, {size}"] = serious(page) + skipped_levels(page)
+        sign_in(page, console, "Nora")
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.wait_for_function(IS_IN, arg=BACKGROUNDS[theme])
+            page.wait_for_timeout(350)  # colours fade over
+            found[f"no role, {theme}, {size}"] = serious(page) + skipped_levels(page)
+        context.close()
+    assert {name: what for name, what in found.items() if what} == {}
 
 
 def test_a_code_or_a_session_of_somebody_else_is_of_no_use(console: Console, newcomer: Callable[[], Page]) -> None:

@@ -183,6 +183,12 @@ def test_a_browser_that_hides_the_origin_is_known_by_its_fetch_metadata() -> Non
     assert ask(method="POST", sec_fetch_site="same-origin").status == 200
 
 
+def test_no_page_elsewhere_signs_anybody_out() -> None:
+    assert ask(path="/auth/logout", sec_fetch_site="cross-site").status == 403
+    assert ask(path="/auth/logout", sec_fetch_site="same-origin").status == 200
+    assert ask(path="/articles", sec_fetch_site="cross-site").status == 200  # a link from elsewhere
+
+
 @pytest.mark.parametrize(("size", "status"), [(0, 200), (1_024, 200), (1_025, 413), (100_000, 413)])
 def test_a_body_has_a_limit_whether_its_length_is_told_or_not(size: int, status: int) -> None:
     told = ask(method="POST", parts=[b"x" * size], content_length=str(size))

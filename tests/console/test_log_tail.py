@@ -4,6 +4,10 @@ import logging
 import sys
 from typing import Any
 
+import pytest
+from streamlit import logger as streamlit_logger
+
+from console import log_tail
 from console.log_tail import LINES, Tail
 from core.logs import HIDDEN, Blot, about
 
@@ -47,3 +51,12 @@ def test_a_line_says_which_article_it_concerns() -> None:
         logged(tail, "stops")
     logged(tail, "idle")
     assert [line.concerns for line in tail.lines()] == ["", " [batch 3, record 5, article 7]"]
+
+
+def test_streamlit_s_loggers_pass_their_lines_on_the_ones_made_later_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamlit_logger, "setup_formatter", streamlit_logger.setup_formatter)  # put back after the test
+    before = streamlit_logger.get_logger("streamlit.made_before")
+    log_tail.take_over_streamlit()
+    later = streamlit_logger.get_logger("streamlit.made_later")
+    streamlit_logger.update_formatter()  # as when its configuration is read
+    assert [(one.propagate, one.handlers) for one in (before, later)] == [(True, [])] * 2

@@ -1,5 +1,6 @@
 """What somebody's role lets them see and press: a viewer looks at everything, and what they may not do is off and says why."""
 
+import ast
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from console import guard, person, resources
 from console.person import Person
-from core import batch_actions, launching, people
+from core import batch_actions, feeds, launching, people, schedule
 from core.access import Role
-from core.authorities import authorities
 from core.configuration import Desk
 from core.models import BatchSession, BatchStatus, Signal
 from core.selection import Selection
@@ -29,7 +29,14 @@ SIGN_IN = {
     "cookie_secret": "0123456789abcdef0123456789abcdef",
 }
 PAGES = ("overview", "articles", "article", "runs", "review", "signals", "quality", "budget", "system")
-SYSTEM = ("Now", "Settings", "Publishers", "Web sources", "Access", "Audit", "Database", "Log")
+SYSTEM = ast.literal_eval(
+    next(
+        node.value
+        for node in ast.parse((CHECKOUT / "pages" / "system.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SECTIONS"
+    )
+)
+"""The System page's sections, as it has them."""
 VERA = "vera@example.org"
 Open = Callable[..., AppTest]
 
@@ -60,7 +67,8 @@ def filled(desk: Desk, articles: Any) -> Desk:
         lambda session: launching.launch(session, Selection.of_ids(ids[2:4]), desk.environment, by=ANN, now=NOW, budget=1)
     )
     desk.transaction(lambda session: batch_actions.pause(session, batch, by=ANN))
-    desk.transaction(authorities)
+    desk.transaction(lambda session: schedule.ensure_jobs(session, NOW))
+    desk.transaction(lambda session: feeds.add_feed(session, "https://news.example/feed.xml", by=ANN))
     return desk
 
 

@@ -1,5 +1,6 @@
 """Signing in, short of a browser: what Streamlit is told, and what is made of what comes back."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from streamlit import config
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
 from console import sign_in
-from console.sign_in import OUTCOMES, is_page, is_signed_in, outcome_of, page_of, streamlit_secrets
+from console.sign_in import OUTCOMES, doubts, end, has_ended, is_page, is_signed_in, outcome_of, page_of, streamlit_secrets, told_by
 from core.errors import SettingsError
 from core.settings import Settings
 
@@ -45,6 +46,16 @@ def test_without_its_packages_sign_in_says_what_to_install(monkeypatch: pytest.M
         streamlit_secrets(SETTINGS)
 
 
+def test_the_start_says_what_is_doubtful() -> None:
+    assert doubts(SETTINGS, admins=True) == []
+    assert doubts(Settings(_env_file=None), admins=False) == []
+    (nobody,) = doubts(SETTINGS, admins=False)
+    assert "SIGNALDESK_ADMINS" in nobody
+    (in_the_clear,) = doubts(SETTINGS.model_copy(update={"public_url": "http://desk.example"}), admins=True)
+    assert "https" in in_the_clear
+    assert doubts(SETTINGS.model_copy(update={"public_url": "http://localhost:8501"}), admins=True) == []
+
+
 def test_only_streamlits_own_word_says_that_somebody_is_signed_in() -> None:
     cookie = create_signed_value(SECRET, "_streamlit_user", '{"email": "ada@desk.example"}').decode()
     assert is_signed_in({"_streamlit_user": cookie}, SETTINGS)
@@ -53,6 +64,32 @@ def test_only_streamlits_own_word_says_that_somebody_is_signed_in() -> None:
         assert not is_signed_in({"_streamlit_user": value}, SETTINGS)
     assert not is_signed_in({"_streamlit_user_tokens": cookie}, SETTINGS)
     assert not is_signed_in({}, SETTINGS)
+
+
+def test_a_sign_in_that_was_ended_counts_no_more_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign_in, "_ended", {})
+
+    def cookies(**told: Any) -> dict[str, str]:
+        return {"_streamlit_user": create_signed_value(SECRET, "_streamlit_user", json.dumps(told)).decode()}
+
+    here, there, somebody = cookies(sub="1", nonce="a"), cookies(sub="1", nonce="b"), cookies(sub="2", nonce="c")
+    told = told_by(here, SETTINGS)
+    assert told is not None
+    end(told)
+    assert [is_signed_in(one, SETTINGS) for one in (here, there, somebody)] == [False, True, True]
+    monkeypatch.setattr(sign_in, "MOST_ENDED", 3)
+    for number in range(5):
+        end({"sub": str(number), "nonce": "x"})
+    assert len(sign_in._ended) == 3
+    assert has_ended({"sub": "4", "nonce": "x"})
+
+
+def test_a_sign_in_too_long_for_one_cookie_is_put_together_again() -> None:
+    parts = {"_streamlit_user": "chunks-2", "_streamlit_user_1": '{"email": "ada@', "_streamlit_user_2": 'desk.example"}'}
+    cookies = {name: create_signed_value(SECRET, name, value).decode() for name, value in parts.items()}
+    assert told_by(cookies, SETTINGS) == {"email": "ada@desk.example"}
+    del cookies["_streamlit_user_2"]
+    assert told_by(cookies, SETTINGS) is None
 
 
 @pytest.mark.parametrize(

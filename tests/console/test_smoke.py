@@ -21,6 +21,7 @@ from core.database import Database
 from core.errors import SettingsError
 from core.settings import CHECKOUT
 from tests.browser.conftest import Console
+from tests.faults.conftest import wait_for
 from tests.loopback import LoopbackProviders
 
 TOKEN = "smoke-" + "t" * 40
@@ -188,6 +189,23 @@ def test_a_batch_that_nobody_takes_is_cancelled_after_the_time_set(answering: An
     assert failed.returncode == 1
     assert "batch 7 did not end within 1 s and was cancelled: does a worker run?" in failed.stdout
     assert "/api/batches/7/cancel" in [path for path, _ in seen]
+
+
+def test_a_deployment_that_is_being_started_is_waited_for(answering: Any) -> None:
+    answers: dict[str, tuple[int, Any]] = {"/health": (503, {"detail": "The database is away."})}
+    seen: list[tuple[str, str | None]] = []
+    url = answering(answers, seen)
+    command = [sys.executable, "-m", "console.cli", "smoke", url, "--wait", "60"]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        wait_for(lambda: seen, 30, "it was asked and was away")
+        answers.update({"/health": WELL["/health"], "/health/ready": WELL["/health/ready"]})
+        assert process.stdout.readline().startswith("ok      health")
+        assert process.stdout.readline().startswith("ok      ready")
+    finally:
+        process.kill()
+        process.wait(30)
 
 
 def test_nobody_at_the_address() -> None:

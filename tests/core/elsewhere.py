@@ -144,3 +144,27 @@ INSERT INTO articles SELECT 17, '=HYPERLINK("http://evil")', {BODY}, 'javascript
 INSERT INTO articles SELECT 18, {TITLE} || U&'\\202E\\0007', {BODY}, 'https://wire.example/1#again', '2026-11-01', 1 FROM generate_series(18, 18) n;
 INSERT INTO articles SELECT -9223372036854775808, {TITLE}, {BODY}, NULL, '2026-11-01', 1 FROM generate_series(19, 19) n;
 """
+
+MIXED = f"""
+CREATE TABLE publishers (publisher_uuid uuid PRIMARY KEY, display_name text);
+INSERT INTO publishers VALUES ('11111111-1111-1111-1111-111111111111', 'Wire One'), ('22222222-2222-2222-2222-222222222222', 'Wire Two');
+CREATE TABLE categories (id text PRIMARY KEY, label text);
+INSERT INTO categories VALUES ('7', 'Regulation'), ('8', 'Flows');
+CREATE TABLE articles (id bigint, headline text, content text, link text, published_date date, source text, category_ids int[], pubkey uuid,
+    publisher_id text, PRIMARY KEY (id, published_date)) PARTITION BY RANGE (published_date);
+CREATE TABLE articles_2026 PARTITION OF articles FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO articles SELECT n, {TITLE}, {BODY}, 'https://mixed.example/' || n, date '2026-11-20' - n, 'rss', ARRAY[7, 8], NULL,
+    CASE n % 2 WHEN 0 THEN '11111111-1111-1111-1111-111111111111' ELSE '22222222-2222-2222-2222-222222222222' END FROM generate_series(1, 12) n;
+CREATE TABLE content_analyses (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), article_id text, analysis jsonb, analyzed_at timestamptz);
+INSERT INTO content_analyses (article_id, analysis, analyzed_at)
+    SELECT n::text, jsonb_build_object('sentiment', jsonb_build_object('label', 'Bearish', 'score', 0.9), 'summary', 'Coins move.', 'confidence', 85,
+        'model', 'claude-x', 'weak_signals', jsonb_build_array(
+            jsonb_build_object('signal', 'The first transfer since spring', 'quote', 'the first such transfer since spring', 'confidence', 0.6),
+            'it moved ' || n || ' BTC to a new wallet', 'no such words anywhere in it', NULL, 17)), '2026-11-21' FROM generate_series(1, 12) n;
+CREATE TABLE signal_validations (id serial PRIMARY KEY, content_analysis_id uuid REFERENCES content_analyses, signal_text text, signal_index int,
+    validation_status text, reasoning text, sources jsonb, confidence_adjustment numeric);
+INSERT INTO signal_validations (content_analysis_id, signal_text, signal_index, validation_status, reasoning, sources, confidence_adjustment)
+    SELECT id, 'the FIRST transfer, since spring', NULL, 'Partially confirmed', 'One source.', '["https://away.example"]', 0.2 FROM content_analyses;
+INSERT INTO signal_validations (content_analysis_id, signal_text, signal_index, validation_status)
+    SELECT id, NULL, 1, 'refuted' FROM content_analyses UNION ALL SELECT id, 'of something else', NULL, 'confirmed' FROM content_analyses;
+"""

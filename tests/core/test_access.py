@@ -58,7 +58,7 @@ NEEDS = {
     "limits.top_up": {MONEY},
     "limits.undo": {MONEY},
     "moving.move.move": {ARTICLES},
-    "nightly.save_nightly": {MONEY},
+    "nightly.save_nightly": {MONEY, SETTINGS},
     "people.remove": {ACCESS},
     "people.set_role": {ACCESS},
     "prices.import_prices": {ARTICLES},

@@ -1,5 +1,6 @@
 """Backups: one file and back, all of it or nothing, from this revision and from earlier ones."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def own_desk(server_url: str, tmp_path: Path) -> Any:
     admin.dispose()
 
 
+def dump(database: Database, file: Path) -> None:
+    """A backup as an earlier desk, or another program, makes it."""
+    backups._run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={file}"], database.engine.url)
+
+
 def test_what_was_backed_up_comes_back_whatever_happened_since(own_desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "desk.dump"
     import_articles(own_desk, "test", [an_article(title="Kept — with $ and 'quotes' \\ and\ttabs") for _ in range(3)], by=ANN)
@@ -62,13 +68,16 @@ def test_a_backup_of_an_earlier_revision_is_brought_to_the_newest(own_desk: Desk
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")
         connection.exec_driver_sql("INSERT INTO publishers (name, name_key) VALUES ('Hashyard', 'hashyard')")
-    backups.back_up(database, file, by=ANN)
+    dump(database, file)
     assert backups.revision_of(file) == "0002"
     database.migrate()
     backups.restore(database, file, tmp_path, by=ANN)
     import_articles(own_desk, "test", [an_article()], by=ANN)
     with database.session() as session:
         assert get_article(session, 1).publisher == "Hashyard"
+        told = session.execute(text("SELECT actor, action, subject_id FROM audit_log ORDER BY id")).first()
+    assert told is not None
+    assert tuple(told) == ("ann", "backup.restore", "old.dump")
 
 
 def test_a_file_that_cannot_be_restored_changes_nothing(own_desk: Desk, tmp_path: Path) -> None:
@@ -100,6 +109,32 @@ def test_a_backup_that_fails_leaves_no_file_and_does_not_say_the_password(tmp_pa
     with pytest.raises(BackupRefused, match="cannot be written"):
         backups.back_up(database, tmp_path / "no" / "such" / "folder.dump", by=ANN)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backup_replaces_no_folder_and_no_device(own_desk: Desk, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for file, words in ((tmp_path, "is a folder"), (pipe, "no ordinary file")):
+        with pytest.raises(BackupRefused, match=words):
+            backups.back_up(own_desk.database, file, by=ANN)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_backup_of_another_program_is_refused_though_it_counts_its_revisions_alike(own_desk: Desk, tmp_path: Path) -> None:
+    file, database = tmp_path / "foreign.dump", own_desk.database
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE articles (id int)")
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('0001')")
+    dump(database, file)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    database.migrate()
+    import_articles(own_desk, "test", [an_article()], by=ANN)
+    with pytest.raises(BackupRefused, match="is one of another database"):
+        backups.restore(database, file, tmp_path, by=ANN)
+    with database.session() as session:
+        assert counts(session)[0] == 1
 
 
 def test_nothing_is_restored_under_a_desk_at_work(own_desk: Desk) -> None:

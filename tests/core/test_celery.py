@@ -17,7 +17,7 @@ from core import batch_actions, chunks, health, launching, records
 from core.article_filter import ArticleFilter
 from core.broker import QUEUE, BrokerState, broker_state
 from core.celery_app import TASK, make_celery, visibility_seconds
-from core.celery_worker import add_task, slots_for
+from core.celery_worker import TRIES, add_task, slots_for
 from core.chunks import AHEAD, LOST_AFTER, chunked, longest_seconds
 from core.configuration import Desk
 from core.database import Database
@@ -264,6 +264,23 @@ def test_celery_is_set_up_as_the_desk_needs_it(celery_desk: Callable[..., Desk])
     assert (conf.worker_prefetch_multiplier, conf.task_acks_late, conf.task_reject_on_worker_lost) == (1, True, True)
     assert conf.broker_transport_options["visibility_timeout"] == visibility_seconds(settings)
     assert celery.amqp.router.route({}, TASK)["queue"].name == QUEUE == "batch_processing"
+
+
+def test_a_task_is_tried_again_while_the_database_is_away_and_given_up_in_the_end(celery_desk: Callable[..., Desk]) -> None:
+    celery = make_celery(celery_desk().environment)
+    tries: list[tuple[int, Any]] = []
+
+    def run(batch_id: int, record_ids: Any) -> None:
+        tries.append((batch_id, record_ids))
+        if batch_id == 2 or len(tries) < 3:
+            raise DatabaseUnavailable("away")
+
+    add_task(celery, run)
+    assert celery.tasks[TASK].apply(args=[1, [5, 6]]).successful()
+    assert tries == [(1, [5, 6])] * 3
+    tries.clear()
+    assert not celery.tasks[TASK].apply(args=[2, [7]]).successful()
+    assert len(tries) == 1 + TRIES
 
 
 @pytest.mark.parametrize(("concurrency", "chunk", "slots"), [(16, 10, 3), (10, 10, 2), (64, 10, 8), (4, 10, 2)])

@@ -17,7 +17,7 @@ from core.moving.move import MoveReport, Step, move
 from core.moving.source import SourceDatabase
 from tests.conftest import NOW, an_article
 from tests.core.answered import a_signal, keep, validated
-from tests.core.elsewhere import HOSTILE, NEWSLETTER, ODD, TEXTS, Elsewhere, elsewhere
+from tests.core.elsewhere import HOSTILE, MIXED, NEWSLETTER, ODD, TEXTS, Elsewhere, elsewhere
 
 ADA = access.local("ada")
 
@@ -308,3 +308,51 @@ def test_a_source_that_goes_away_is_a_refusal_and_the_rest_comes_the_next_time(d
         moved(desk, url, on_progress=cut)
     assert ask(desk, "SELECT count(*) FROM articles") == [(200,)]
     assert moved(desk, url).articles.new == 250
+
+
+def test_parts_whose_types_do_not_fit_and_validations_beside_their_analyses(desk: Desk, other: Elsewhere) -> None:
+    url = other.reader(other.make(MIXED))
+    report = moved(desk, url)
+    assert (report.articles.new, report.articles.rejected) == (12, [])
+    assert {name: number for name, number in report.earlier.items() if number} == {
+        "analyses": 12,
+        "signals": 24,
+        "validations": 24,
+        "signals without a quote that stands in the article": 36,
+        "quotes that do not stand in the article": 12,
+        "validations that name no signal of their analysis": 12,
+        "sources of validations that cannot be checked": 12,
+    }
+    assert ask(desk, "SELECT p.name, count(*) FROM articles a JOIN publishers p ON p.id = a.publisher_id GROUP BY 1 ORDER BY 1") == [
+        ("Wire One", 6),
+        ("Wire Two", 6),
+    ]
+    assert ask(desk, "SELECT c.name, count(*) FROM article_categories JOIN categories c ON c.id = category_id GROUP BY 1 ORDER BY 1") == [
+        ("Flows", 12),
+        ("Regulation", 12),
+    ]
+    assert ask(desk, "SELECT DISTINCT sentiment, confidence, summary, split_part(model, ' ', 1) FROM analyses") == [
+        ("NEGATIVE", 0.85, "Coins move.", "claude-x")
+    ]
+    assert sorted(
+        ask(
+            desk, "SELECT DISTINCT s.description LIKE 'The first%', v.model_verdict FROM signals s JOIN validations v ON v.signal_id = s.id"
+        )
+    ) == [
+        (False, "CONTRADICTED"),
+        (True, "INCONCLUSIVE"),
+    ]
+    again = moved(desk, url)
+    assert (again.articles.new, again.articles.updated, +again.earlier) == (0, 0, Counter())
+
+
+def test_a_view_without_a_key_and_rows_that_are_there_twice(desk: Desk, other: Elsewhere) -> None:
+    url = other.make(
+        TEXTS
+        + "ALTER TABLE articles RENAME TO kept; CREATE VIEW articles AS SELECT * FROM kept UNION ALL SELECT * FROM kept WHERE id < 'a-2'"
+    )
+    first = moved(desk, url)
+    assert first.articles.new == 30
+    assert ask(desk, "SELECT count(*) FROM articles") == [(30,)]
+    second = moved(desk, url)
+    assert (second.articles.new, second.articles.updated) == (0, 0)

@@ -5,26 +5,35 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from core import batch_actions
+from core import batch_actions, schedule
 from core.broker import QUEUE
 from core.clock import utc_now
 from core.configuration import Desk
-from core.database import Database
+from core.database import Database, make_engine
 from core.dispatching import Dispatcher
+from core.feeds import add_feed
+from core.importers.import_articles import import_articles
 from core.models import BatchStatus, RecordStatus, WorkerKind
-from core.orchestrator import Orchestrator
+from core.orchestrator import ABORT_SECONDS, GRACE_SECONDS, Orchestrator
+from core.schedule import Job
+from core.settings import Settings
 from tests.actors import ANN
+from tests.conftest import an_article
 from tests.faults.accounts import Accounts, assert_budgets_hold, finished_articles, searches_kept, served_usd
 from tests.faults.conftest import CHECKOUT, ROOMY, launch, progress_of, provider_settings, wait_for, wait_until_it_rests
 from tests.faults.redis_server import RedisServer
+from tests.faults.test_database_fails import postmaster
 from tests.loopback import LoopbackProviders
 
 pytestmark = pytest.mark.slow
@@ -84,6 +93,54 @@ def start_worker(
         if worker.process.poll() is None:
             worker.kill()
         print(f"--- {worker.name}\n{worker.printed}")  # shown where the test failed
+
+
+@pytest.fixture
+def start_beat(broker: RedisServer, database_url: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """``signaldesk beat`` on this database and this broker, which may fetch from loopback."""
+    started: list[subprocess.Popen[bytes]] = []
+    own = {"SIGNALDESK_EXECUTOR": "celery", "CELERY_BROKER_URL": broker.url, "DATABASE_URL": database_url}
+    environment = os.environ | own | {"SIGNALDESK_DATA_DIR": str(tmp_path), "SIGNALDESK_ALLOW_PRIVATE_FEEDS": "true"}
+
+    def start() -> subprocess.Popen[bytes]:
+        log = (tmp_path / f"beat-{len(started)}.log").open("wb")
+        started.append(
+            subprocess.Popen([sys.executable, "-m", "console.cli", "beat"], cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
+        )
+        return started[-1]
+
+    yield start
+    for beat in started:
+        beat.terminate()
+    assert [beat.wait(60) for beat in started] == [0] * len(started)
+
+
+@pytest.fixture
+def feed() -> Iterator[tuple[str, list[str]]]:
+    """The address of a feed with one article on loopback, and what was asked of its server."""
+    asked: list[str] = []
+    body = "Miners moved coins on Tuesday, the desk learned. " * 60
+    rss = (
+        '<rss version="2.0"><channel><title>Mill</title><item><title>Miners move</title><link>https://mill.example/1</link>'
+        f"<pubDate>Tue, 24 Nov 2026 10:00:00 GMT</pubDate><description>{body}</description></item></channel></rss>"
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("content-type", "application/rss+xml")
+            self.end_headers()
+            self.wfile.write(rss.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/feed", asked
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -349,3 +406,86 @@ def test_asked_to_end_a_worker_finishes_what_is_in_flight_and_the_next_one_the_r
     accounts = Accounts.read(record, database)
     accounts.assert_equal()
     assert not accounts.paid_twice
+
+
+def test_asked_to_end_while_calls_take_long_a_worker_gives_back_in_time(
+    celery_desk: Callable[..., Desk],
+    database: Database,
+    articles: Any,
+    providers: LoopbackProviders,
+    start_worker: Callable[..., WorkerProcess],
+    record: Path,
+) -> None:
+    providers.behave(latency=35)  # longer than the grace time
+    articles(12)
+    batch_id = launch(database, celery_desk().environment)
+    worker = start_worker("w1")
+    wait_for(lambda: providers.served()["in_flight"] >= 10, 120, "10 calls are in flight")
+    began = time.monotonic()
+    worker.process.terminate()
+    assert worker.process.wait(90) == 0, worker.printed
+    assert time.monotonic() - began < GRACE_SECONDS + ABORT_SECONDS + 15
+    state = progress_of(database, batch_id)
+    assert state is not None
+    assert (state.counts[RecordStatus.PENDING], state.counts[RecordStatus.PROCESSING]) == (12, 0)
+    accounts = Accounts.read(record, database)
+    assert len(accounts.lines("UNKNOWN")) == 10  # they may have been billed
+    assert not accounts.lines("RESERVED")
+    with database.session() as session:
+        assert session.scalar(text("SELECT count(*) FROM workers")) == 0  # signed off
+
+
+def test_a_database_that_is_killed_in_the_middle_of_tasks_comes_back_and_they_go_on(
+    embedded_folder: Path, broker: RedisServer, providers: LoopbackProviders, start_worker: Callable[..., WorkerProcess], record: Path
+) -> None:
+    providers.behave(latency=0.3)
+    celery = {"executor": "celery", "celery_broker_url": broker.url}
+    settings = Settings(_env_file=None, data_dir=embedded_folder, **provider_settings(providers, **celery))
+    with Desk.open(settings) as desk:
+        import_articles(desk, "test", [an_article() for _ in range(50)], by=ANN)
+        batch_id = launch(desk.database, settings)
+        onlooker = Database(make_engine(desk.database.engine.url.render_as_string(hide_password=False)))
+        worker = start_worker("w1", slots=2, DATABASE_URL="", SIGNALDESK_DATA_DIR=str(embedded_folder))
+        wait_for(lambda: done(onlooker, batch_id) >= 10, 120, "10 articles are done")
+    pid = postmaster(embedded_folder)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    try:
+        wait_for(lambda: postmaster(embedded_folder) not in (None, pid), 60, "the worker starts the server again")
+        with Desk.open(settings) as desk:
+            state = wait_until_it_rests(desk.database, batch_id, 180)
+            assert state.counts[RecordStatus.COMPLETED] == 50, worker.printed
+            accounts = Accounts.read(record, desk.database)
+            accounts.assert_they_agree()
+            accounts.assert_no_answer_was_paid_twice(finished_articles(desk.database, batch_id), searches_kept(desk.database))
+    finally:
+        onlooker.close()
+        worker.process.terminate()
+        worker.process.wait(60)
+
+
+def test_a_job_of_the_schedule_is_done_once_by_the_beat_however_many_processes_there_are(
+    database: Database, start_worker: Callable[..., WorkerProcess], start_beat: Callable[[], subprocess.Popen[bytes]], feed: Any
+) -> None:
+    address, asked = feed
+    for name in ("w1", "w2"):
+        start_worker(name)
+    wait_for(lambda: {"w1", "w2"} <= signed_on(database).keys(), 120, "the workers have signed on")
+    with database.session() as session:
+        add_feed(session, address, by=ANN)
+        schedule.run_now(session, Job.FETCH, by=ANN, now=utc_now())
+    assert not asked  # workers do not fetch
+    for _ in range(2):
+        start_beat()
+
+    def fetched() -> bool:
+        with database.session() as session:
+            return any(row.name is Job.FETCH and row.ended_at for row in schedule.jobs(session))
+
+    wait_for(fetched, 120, "the feed is fetched")
+    with database.session() as session:
+        (row,) = [row for row in schedule.jobs(session) if row.name is Job.FETCH]
+        kinds = set(session.scalars(text("SELECT kind FROM workers")))
+    assert asked == ["/feed"]
+    assert (row.failed, row.result) == (False, "1 new and 0 updated articles from 1 source.")
+    assert kinds >= {"celery", "beat"}

@@ -18,7 +18,7 @@ from tests.console.api.test_events import events
 pytestmark = pytest.mark.slow
 READS = (
     "/health", "/health/ready", "/admin/status", "/api/stats", "/api/articles", "/api/articles/analysis-ready", "/api/articles/1",
-    "/api/publishers", "/api/categories", "/api/batches", "/api/batches/1", "/api/batches/1/events", "/api/signals",
+    "/api/publishers", "/api/categories", "/api/batches", "/api/batches/1", "/api/batches/1/events", "/api/batches/1/records", "/api/signals",
     "/api/signals.csv", "/api/signals.jsonl", "/api/signals/1", "/api/costs",
 )  # fmt: skip
 
@@ -60,7 +60,7 @@ def test_every_address_says_that_the_database_is_away_and_works_again(server: Em
 
     assert server.start() == url
     for path in READS:
-        expected = (404,) if path.endswith("/1") or path.endswith("/events") else (503,) if path == "/health/ready" else (200,)
+        expected = (404,) if path.endswith(("/1", "/events", "/records")) else (503,) if path == "/health/ready" else (200,)
         assert client.get(path).status_code in expected, path
     missing = client.get("/health/ready").json()
     assert (missing["type"], [fault["location"] for fault in missing["errors"]]) == ("urn:signaldesk:not-ready", ["worker"])

@@ -185,6 +185,13 @@ def test_pause_resume_cancel_and_retry(client: httpx.Client, desk: Desk, article
     assert (nothing.status_code, nothing.json()["detail"]) == (409, f"No article of batch {batch_id} failed.")
     failed = update(BatchRecord).where(BatchRecord.position < 2).values(status=RecordStatus.FAILED, error_kind="x", error_message="y")
     desk.transaction(lambda session: session.execute(failed))
+    listed = ok(client.get(f"{at}/records", params={"limit": 2}))
+    assert [(row["status"], row["error_kind"]) for row in listed["items"]] == [("FAILED", "x"), ("FAILED", "x")]
+    rest = ok(client.get(f"{at}/records", params={"limit": 2, "cursor": listed["next"]}))
+    assert ([row["status"] for row in rest["items"]], rest["next"]) == (["PENDING"], None)
+    assert ok(client.get(f"{at}/records", params={"status": "PENDING"}))["items"] == rest["items"]
+    assert client.get("/api/batches/99/records").status_code == 404
+    assert client.get(f"{at}/records", params={"status": "PENDING", "cursor": listed["next"]}).status_code == 422
     retried = ok(client.post(f"{at}/retry-failed"))
     assert (retried["queued"], retried["batch"]["records"]["pending"]) == (2, 3)
     cancelled = ok(client.post(f"{at}/cancel"))

@@ -28,6 +28,7 @@ def test_an_empty_desk_has_empty_pages(client: httpx.Client) -> None:
         found = ok(client.get(path))
         assert (found["items"], found["next"], found["previous"]) == ([], None, None)
     assert ok(client.get("/health")) == {"status": "ok", "articles": 0}
+    assert (client.head("/health").status_code, client.head("/health/ready").status_code) == (200, 503), "no worker runs here"
     assert ok(client.get("/api/stats"))["acceptance_rate"] is None
     assert ok(client.get("/api/costs"))["groups"] == []
 

@@ -18,7 +18,7 @@ ADA = local("ada")
 OPEN = ("/health", "/health/ready", "/api/docs", "/api/openapi.json")
 GUARDED = (
     "/admin/status", "/metrics", "/api/stats", "/api/articles", "/api/articles/analysis-ready", "/api/articles/1", "/api/publishers",
-    "/api/categories", "/api/batches", "/api/batches/1", "/api/batches/1/events", "/api/signals", "/api/signals.csv",
+    "/api/categories", "/api/batches", "/api/batches/1", "/api/batches/1/events", "/api/batches/1/records", "/api/signals", "/api/signals.csv",
     "/api/signals.jsonl", "/api/signals/1", "/api/costs",
 )  # fmt: skip
 CHANGING = ("/api/batches", "/api/batches/1/pause", "/api/batches/1/resume", "/api/batches/1/cancel", "/api/batches/1/retry-failed", "/api/signals/1/review")  # fmt: skip
