@@ -5,28 +5,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import aiohttp
-import httpx
-import httpx2
-from pydantic_ai.exceptions import (
-    ContentFilterError,
-    ModelAPIError,
-    ModelAuthenticationError,
-    ModelConnectionError,
-    ModelHTTPError,
-    ModelNotFoundError,
-    ModelOverloadedError,
-    ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelRequestRejectedError,
-    ModelServerError,
-    ModelTimeoutError,
-    ModelUnavailableError,
-    OutputTokenLimitExceeded,
-    UnexpectedModelBehavior,
-    UserError,
-)
+if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelAPIError
 
 
 class FailureKind(StrEnum):
@@ -93,6 +75,29 @@ def classify(error: BaseException) -> Failure:  # noqa: PLR0911, PLR0912 - one r
     if isinstance(error, CallFailed):
         return error.failure
     words = provider_words(error)
+    # The clients are imported with the first error: together they take 50 MB, which a console that runs nothing does not need.
+    import aiohttp
+    import httpx
+    import httpx2
+    from pydantic_ai.exceptions import (
+        ContentFilterError,
+        ModelAPIError,
+        ModelAuthenticationError,
+        ModelConnectionError,
+        ModelHTTPError,
+        ModelNotFoundError,
+        ModelOverloadedError,
+        ModelQuotaExceededError,
+        ModelRateLimitError,
+        ModelRequestRejectedError,
+        ModelServerError,
+        ModelTimeoutError,
+        ModelUnavailableError,
+        OutputTokenLimitExceeded,
+        UnexpectedModelBehavior,
+        UserError,
+    )
+
     match error:
         case ModelQuotaExceededError():
             return Failure(
@@ -176,7 +181,7 @@ def provider_words(error: BaseException) -> str:
     return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
-def _is_daily(error: ModelAPIError) -> bool:
+def _is_daily(error: "ModelAPIError") -> bool:
     return "PerDay" in str(error.body) or "per day" in str(error.body).lower()
 
 

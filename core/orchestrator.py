@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 
 from core.batch_actions import to_be_run
-from core.batch_run import BatchRun, use_database_threads
 from core.clock import utc_now
 from core.configuration import Desk
 from core.errors import DatabaseUnavailable, NotFound
@@ -70,6 +69,7 @@ class Orchestrator:
 
     def _run_batch(self, batch_id: int) -> None:
         """In a thread of the pool."""
+        from core.batch_run import BatchRun, use_database_threads  # the agents' libraries take 50 MB, and only a run needs them
 
         async def run() -> None:
             use_database_threads(f"batch-{batch_id}")

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Stance, Verdict
-from core.agents.signal_validation import CheckedVerdict
 from core.configuration import Configuration
 from core.models import ARTICLE_ORIGIN, Authority, Signal, Source, Validation, table_of
-from core.research import Search, SearchResult
 from core.verdicts import Standing, adjustment_of, disagreement, verdict_of
+
+if TYPE_CHECKING:  # these bring the agents' libraries, which a console that runs nothing does not need
+    from core.agents.signal_validation import CheckedVerdict
+    from core.research import Search, SearchResult
 
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
 
@@ -66,11 +68,11 @@ class Finding:
     """What research made of one signal: a checked verdict, or the reason why there is none."""
 
     signal_id: int
-    searches: tuple[Search, ...]
-    verdict: CheckedVerdict | None = None
+    searches: "tuple[Search, ...]"
+    verdict: "CheckedVerdict | None" = None
     standings: tuple[Standing, ...] = ()
     """What each of its sources counts for."""
-    results: Mapping[str, SearchResult] = field(default_factory=dict)
+    results: "Mapping[str, SearchResult]" = field(default_factory=dict)
     """What the sources rest on, by address."""
     reason: str = NOTHING_FOUND
     failed: bool = False
@@ -162,7 +164,7 @@ def _columns(finding: Finding, configuration: Configuration) -> dict[str, Any]:
     }
 
 
-def _source_columns(validation_id: int, standing: Standing, result: SearchResult) -> dict[str, Any]:
+def _source_columns(validation_id: int, standing: Standing, result: "SearchResult") -> dict[str, Any]:
     return {
         "validation_id": validation_id,
         "article_id": result.article_id,

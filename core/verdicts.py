@@ -8,13 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from core.agents.outputs import Stance, Verdict
-from core.agents.signal_validation import CheckedSource
 from core.authorities import authority_of
 from core.models import ARTICLE_ORIGIN, Authority
-from core.research import SearchResult
 from core.stories.likeness import shingles, words
+
+if TYPE_CHECKING:  # these bring the agents' libraries, which a console that runs nothing does not need
+    from core.agents.signal_validation import CheckedSource
+    from core.research import SearchResult
 
 RULE = (
     "Pages that copy the article or each other count as one origin; the article's own publisher and copies of the article count for"
@@ -37,7 +40,7 @@ _ENDING = re.compile(r"(?:\.(?:co|com|org|net|ac|gov))?\.[a-z]{2,}$")
 class Standing:
     """What a source counts for."""
 
-    source: CheckedSource
+    source: "CheckedSource"
     authority: Authority
     origin: int
     """Sources with one number are one origin; ``ARTICLE_ORIGIN`` are copies of the article."""
@@ -52,8 +55,8 @@ class Standing:
 def standings(
     body: str,
     publisher: str,
-    sources: Sequence[CheckedSource],
-    results: Mapping[str, SearchResult],
+    sources: "Sequence[CheckedSource]",
+    results: "Mapping[str, SearchResult]",
     authorities: Mapping[str, Authority],
 ) -> tuple[Standing, ...]:
     """What each source counts for, beside an article with this body and publisher. ``results`` are by address, authorities by domain."""

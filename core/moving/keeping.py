@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import SignalVerdict
-from core.agents.signal_validation import CheckedSource, CheckedVerdict
 from core.articles import ArticleText, get_articles
 from core.authorities import authorities
 from core.configuration import Configuration
@@ -24,10 +23,12 @@ from core.evidence import Grounding, Text, ground
 from core.importers.parsed_article import ParsedArticle, canonical_url
 from core.models import Analysis, ArticleKey, Authority, BatchRecord, BatchSession, BatchStatus, MovedRow, RecordStatus, Signal, table_of
 from core.moving.earlier import LEAST_QUOTE, MOST_QUOTE, EarlierAnalysis, EarlierSignal, EarlierVerdict
-from core.research import SearchResult
 from core.signals import NewAnalysis, find_analyses, keep_analyses
 from core.validations import Finding, keep_validations
 from core.verdicts import standings
+
+if TYPE_CHECKING:  # this brings the agents' libraries, which nothing but a move needs of it
+    from core.research import SearchResult
 
 IMPORTED = "imported"
 ARTICLE, REFERENCE, ANALYSIS = "article", "reference", "analysis"
@@ -241,8 +242,10 @@ def _grounded(earlier: EarlierAnalysis, text: Text) -> Grounding:
     return replace(grounding, missing=(*grounding.missing, *short_ones))
 
 
-def _archive(session: Session, signals: Sequence[EarlierSignal]) -> dict[str, SearchResult]:
+def _archive(session: Session, signals: Sequence[EarlierSignal]) -> "dict[str, SearchResult]":
     """The pages that validations name and that are articles here, by address as named."""
+    from core.research import SearchResult
+
     named = {source.url for signal in signals if signal.verdict for source in signal.verdict.sources}
     keys = {url: f"url:{address}" for url in named if (address := canonical_url(url))}
     ids = dict(session.execute(select(ArticleKey.key, ArticleKey.article_id).where(ArticleKey.key.in_(list(keys.values())))).all())
@@ -255,9 +258,11 @@ def _archive(session: Session, signals: Sequence[EarlierSignal]) -> dict[str, Se
 
 
 def _finding(
-    signal_id: int, earlier: EarlierVerdict, article: ArticleText, pages: Mapping[str, SearchResult], known: Mapping[str, Authority]
+    signal_id: int, earlier: EarlierVerdict, article: ArticleText, pages: "Mapping[str, SearchResult]", known: Mapping[str, Authority]
 ) -> Finding:
     """An earlier validation by this desk's rule: it rests on sources that are here and say what it quotes, or on nothing."""
+    from core.agents.signal_validation import CheckedSource, CheckedVerdict
+
     sources: dict[str, CheckedSource] = {}
     for cited in earlier.sources:
         page = pages.get(cited.url)
