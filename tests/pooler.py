@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 from sqlalchemy import make_url
+
+from tests.programs import program
 
 POOL = 4
 SETTINGS = """
@@ -34,18 +35,10 @@ pidfile = {folder}/pid
 """
 
 
-def find_pgbouncer() -> str:
-    """The program. Without it the test skips, but not in CI."""
-    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if found is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("PgBouncer is not installed (apt-get install pgbouncer)")
-    return str(found)
-
-
 @contextmanager
 def pooler(url: str, *, pool: int = POOL) -> Iterator[str]:
     """A pooler before the server of ``url``, with ``pool`` sessions a database; yields the same address through it."""
-    program, address = find_pgbouncer(), make_url(url)
+    pgbouncer, address = program("pgbouncer", package="pgbouncer"), make_url(url)
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         own_port = one.getsockname()[1]
@@ -57,7 +50,7 @@ def pooler(url: str, *, pool: int = POOL) -> Iterator[str]:
         (folder / "users").write_text(f'"{address.username}" "{address.password}"\n')
         values = {"host": address.host, "port": address.port, "own_port": own_port, "folder": folder, "pool": pool}
         (folder / "ini").write_text(SETTINGS.format(**values, user="user = nobody" if as_root else ""))
-        process = subprocess.Popen([program, "-q", str(folder / "ini")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([pgbouncer, "-q", str(folder / "ini")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         through = address.set(host="127.0.0.1", port=own_port).render_as_string(hide_password=False)
         try:
             _wait_until_it_answers(through, process, folder / "log")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.database import Database
+from tests.programs import program
 
 expect.set_options(timeout=20_000)  # a machine that runs other tests beside these is slow, not wrong
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -89,9 +89,7 @@ def browser() -> Iterator[Browser]:
 
     Not for the whole session: while Playwright is open its event loop counts as running, and no other test could start one.
     """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is not installed (apt-get install chromium)")
+    path = program("chromium", "chromium-browser", "google-chrome", package="chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_OPTIONS)
         yield chromium

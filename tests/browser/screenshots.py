@@ -33,6 +33,8 @@ PAGES = {
     "quality": "/quality",
     "budget": "/budget",
     "system": "/system",
+    "schedule": "/system?section=Schedule",
+    "access": "/system?section=Access",
 }
 LOOKS = {
     "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},

@@ -7,6 +7,7 @@ import time
 import redis
 
 from core.broker import QUEUE
+from tests.programs import program
 
 
 class RedisServer:
@@ -24,7 +25,8 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        where = f"--port {self.port} --bind 127.0.0.1 --appendonly no --save"
+        command = [program("redis-server", package="redis-server"), *where.split(), ""]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         while not self._answers():
