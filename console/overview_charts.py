@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 from datetime import date
+from math import floor, log10
 from typing import Any
 
 import plotly.graph_objects as go
@@ -25,8 +26,17 @@ def trend(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> go.Fi
     """Stacked bars: signals by day of their article and kind."""
     by_kind = {kind: totals_by_day([(day, signals) for day, one, signals in rows if one is kind], window) for kind in SignalKind}
     bars = [_bar(window.days, counts, KIND_NAMES[kind], KIND_COLOURS[kind]) for kind, counts in by_kind.items() if any(counts)]
-    signals = {"title": {"text": "signals"}, "rangemode": "tozero", "nticks": 5, "tickformat": "d"}
+    most = max((sum(counts) for counts in zip(*by_kind.values(), strict=True)), default=0)
+    signals = {"title": {"text": "signals"}, **whole_numbers(most)}
     return go.Figure(bars, {**LAYOUT, "height": 280, "xaxis": {**DAYS, "range": _edges(window)}, "yaxis": signals})
+
+
+def whole_numbers(most: int) -> dict[str, Any]:
+    """An axis from 0 of counts up to ``most``, marked in steps of 1, 2 or 5 times a power of ten, some four of them."""
+    wanted = max(most / 4, 1)
+    power = 10 ** floor(log10(wanted))
+    step = next(size * power for size in (1, 2, 5, 10) if size * power >= wanted)
+    return {"rangemode": "tozero", "tickformat": ",d", "tick0": 0, "dtick": step}
 
 
 def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> tuple[str, str]:
@@ -55,21 +65,20 @@ def narrative(story: Narrative, notable: Sequence[SignalRow]) -> go.Figure:
     bars = [_bar(days, counts, KIND_NAMES[kind], KIND_COLOURS[kind]) for kind, counts in by_kind.items() if any(counts)]
     numbers = _numbers(story, notable)
     most_signals, most_articles = max(day.signals for day in story.days), max(map(_articles_of, story.days))
-    whole = {"rangemode": "tozero", "tickformat": "d", "nticks": 4}
     layout = {
         **LAYOUT,
         "height": 360,
         "xaxis": {**DAYS, "range": _edges(story.window), "matches": "x2", "showticklabels": False, "anchor": "y", "domain": [0, 1]},
         "xaxis2": {**DAYS, "range": _edges(story.window), "anchor": "y3", "domain": [0, 1]},
         "yaxis": {
-            **whole,
+            **whole_numbers(most_signals),
             "title": {"text": "signals"},
             "domain": [0.392, 1],
             **({"range": [0, max(most_signals * 1.25, 1.5)]} if numbers else {}),
         },
-        "yaxis2": {**whole, "overlaying": "y", "side": "right", "showgrid": False, **_price_axis(story.days)},
+        "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, **_price_axis(story.days)},
         "yaxis3": {
-            **whole,
+            **whole_numbers(most_articles),
             "title": {"text": "articles"},
             "domain": [0, 0.342],
             "anchor": "x2",

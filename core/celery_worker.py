@@ -18,6 +18,7 @@ from celery.apps import worker as worker_module
 from celery.apps.worker import Worker
 from celery.exceptions import SecurityWarning
 
+from core.agents.providers import preload
 from core.broker import QUEUE
 from core.celery_app import TASK, make_celery
 from core.chunk_runs import ChunkRunner
@@ -64,6 +65,7 @@ class CeleryWorker:
         Then no more is claimed, what is in flight finishes within ``GRACE_SECONDS`` or is stopped, and the rest is given back.
         ``on_ready`` is called whenever the queue is (again) listened to.
         """
+        preload(self.desk.transaction(self.desk.settings).resolved_model)
         run_batches_smoothly()
         self._runner.start()
         self._supervisor.start()
@@ -115,6 +117,7 @@ def add_task(celery: Celery, run: Callable[[int, Sequence[int]], None]) -> None:
     """Have ``celery`` know the task. While the database is away it is tried again after 1, 2, 4 ... 60 s, with jitter."""
 
     @celery.task(
+        shared=False,  # or every other Celery of this process would get it
         name=TASK,
         acks_late=True,
         reject_on_worker_lost=True,

@@ -21,6 +21,7 @@ A = TypeVar("A")
 D = TypeVar("D")
 
 CONNECTIONS_AT_MOST = 256
+GOOGLE = frozenset({"google", "google-gla"})
 
 
 @asynccontextmanager
@@ -35,7 +36,7 @@ async def open_model(name: str, settings: Settings) -> AsyncIterator[Model]:
         return
     model_cost(name, TokenUsage(), settings.model_prices)
     provider, _, model = name.partition(":")
-    if provider in ("google", "google-gla"):
+    if provider in GOOGLE:
         if settings.gemini_api_key is None:
             raise SettingsError(f"The model '{name}' needs a key. Set GEMINI_API_KEY and start again, or choose the model 'offline'.")
         from core.agents.gemini import open_gemini  # 25 MB of types, which only this needs
@@ -49,6 +50,12 @@ async def open_model(name: str, settings: Settings) -> AsyncIterator[Model]:
         raise SettingsError(f"The model '{name}' cannot be used: {error}") from error
     async with other:
         yield other
+
+
+def preload(name: str) -> None:
+    """Import what calls of this model need, some seconds of work, for a process that is not to do it with the first call."""
+    if name.partition(":")[0] in GOOGLE:
+        import core.agents.gemini  # noqa: F401
 
 
 def has_native_output(model: Model) -> bool:

@@ -125,3 +125,9 @@ def test_the_legend_names_every_colour_by_row() -> None:
     assert legend.index("signals:") < legend.index("weak signal") < legend.index("BTC close") < legend.index("articles:")
     assert legend.index("articles:") < legend.index("positive")
     assert "notable" not in legend
+
+
+@pytest.mark.parametrize(("most", "step"), [(0, 1), (2, 1), (4, 1), (5, 2), (11, 5), (38, 10), (41, 20), (900, 500)])
+def test_counts_are_marked_at_whole_numbers(most: int, step: int) -> None:
+    axis = overview_charts.whole_numbers(most)
+    assert (axis["tick0"], axis["dtick"]) == (0, step)

@@ -66,8 +66,8 @@ def test_the_strongest_among_some_are_those_of_a_filter_that_finds_just_these(de
     validated(desk, ids[5])
     validated(desk, ids[0], verdict=Verdict.CONTRADICTED, confidence_adjustment=-0.3)
     with desk.database.session() as session:
-        reviews.decide(session, ids[1], Decision.REJECTED, by="ada")
-        reviews.decide(session, ids[2], Decision.ACCEPTED, by="ada")
+        reviews.decide(session, ids[1], Decision.REJECTED, by=local("ada"))
+        reviews.decide(session, ids[2], Decision.ACCEPTED, by=local("ada"))
     with desk.database.session() as session:
         for share in (0, 0.5, 1):
             chosen = SignalFilter(blind_share=share)

@@ -147,8 +147,8 @@ def test_a_full_disk_is_said_and_waited_for_and_nothing_is_lost(
         wait_for(lambda: "full" in console.printed.lower(), 40, "the console says that the disk is full")
         noticed_at = time.time()
         said = health(console)
-        assert said["status"] == "unavailable"
-        assert "disk" in said["reason"]
+        assert said["status"] == 503
+        assert "disk" in said["detail"]
         time.sleep(2)
         before = requests_in(record)
         ballast.unlink()
