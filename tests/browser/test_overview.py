@@ -142,10 +142,12 @@ def test_a_price_is_imported_by_upload_and_drawn(start_console: Any, page: Page,
     page.get_by_role("button", name="Import prices").click()
     expect(page.get_by_text("No price was imported yet.")).to_be_visible()
     page.locator("input[type=file]").set_input_files(wrong)
+    settled(page)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text(re.compile("news.csv is no price file"))).to_be_visible()
     assert desk.transaction(price_span) is None
     page.locator("input[type=file]").set_input_files(file)
+    settled(page)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text(re.compile("2 new, 0 updated, 0 unchanged, 1 rejected"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"Bitcoin from \$90,000 to \$91,800 \(\+2\.0%\)"))).to_be_visible()
