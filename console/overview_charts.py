@@ -40,11 +40,11 @@ def whole_numbers(most: int) -> dict[str, Any]:
 
 
 def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> tuple[str, str]:
-    """``428 signals`` and ``12% more than in the 30 days before (381): 141 pattern anomaly, …``."""
+    """``428 signals`` and ``141 pattern anomaly, …; 12% more than in the 30 days before (381)``."""
     now, before = (sum(count for day, _, count in rows if span.first <= day <= span.last) for span in (window, window.before))
     by_kind = {kind: sum(n for day, one, n in rows if one is kind and window.first <= day <= window.last) for kind in SignalKind}
     listed = ", ".join(f"{n:,} {KIND_NAMES[kind]}" for kind, n in sorted(by_kind.items(), key=lambda one: -one[1]) if n)
-    return counted(now, "signal"), against(now, before, window.length) + (f": {listed}" if listed else "")
+    return counted(now, "signal"), (f"{listed}; " if listed else "") + against(now, before, window.length)
 
 
 def against(now: int, before: int, days: int) -> str:
