@@ -352,7 +352,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems = "; ".join(f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors(include_input=False))
+        problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
     except UnreadableSetting:  # its message names the field but not what is wrong; only model_prices is JSON
         raise SettingsError(
@@ -365,6 +365,11 @@ def load_settings() -> Settings:
     return settings
 
 
+def _in_words(location: tuple[int | str, ...], message: str) -> str:
+    words = message.removeprefix("Value error, ")
+    return f"{_variable(location)}: {words}" if location else words
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else "settings"
+    name = str(location[0])
     return name if name.upper() in os.environ or name.isupper() else f"SIGNALDESK_{name.upper()}"

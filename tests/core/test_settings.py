@@ -131,6 +131,14 @@ def test_a_malformed_variable_is_named_and_its_value_is_not_shown(
     assert refused.value.__suppress_context__
 
 
+def test_what_contradicts_is_said_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, SIGNALDESK_EXECUTOR="celery")
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith("Settings are malformed. SIGNALDESK_EXECUTOR=celery needs CELERY_BROKER_URL")
+
+
 def test_malformed_json_in_a_variable_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch, SIGNALDESK_MODEL_PRICES="{not json")
     with pytest.raises(SettingsError, match="model_prices|MODEL_PRICES"):
