@@ -26,8 +26,10 @@ WEIGHED = 8
 """Words of a text whose frequencies are asked for; the others are tested."""
 TEXT_BOUND = 500
 """Matches of a common text are counted up to here."""
-TESTED_AT_MOST = 1_000
+TESTED_AT_MOST = 500
 """Rows that are tested to count the matches of a common text."""
+ENOUGH = 100
+"""Matches after which a count says "more than"; a very frequent word shows as many in fewer rows than ``TESTED_AT_MOST``."""
 
 
 @dataclass(frozen=True, slots=True)
