@@ -141,7 +141,8 @@ def _mark(style: str, name: str) -> str:
 
 
 def _bar(days: Sequence[date], counts: Sequence[int], name: str, colour: str, **axes: str) -> dict[str, Any]:
-    return {"type": "bar", "x": days, "y": counts, "name": name, "marker": {"color": colour}, **axes}
+    dates = [day.isoformat() for day in days]  # plotly copies each date object, several times
+    return {"type": "bar", "x": dates, "y": counts, "name": name, "marker": {"color": colour}, **axes}
 
 
 def _price(story: Narrative) -> list[dict[str, Any]]:
@@ -151,7 +152,7 @@ def _price(story: Narrative) -> list[dict[str, Any]]:
     return [
         {
             "type": "scatter",
-            "x": [day for day, _ in closes],
+            "x": [day.isoformat() for day, _ in closes],
             "y": [close for _, close in closes],
             "yaxis": "y2",
             "name": PRICE_NAME,

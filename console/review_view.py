@@ -25,7 +25,7 @@ from core.errors import NotFound, NotPossible
 from core.models import Decision
 from core.paging import Count
 from core.review_queue import Claimant, ClaimRow
-from core.signal_filter import Reviewed, SignalFilter
+from core.signal_filter import Reviewed, SignalFilter, words_in_signals
 from core.signals import SignalDetail, count_signals, get_signals
 
 KEYS = "**A** accept · **X** reject · **U** unsure · **N** note, then Enter · **J** next · **K** previous · **Z** undo"
@@ -88,11 +88,12 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
     desk, moment = state.review_desk(), utc_now()
     signal = article = taken_by = None
     decides = me.by.may(Permission.REVIEW)
+    words = words_in_signals(session, signal_filter.text)
     if desk.current is None:
         if decides:
-            taken = review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment)
+            taken = review_queue.take_next(session, signal_filter, me, passed_over=desk.trail, now=moment, words=words)
         else:
-            taken = review_queue.first_open(session, signal_filter, passed_over=desk.trail)
+            taken = review_queue.first_open(session, signal_filter, passed_over=desk.trail, words=words)
         if taken is not None:
             desk.show(taken)
     if desk.current is not None:
@@ -108,7 +109,7 @@ def _situation(session: Session, signal_filter: SignalFilter, me: Claimant) -> S
         signal,
         article,
         taken_by,
-        count_signals(session, signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})),
+        count_signals(session, signal_filter.model_copy(update={"reviewed": Reviewed.OPEN}), words),
         review_queue.with_others(session, me, now=moment),
         review_queue.handed_to(session, me.reviewer, now=moment),
     )

@@ -146,8 +146,8 @@ def sifted(
 ) -> Fetch[int]:
     """The rows of a stretch that pass a test which no index answers; ids in, ids out.
 
-    Candidates are fetched in their order and tested, at first as many as are ``likely`` to hold what is wanted, then ever more at once,
-    until there are enough. After ``SIFTED_AT_MOST`` of them
+    Candidates are fetched in their order and tested, at first as many as are ``likely`` to hold what is wanted, then as many as
+    likely hold the rest by what was found so far, until there are enough. After ``SIFTED_AT_MOST`` of them
     ``otherwise`` is asked instead.
     """
 
@@ -162,7 +162,9 @@ def sifted(
             found += [(values, id_) for values, id_ in rows if id_ in good]
             if len(rows) < chunk:
                 break
-            at, tried, chunk = rows[-1][0], tried + len(rows), min(chunk * 4, 4_000)
+            at, tried = rows[-1][0], tried + len(rows)
+            missing = (limit - len(found)) * tried * 5 // (4 * len(found)) + 50 if found else chunk * 4  # as often as so far, and some
+            chunk = min(missing, chunk * 4, 4_000)
         return found[:limit]
 
     return fetch

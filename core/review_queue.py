@@ -17,6 +17,7 @@ from core.errors import NotPossible
 from core.models import Article, ReviewClaim, Signal, table_of
 from core.paging import ordered_by
 from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, words_in_signals
+from core.text_search import Words
 
 HANDED_FOR = timedelta(days=1)
 """How long a signal waits for the colleague it was handed to."""
@@ -46,45 +47,58 @@ class ClaimRow:
 
 
 def take_next(
-    session: Session, signal_filter: SignalFilter, claimant: Claimant, *, passed_over: Collection[int], now: datetime
+    session: Session,
+    signal_filter: SignalFilter,
+    claimant: Claimant,
+    *,
+    passed_over: Collection[int],
+    now: datetime,
+    words: Words | None = None,
 ) -> int | None:
     """Claim the first undecided signal that matches, in the filter's order; those handed to this analyst come first.
 
-    None when there is none left that is neither with somebody else nor passed over.
+    None when there is none left that is neither with somebody else nor passed over. ``words`` are those of the filter's text, if
+    looked up before.
     """
     claimant.by.require(Permission.REVIEW)
     for signal_id in _handed_ids(session, claimant.reviewer, now):
         if signal_id not in passed_over and hold(session, signal_id, claimant, now=now) is None:
             return signal_id
     open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
-    tried = set(passed_over)
+    tried, words = set(passed_over), words or words_in_signals(session, open_ones.text)
     for part in stretches(session, open_ones):
-        while (found := _first_free(session, open_ones, part, claimant, tried, now)) is not None:
+        while (found := _first_free(session, open_ones, words, part, claimant, tried, now)) is not None:
             if hold(session, found, claimant, now=now) is None:
                 return found
             tried.add(found)  # claimed by somebody between our reading and our claim
     return None
 
 
-def first_open(session: Session, signal_filter: SignalFilter, *, passed_over: Collection[int]) -> int | None:
+def first_open(session: Session, signal_filter: SignalFilter, *, passed_over: Collection[int], words: Words | None = None) -> int | None:
     """The first undecided signal that matches, for one who only looks: nothing is claimed, and what others hold is shown."""
     open_ones = signal_filter.model_copy(update={"reviewed": Reviewed.OPEN})
-    found = (session.scalar(_first(session, open_ones, part, passed_over)) for part in stretches(session, open_ones))
+    words = words or words_in_signals(session, open_ones.text)
+    found = (session.scalar(_first(open_ones, words, part, passed_over)) for part in stretches(session, open_ones))
     return next((signal_id for signal_id in found if signal_id is not None), None)
 
 
 def _first_free(
-    session: Session, open_ones: SignalFilter, part: Stretch, claimant: Claimant, tried: Collection[int], now: datetime
+    session: Session,
+    open_ones: SignalFilter,
+    words: Words | None,
+    part: Stretch,
+    claimant: Claimant,
+    tried: Collection[int],
+    now: datetime,
 ) -> int | None:
     """The first signal of a stretch of the queue that nobody else holds or locks."""
     taken = exists().where(ReviewClaim.signal_id == Signal.id, ReviewClaim.expires_at > now, ReviewClaim.holder != claimant.holder)
-    return session.scalar(_first(session, open_ones, part, tried).where(~taken).with_for_update(of=Signal, skip_locked=True))
+    return session.scalar(_first(open_ones, words, part, tried).where(~taken).with_for_update(of=Signal, skip_locked=True))
 
 
-def _first(session: Session, open_ones: SignalFilter, part: Stretch, tried: Collection[int]) -> Select[int]:
+def _first(open_ones: SignalFilter, words: Words | None, part: Stretch, tried: Collection[int]) -> Select[int]:
     """The first signal of a stretch of the queue that was not tried."""
     statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where)
-    words = words_in_signals(session, open_ones.text)
     if words is not None and words.ids is None:
         statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
     elif words is not None and words.ids is not None:

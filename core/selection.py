@@ -27,7 +27,7 @@ from core.article_rows import ArticleRow, article_rows
 from core.database import among
 from core.models import Article, ArticleCell, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
-from core.text_search import TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
+from core.text_search import ENOUGH, TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
 
 S = TypeVar("S", bound=Select)
 MERGED_AT_MOST = 80_000
@@ -212,9 +212,13 @@ def _sieve(session: Session, article_filter: ArticleFilter, readiness: Readiness
     worded = article_filter.text.strip()
     if not conditions and not worded:
         return None
+    has = has_words(Article.search, article_filter.text).is_(True)  # tested: never read from the index of words
+    if worded and not conditions:  # the articles themselves say it all
+        alone = select(Article.id).where(has)
+        return lambda ids: set(session.scalars(alone.where(among(Article.id, ids))))
     statement = select(ListedArticle.article_id).where(*conditions)
     if worded:
-        statement = statement.join(Article, Article.id == ListedArticle.article_id).where(has_words(Article.search, article_filter.text))
+        statement = statement.join(Article, Article.id == ListedArticle.article_id).where(has)
     return lambda ids: set(session.scalars(statement.where(among(ListedArticle.article_id, ids))))
 
 
@@ -255,10 +259,10 @@ def counts(
 ) -> list[Count]:
     """As ``count``, for filters of one text, each perhaps with one more condition on ``article_cells``; all in two statements.
 
-    Of a common word each looks at a quarter of ``bound``, ``TESTED_AT_MOST`` at most, and may say "more than 0".
+    Of a common word each looks at a tenth of ``bound``, ``TESTED_AT_MOST`` at most, and may say "more than 0".
     """
     looked = words is not None and words.ids is None
-    size = min(TESTED_AT_MOST, max(bound // 4, 1)) if looked else bound
+    size = min(TESTED_AT_MOST, max(bound // 10, 1), words.often.candidates(ENOUGH)) if words is not None and looked else bound
     conditions = [and_(true(), *of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
     cells = session.execute(select(ArticleCell.id, *[condition.label(f"c{n}") for n, condition in enumerate(conditions)])).all()
     each = []

@@ -32,9 +32,9 @@ from core.signal_filter import (
     with_words,
     words_in_signals,
 )
-from core.text_search import TEXT_BOUND, Words, looked_at
+from core.text_search import ENOUGH, TEXT_BOUND, Words, looked_at
 
-TESTED_SIGNALS = 600
+TESTED_SIGNALS = 400
 """Signals that are tested, each with its article, to count those with a common word."""
 
 
@@ -331,7 +331,7 @@ def _nearest(
 
 def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
     statement = select(Signal.id).join(Article, Article.id == Signal.article_id)
-    return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text))))
+    return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text).is_(True))))  # never by the index of words
 
 
 def count_signals(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> Count:
@@ -346,8 +346,9 @@ def count_signals(session: Session, signal_filter: SignalFilter, words: Words | 
     if words.ids is not None:
         return _bounded(session, matching.where(_have(words, text)), COUNT_BOUND)
     plain = signal_filter.model_copy(update={"text": ""})  # in the list's order, since the page looks at the same ones
-    ids = walk(_fetches(session, plain), FIRST, TESTED_SIGNALS + 1).rows
-    found = looked_at(ids, partial(_passing, session, text), at_most=TESTED_SIGNALS)
+    at_most = min(TESTED_SIGNALS, words.often.candidates(ENOUGH))
+    ids = walk(_fetches(session, plain), FIRST, at_most + 1).rows
+    found = looked_at(ids, partial(_passing, session, text), at_most=at_most)
     return found if found.value or found.exact else _bounded(session, matching.where(_have(words, text)), TEXT_BOUND)
 
 

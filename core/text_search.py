@@ -6,9 +6,11 @@ is asked only for the rare ones, since it reads a frequent one to its end; the r
 """
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select
 from sqlalchemy.dialects import postgresql
@@ -26,8 +28,13 @@ WEIGHED = 8
 """Words of a text whose frequencies are asked for; the others are tested."""
 TEXT_BOUND = 500
 """Matches of a common text are counted up to here."""
-TESTED_AT_MOST = 1_000
+TESTED_AT_MOST = 500
 """Rows that are tested to count the matches of a common text."""
+ENOUGH = 100
+"""Matches after which a count says "more than"; a very frequent word shows as many in fewer rows than ``TESTED_AT_MOST``."""
+KEPT_FOR, KEPT_AT_MOST = 30.0, 1_000
+"""Seconds for which an expected frequency is not asked for again, and texts of which one is kept. A stale one leads to the same rows,
+by the longer way at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,21 @@ def looked_up(column: Any, text: str, often: Frequency) -> ColumnElement[bool]:
 
 
 def frequency(session: Session, column: InstrumentedAttribute[str], text: str) -> Frequency:
-    """How often the planner expects the words, by its statistics; reads no row."""
+    """How often the planner expects the words, by its statistics (as of ``KEPT_FOR`` ago); reads no row."""
+    kept, key, now = _kept.setdefault(session.get_bind(), {}), (column.class_.__tablename__, text), time.monotonic()
+    asked_at, found = kept.get(key, (now - KEPT_FOR, UNKNOWN))
+    if now - asked_at >= KEPT_FOR:
+        found = _asked(session, column, text)
+        if len(kept) >= KEPT_AT_MOST:
+            kept.clear()
+        kept[key] = now, found
+    return found
+
+
+_kept: WeakKeyDictionary[Any, dict[tuple[str, str], tuple[float, Frequency]]] = WeakKeyDictionary()  # by database
+
+
+def _asked(session: Session, column: InstrumentedAttribute[str], text: str) -> Frequency:
     everything: Select[Any] = select(literal_column("1")).select_from(column.class_)
     words = words_of(text)[:WEIGHED]
     alone = [(word, _expected(session, everything.where(has_words(column, word)))) for word in words] if len(words) > 1 else []

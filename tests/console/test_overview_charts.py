@@ -53,7 +53,7 @@ def test_the_trend_has_every_day_and_only_kinds_that_occur() -> None:
     figure = overview_charts.trend(ROWS, WINDOW)
     assert [trace.name for trace in figure.data] == ["weak signal", "narrative gap"]
     assert [list(trace.y) for trace in figure.data] == [[2, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 3]]
-    assert list(figure.data[0].x) == WINDOW.days
+    assert list(figure.data[0].x) == [day.isoformat() for day in WINDOW.days]
 
 
 def test_the_trend_in_words() -> None:

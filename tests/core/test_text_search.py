@@ -131,3 +131,16 @@ def test_signals_are_found_by_their_own_words_and_their_articles(
             page = signals_at(session, chosen, FIRST, 9, found)
             assert {row.id for row in page.rows} == expected
             assert count_signals(session, chosen, found) == Count(len(expected), True)
+
+
+def test_an_expected_frequency_is_asked_for_once_in_a_while(desk: Desk, articles: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    articles(1, title="A greenhouse is heated")
+    asked: list[str] = []
+    monkeypatch.setattr(text_search, "_asked", lambda _session, _column, text: asked.append(text) or Frequency(len(asked), 9))
+    moment = 1_000.0
+    monkeypatch.setattr(text_search.time, "monotonic", lambda: moment)
+    with desk.database.session() as session:
+        assert [text_search.frequency(session, Article.search, "heated greenhouse").rows for _ in range(3)] == [1, 1, 1]
+        assert text_search.frequency(session, Article.search, "pools").rows == 2
+        moment += text_search.KEPT_FOR
+        assert text_search.frequency(session, Article.search, "heated greenhouse").rows == 3
