@@ -30,7 +30,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "64MB",
+    "shared_buffers": "256MB",  # taken as it is used; the words of frequent matches stand all over a large table
     "work_mem": "32MB",  # the matches of a common word, row by row rather than page by page
     "random_page_cost": "1.1",  # of a disk without moving parts, or memory
     "wal_level": "minimal",
