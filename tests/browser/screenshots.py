@@ -33,9 +33,8 @@ PAGES = {
     "quality": "/quality",
     "budget": "/budget",
     "system": "/system",
-    "schedule": "/system?section=Schedule",
-    "access": "/system?section=Access",
 }
+SECTIONS = {"schedule": "/system?section=Schedule", "access": "/system?section=Access"}
 LOOKS = {
     "light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"},
@@ -61,7 +60,8 @@ def main(
         article = fill(Settings(_env_file=None, data_dir=Path(name)))
         console = Console(_environment(name))
         try:
-            pages = {page: PAGES[page].format(article=article) for page in only or PAGES}
+            every = PAGES | SECTIONS
+            pages = {page: every[page].format(article=article) for page in only or every}
             for path in _pictures(console.url, folder, pages, look or list(IN_THE_README)):
                 typer.echo(f"{path}  {path.stat().st_size / 1024:.0f} KB")
         finally:
