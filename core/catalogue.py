@@ -101,20 +101,6 @@ def signal_categories(session: Session, size: int = 100) -> list[tuple[str, int]
     return [(name, found) for name, found in session.execute(statement.order_by(number.desc(), SignalCategory.category).limit(size))]
 
 
-def categories_of(session: Session, article_ids: Sequence[int]) -> dict[int, list[str]]:
-    """The categories of some articles, by article, each list by name."""
-    statement = (
-        select(ArticleCategory.article_id, Category.name)
-        .join(Category, Category.id == ArticleCategory.category_id)
-        .where(among(ArticleCategory.article_id, article_ids))
-        .order_by(Category.name)
-    )
-    found: dict[int, list[str]] = {id_: [] for id_ in article_ids}
-    for article_id, name in session.execute(statement):
-        found[article_id].append(name)
-    return found
-
-
 def _named(
     session: Session, table: Any, find: str, condition: ColumnElement[bool], key: Key | None, back: bool, limit: int
 ) -> list[tuple[Key, int]]:

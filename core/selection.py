@@ -128,7 +128,7 @@ def _stretches(session: Session, article_filter: ArticleFilter, readiness: Readi
         elif passing is None:
             stretches.append(partial(_listed, session, article_filter, cells, ids))
         else:
-            otherwise = partial(_found_by_word, session, article_filter, readiness, cells, ids) if words else None
+            otherwise = partial(_found, session, article_filter, readiness, cells, ids, by_word=True) if words else None
             likely = words.often.candidates if words else None
             stretches.append(sifted(partial(_listed, session, article_filter, cells, ids), passing, otherwise, likely))
     return stretches
@@ -171,30 +171,18 @@ def _found(
     key: Key | None,
     back: bool,
     limit: int,
+    *,
+    by_word: bool = False,
 ) -> list[tuple[Key, int]]:
-    """The next of these cells among few articles, which the cells' conditions name."""
+    """The next of these cells among few articles: those that the cells' conditions name, or ``by_word`` those that the index of words
+    finds."""
     columns, falls = _order(article_filter)
-    ours = select(*columns).where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
-    nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
-    return [((value, id_), id_) for value, id_ in session.execute(nearest.limit(limit))]
-
-
-def _found_by_word(
-    session: Session,
-    article_filter: ArticleFilter,
-    readiness: Readiness,
-    cells: Cells,
-    ids: list[int],
-    key: Key | None,
-    back: bool,
-    limit: int,
-) -> list[tuple[Key, int]]:
-    """The next of these cells that have the words, by the index of words."""
-    columns, falls = _order(article_filter)
-    found = select(Article.id).where(has_words(Article.search, article_filter.text))
-    by_word = found.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may walk all articles in their order
-    statement = select(*columns).join(by_word, by_word.c.id == ListedArticle.article_id)
-    ours = statement.where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
+    few = select(*columns)
+    if by_word:
+        have = select(Article.id).where(has_words(Article.search, article_filter.text))
+        found = have.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may walk all articles in their order
+        few = few.join(found, found.c.id == ListedArticle.article_id)
+    ours = few.where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
     nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
     return [((value, id_), id_) for value, id_ in session.execute(nearest.limit(limit))]
 
