@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from core import batch_actions, schedule
+from core.batches import Progress
 from core.broker import QUEUE
 from core.clock import utc_now
 from core.configuration import Desk
@@ -165,6 +166,18 @@ def signed_on(database: Database) -> dict[str, str]:
         return dict(session.execute(text("SELECT name, kind FROM workers")).all())
 
 
+def assert_all_done_and_paid_once(state: Progress, articles: int, record: Path, database: Database) -> None:
+    assert state.counts[RecordStatus.COMPLETED] == articles
+    accounts = Accounts.read(record, database)
+    accounts.assert_equal()
+    assert not accounts.paid_twice
+
+
+def has_begun(database: Database, job: Job) -> bool:
+    with database.session() as session:
+        return any(row.name is job for row in schedule.jobs(session))
+
+
 def test_three_workers_one_killed_and_redis_restarted_lose_nothing_and_pay_nothing_twice(
     celery_desk: Callable[..., Desk],
     database: Database,
@@ -251,10 +264,7 @@ def test_tasks_that_redis_forgot_and_tasks_that_come_twice_change_nothing(
     start_worker("w1", slots=2)
 
     state = wait_until_it_rests(database, batch_id, 120)
-    assert state.counts[RecordStatus.COMPLETED] == 60
-    accounts = Accounts.read(record, database)
-    accounts.assert_equal()
-    assert not accounts.paid_twice
+    assert_all_done_and_paid_once(state, 60, record, database)
 
 
 def test_a_paused_batch_is_not_claimed_from_and_goes_on_when_resumed_until_it_is_cancelled(
@@ -355,10 +365,7 @@ def test_a_pool_and_a_worker_finish_one_batch_together(
         state = wait_until_it_rests(database, batch_id, 120)
     finally:
         pool.stop()
-    assert state.counts[RecordStatus.COMPLETED] == 120
-    accounts = Accounts.read(record, database)
-    accounts.assert_equal()
-    assert not accounts.paid_twice
+    assert_all_done_and_paid_once(state, 120, record, database)
 
 
 def test_a_limit_over_all_holds_over_all_workers(
@@ -402,10 +409,7 @@ def test_asked_to_end_a_worker_finishes_what_is_in_flight_and_the_next_one_the_r
 
     start_worker("w2")
     state = wait_until_it_rests(database, batch_id, 180)
-    assert state.counts[RecordStatus.COMPLETED] == 60
-    accounts = Accounts.read(record, database)
-    accounts.assert_equal()
-    assert not accounts.paid_twice
+    assert_all_done_and_paid_once(state, 60, record, database)
 
 
 def test_asked_to_end_while_calls_take_long_a_worker_gives_back_in_time(
@@ -471,6 +475,7 @@ def test_a_job_of_the_schedule_is_done_once_by_the_beat_however_many_processes_t
     for name in ("w1", "w2"):
         start_worker(name)
     wait_for(lambda: {"w1", "w2"} <= signed_on(database).keys(), 120, "the workers have signed on")
+    wait_for(lambda: has_begun(database, Job.FETCH), 60, "the schedule begins")
     with database.session() as session:
         add_feed(session, address, by=ANN)
         schedule.run_now(session, Job.FETCH, by=ANN, now=utc_now())
