@@ -4,7 +4,6 @@ Results go to standard output (``--json`` for scripts), progress and refusals to
 exit code says its kind (README, "Exit codes").
 """
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from console.access_cli import access, token
 from console.backup_cli import backup, restore
 from console.exporting_cli import export
 from console.importing import finish_import, import_one, import_rows
+from console.interrupts import interruptible
 from console.options import MOST_ID, Publishers, Since, Text, Until, publisher_ids, require_days_in_order, require_short_text
 from console.price_command import prices
 from console.printing import notes, print_batch, print_estimate, print_json
@@ -328,9 +328,7 @@ def _act_and_run(action: Callable[[Session, Actor], object], batch_id: int, as_j
 
 def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     """Run an executor in this process until the batch is not running any more; returns the exit code."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: pause, and say how to go on
     executor = executor_of(desk)
-    executor.start()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -340,9 +338,11 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
         TimeRemainingColumn(),
     )
     try:
-        with Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
+        executor.start()
+        with interruptible() as check, Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
             task = bar.add_task(f"Batch {batch_id}", total=None, cost="")
             while True:
+                check()
                 with desk.database.session() as session:
                     state = batches.progress(session, batch_id)
                 bar.update(task, total=state.total, completed=state.ended, cost=money(state.spent_usd))

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from console.interrupts import interruptible
 from console.moving_cli import move_in
 from console.printing import notes, print_json
 from core.access import Actor
@@ -52,9 +53,14 @@ def import_rows(desk: Desk, name: str, rows: Any, report: ImportReport, *, by: A
         TextColumn("{task.completed:,.0f} rows"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
+    with interruptible() as check, Progress(*columns, console=notes, disable=quiet or not notes.is_terminal, transient=True) as bar:
         task = bar.add_task(f"Importing {name}", total=None)
-        import_articles(desk, name, rows, by=by, report=report, on_progress=lambda done: bar.advance(task, done))
+
+        def show(done: int) -> None:
+            bar.advance(task, done)
+            check()
+
+        import_articles(desk, name, rows, by=by, report=report, on_progress=show)
 
 
 def finish_import(desk: Desk, report: MoveReport, as_json: bool) -> None:

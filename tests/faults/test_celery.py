@@ -99,21 +99,22 @@ def start_worker(
 @pytest.fixture
 def start_beat(broker: RedisServer, database_url: str, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     """``signaldesk beat`` on this database and this broker, which may fetch from loopback."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[tuple[subprocess.Popen[bytes], Path]] = []
     own = {"SIGNALDESK_EXECUTOR": "celery", "CELERY_BROKER_URL": broker.url, "DATABASE_URL": database_url}
     environment = os.environ | own | {"SIGNALDESK_DATA_DIR": str(tmp_path), "SIGNALDESK_ALLOW_PRIVATE_FEEDS": "true"}
 
     def start() -> subprocess.Popen[bytes]:
-        log = (tmp_path / f"beat-{len(started)}.log").open("wb")
-        started.append(
-            subprocess.Popen([sys.executable, "-m", "console.cli", "beat"], cwd=CHECKOUT, env=environment, stdout=log, stderr=log)
-        )
-        return started[-1]
+        log = tmp_path / f"beat-{len(started)}.log"
+        command = [sys.executable, "-m", "console.cli", "beat"]
+        beat = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+        started.append((beat, log))
+        return beat
 
     yield start
-    for beat in started:
+    for beat, log in started:
+        wait_for(lambda log=log: "the schedule runs" in log.read_text(), 60, "the beat runs")  # type: ignore[misc]
         beat.terminate()
-    assert [beat.wait(60) for beat in started] == [0] * len(started)
+    assert [beat.wait(60) for beat, _ in started] == [0] * len(started), [log.read_text() for _, log in started]
 
 
 @pytest.fixture
