@@ -6,6 +6,7 @@ is shown as fixed. ``Settings`` is a value: read it once per action with ``core.
 """
 
 import os
+import stat
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
@@ -314,8 +315,7 @@ def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
     if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
-    files = Settings.model_config.get("env_file") or ()
-    for file in files if isinstance(files, tuple) else (files,):
+    for file in _env_files():
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
         if any(written.get(alias) for alias in variables(name)):
             return "file"
@@ -347,10 +347,11 @@ def load_settings() -> Settings:
     """The settings as environment and ``.env`` give them, without what is saved on screen.
 
     Raises:
-        SettingsError: a value is malformed, or sign-in is set up in part; the message names the variables and never shows a secret.
+        SettingsError: a value is malformed, a ``.env`` file cannot be read, or sign-in is set up in part; the message names the variables
+            and never shows a secret.
     """
     try:
-        settings = Settings()
+        settings = Settings(_env_file=_env_files())
     except ValidationError as error:
         problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
@@ -363,6 +364,25 @@ def load_settings() -> Settings:
         there = ", ".join(variable(name) for name in SIGN_IN if getattr(settings, name) is not None)
         raise SettingsError(f"Sign-in is set up in part: {there} set, {', '.join(settings.lacking_for_sign_in)} missing. Set all or none.")
     return settings
+
+
+def _env_files() -> tuple[Path, ...]:
+    """The ``.env`` files that are there. A working directory that may not be entered has none."""
+    named: Any = Settings.model_config.get("env_file") or ()
+    found = []
+    for file in map(Path, named if isinstance(named, tuple) else (named,)):
+        try:
+            kind = file.stat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISREG(kind):
+            try:
+                file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+                raise SettingsError(f"The settings in {file.resolve()} cannot be read: {why}.") from None
+        found.append(file)
+    return tuple(found)
 
 
 def _in_words(location: tuple[int | str, ...], message: str) -> str:

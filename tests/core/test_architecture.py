@@ -100,6 +100,7 @@ ORDER = (
     "batch_run",
     "orchestrator",
     "broker",
+    "celery_transport",
     "celery_app",
     "dispatching",
     "chunk_runs",

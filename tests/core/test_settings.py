@@ -1,5 +1,8 @@
 """Settings: where a value comes from, which source wins, and what is refused in words that help."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -363,3 +366,40 @@ def test_sign_in_set_in_part_is_refused_with_what_is_missing(monkeypatch: pytest
     missing = str(refused.value).split(" set, ")[1]
     assert [name for name in SIGN_IN if name in missing] == [name for name in SIGN_IN if name not in there]
     assert not [value for value in there.values() if value in str(refused.value)]
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """To whom permissions mean something."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_entered_has_no_settings_and_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, unreadable, odd = (tmp_path / name / ".env" for name in ("closed", "unreadable", "odd"))
+    for file in (closed, unreadable, odd):
+        file.parent.mkdir()
+        file.write_bytes(b"SIGNALDESK_USER=\xff")
+    for folder in list(tmp_path.parents)[:2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    unreadable.chmod(0)
+    closed.parent.chmod(0)
+    try:
+        with without_root():
+            monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "absent.env", closed))
+            assert load_settings().user == "analyst"
+            for file, words in ((unreadable, "Permission denied"), (odd, "it is no text in UTF-8")):
+                monkeypatch.setitem(Settings.model_config, "env_file", (file,))
+                with pytest.raises(SettingsError, match=f"The settings in {file} cannot be read: {words}"):
+                    load_settings()
+    finally:
+        closed.parent.chmod(0o700)
