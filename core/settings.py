@@ -6,7 +6,6 @@ is shown as fixed. ``Settings`` is a value: read it once per action with ``core.
 """
 
 import os
-import stat
 from decimal import Decimal
 from functools import cache, cached_property
 from pathlib import Path
@@ -31,6 +30,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from core import setting_checks as checks
 from core.errors import SettingsError
+from core.setting_files import readable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -185,9 +185,18 @@ class Settings(BaseSettings):
     _broker = field_validator("celery_broker_url")(checks.redis_address)
     _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
     _addresses = field_validator("admins")(checks.email_addresses)
+    _hosts = field_validator("allowed_hosts")(checks.host_names)
+    _webhook = field_validator("alert_webhook_url")(checks.secret_http_address)
     _secrets = field_validator("cookie_secret", "api_token")(checks.not_to_be_guessed)
     _origin = field_validator("public_url")(checks.origin)
     _http = field_validator(*ADDRESSES)(checks.http_address)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trimmed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A space or a line's end around a value, as files of secrets have it, is none of it; nothing else is no value."""
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in trimmed.items() if value != "" or given[name] == ""}
 
     @model_validator(mode="after")
     def _celery_has_a_broker(self) -> Self:
@@ -367,22 +376,8 @@ def load_settings() -> Settings:
 
 
 def _env_files() -> tuple[Path, ...]:
-    """The ``.env`` files that are there. A working directory that may not be entered has none."""
     named: Any = Settings.model_config.get("env_file") or ()
-    found = []
-    for file in map(Path, named if isinstance(named, tuple) else (named,)):
-        try:
-            kind = file.stat().st_mode
-        except OSError:
-            continue
-        if stat.S_ISREG(kind):
-            try:
-                file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-                raise SettingsError(f"The settings in {file.resolve()} cannot be read: {why}.") from None
-        found.append(file)
-    return tuple(found)
+    return readable(named if isinstance(named, tuple) else (named,))
 
 
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
@@ -392,4 +387,4 @@ def _in_words(location: tuple[int | str, ...], message: str) -> str:
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0])
-    return name if name.upper() in os.environ or name.isupper() else f"SIGNALDESK_{name.upper()}"
+    return next((variable(field) for field in Settings.model_fields if name in (field, *variables(field))), name)

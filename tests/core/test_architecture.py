@@ -17,6 +17,7 @@ ORDER = (
     "access",
     "spreadsheets",
     "setting_checks",
+    "setting_files",
     "settings",
     "setting_reference",
     "logs",
