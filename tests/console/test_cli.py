@@ -470,3 +470,16 @@ def test_without_a_database_url_the_embedded_one_is_used_and_left_stopped(signal
         assert find_server(cluster / "pgdata") is None, "a refusal left the server running"
     finally:
         embedded.destroy()
+
+
+def test_a_data_directory_that_cannot_be_one_is_said_in_one_line(signaldesk: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder, code, words in (
+        ("x" * 5_000, 2, "xxx cannot be used: File name too long."),
+        ("file", 3, "could not be started. [Errno 17] File exists"),
+    ):
+        refused = signaldesk("status", code=code, DATABASE_URL="", SIGNALDESK_DATA_DIR=folder)
+        assert words in refused.err
+        assert len(refused.err.strip().splitlines()) == 1
+    backed_up = signaldesk("backup", code=2, SIGNALDESK_DATA_DIR="file")
+    assert backed_up.err.strip().endswith("backups cannot be used: Not a directory.")
