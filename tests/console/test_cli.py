@@ -355,6 +355,7 @@ def test_interrupting_pauses_the_batch_and_resume_goes_on(
 
 UNREACHABLE = {"DATABASE_URL": "postgresql://desk:hunter2-s3cr3t@127.0.0.1:1/desk"}
 Refusal = tuple[int, tuple[str, ...], dict[str, str], str]
+CELERY = {"SIGNALDESK_EXECUTOR": "celery", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
 REFUSALS: dict[str, Refusal] = {
     "malformed number": (2, ("status",), {"SIGNALDESK_CONCURRENCY": "many"}, "SIGNALDESK_CONCURRENCY"),
     "not Postgres": (2, ("status",), {"DATABASE_URL": "mysql://desk:hunter2-s3cr3t@db/desk"}, "DATABASE_URL.*postgresql://"),
@@ -378,6 +379,9 @@ REFUSALS: dict[str, Refusal] = {
     "a briefing of records": (2, ("export", "records", "--format", "briefing", "-o", "b.html"), {}, "A briefing is made of signals"),
     "a filter that does not apply": (2, ("export", "ledger", "--kind", "narrative_gap"), {}, "the other filters are of signals"),
     "unreachable database": (3, ("status",), UNREACHABLE, r"desk:\*\*\*@127\.0\.0\.1:1/desk does not answer.*DATABASE_URL"),
+    "a worker's endless name": (2, ("worker", "--name", "x" * 101), CELERY, "--name takes 1 to 100 characters in one line"),
+    "a worker's name of two lines": (2, ("worker", "--name", "a\nb"), CELERY, "--name takes 1 to 100 characters in one line"),
+    "a worker without a name": (2, ("worker", "--name", " "), CELERY, "--name takes 1 to 100 characters in one line"),
     "nothing that matches": (5, ("analyze", "--text", "zyzzyva"), {}, "No article is selected"),
     "an id that is not there": (5, ("analyze", "--id", "999"), {}, "No article is selected"),
     "missing file": (7, ("import", "no-such-file.jsonl"), {}, "There is no file no-such-file.jsonl"),
