@@ -28,7 +28,7 @@ from console.settings_command import show_settings
 from console.smoke import smoke
 from console.words import money
 from console.worker_cli import beat, worker
-from core import batch_actions, batches, launching, logs, records, reports
+from core import batch_actions, batches, health, launching, logs, records, reports
 from core.access import Actor, local
 from core.article_filter import Analysed, ArticleFilter, Order
 from core.budget import current_budgets
@@ -339,6 +339,9 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
     )
     try:
         executor.start()
+        missing = desk.transaction(lambda session: health.what_is_missing(health.worker_states(session), desk.environment, utc_now()))
+        if health.NO_WORKER in missing:
+            notes.print(health.NO_WORKER)
         with interruptible() as check, Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
             task = bar.add_task(f"Batch {batch_id}", total=None, cost="")
             while True:

@@ -110,6 +110,9 @@ class PoolState:
     most: int
 
 
+NO_WORKER = "No worker runs, so batches wait. Start one: signaldesk worker"
+
+
 def what_is_missing(workers: Sequence[WorkerState], settings: Settings, now: datetime) -> list[str]:
     """Processes that the desk needs and that do not live, each with how to start it. Pure."""
     living = {one.kind for one in workers if now - one.heartbeat_at < LEASE}
@@ -117,7 +120,7 @@ def what_is_missing(workers: Sequence[WorkerState], settings: Settings, now: dat
         return []
     missing = []
     if WorkerKind.CELERY not in living:
-        missing.append("No worker runs, so batches wait. Start one: signaldesk worker")
+        missing.append(NO_WORKER)
     if WorkerKind.BEAT not in living:
         missing.append("The schedule does not run. Start it: signaldesk beat")
     return missing

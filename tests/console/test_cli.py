@@ -351,6 +351,25 @@ def test_interrupting_pauses_the_batch_and_resume_goes_on(
     assert "can't be paused" in inside("pause", "1", code=8).err
 
 
+@pytest.mark.slow
+def test_where_no_worker_lives_a_run_says_so_while_it_waits(environment: dict[str, str], articles: Any, desk: Desk, tmp_path: Path) -> None:
+    articles(2)
+    given = environment | CELERY | {"SIGNALDESK_MODEL": "offline"}
+    process = subprocess.Popen(command("analyze"), cwd=tmp_path, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    said = ""
+    while "No worker runs, so batches wait. Start one: signaldesk worker" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    while rows_of(desk, "SELECT count(*) FROM batch_sessions WHERE status = 'PROCESSING' OR status = 'INITIATED'") == [(0,)]:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert check(Ended(process.returncode, out, said + err), given).code == 11
+    assert "2 pending" in out
+
+
 # --- refusals --------------------------------------------------------------------------------------------------------
 
 UNREACHABLE = {"DATABASE_URL": "postgresql://desk:hunter2-s3cr3t@127.0.0.1:1/desk"}
