@@ -14,9 +14,9 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, func, join, literal, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from core.article_cells import Cells, cells_of, in_cells, of_cells, of_rows
+from core.article_cells import Cells, cell_ids, cells_of, in_cells, of_cells, of_rows
 from core.article_filter import (
     ArticleFilter,
     Order,
@@ -252,22 +252,26 @@ def counts(
     looked = words is not None and words.ids is None
     size = min(TESTED_AT_MOST, max(bound // 10, 1), words.often.candidates(ENOUGH)) if words is not None and looked else bound
     conditions = [and_(true(), *of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
-    cells = session.execute(select(ArticleCell.id, *[condition.label(f"c{n}") for n, condition in enumerate(conditions)])).all()
+    row: Any = ListedArticle
+    if words is not None and words.ids is not None and not any(one.as_stories for one, _ in choices):  # few: fetched once for all choices
+        row = aliased(ListedArticle, select(ListedArticle).where(among(ListedArticle.article_id, words.ids)).cte("few"))
     each = []
-    for number, (one, _) in enumerate(choices):
-        of_choice = [row[0] for row in cells if row[1 + number]]
-        matching = select(ListedArticle.article_id).where(in_cells(of_choice), *of_rows(one, readiness, words))
+    for number, ((one, _), of_choice) in enumerate(zip(choices, cell_ids(session, conditions), strict=True)):
+        if not of_choice:
+            continue
+        rest = of_rows(one, readiness, words if row is ListedArticle else None, row)
+        matching = select(row.article_id).where(in_cells(of_choice, row), *rest)
         limited = (matching if looked else matching.where(*for_its_story(one, readiness))).limit(size + 1).subquery()
         found = limited.c.article_id if looked else func.count().label("article_id")
         each.append(select(literal(number).label("choice"), found).select_from(limited))
-    with by_index(session):
-        rows = session.execute(union_all(*each)).all()
+    found_of: list[list[int]] = [[] for _ in choices]
+    if each:
+        with by_index(session):
+            for number, found in session.execute(union_all(*each)):
+                found_of[number].append(found)
     if not looked:
-        return [Count(min(number, bound), number <= bound) for _, number in sorted(tuple(row) for row in rows)]
-    candidates = [[id_ for number, id_ in rows if number == choice] for choice in range(len(choices))]
-    return [
-        looked_at(ids, test, at_most=size) for ids, test in zip(candidates, _tests(session, choices, readiness, candidates), strict=True)
-    ]
+        return [Count(min(sum(numbers), bound), sum(numbers) <= bound) for numbers in found_of]
+    return [looked_at(ids, test, at_most=size) for ids, test in zip(found_of, _tests(session, choices, readiness, found_of), strict=True)]
 
 
 def _tests(
