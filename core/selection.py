@@ -25,7 +25,7 @@ from core.article_filter import (
 )
 from core.article_rows import ArticleRow, article_rows
 from core.database import among
-from core.models import Article, ArticleCell, ListedArticle, Publisher
+from core.models import Article, ArticleCell, ArticleWords, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.text_search import ENOUGH, TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
 
@@ -200,13 +200,13 @@ def _sieve(session: Session, article_filter: ArticleFilter, readiness: Readiness
     worded = article_filter.text.strip()
     if not conditions and not worded:
         return None
-    has = has_words(Article.search, article_filter.text).is_(True)  # tested: never read from the index of words
-    if worded and not conditions:  # the articles themselves say it all
-        alone = select(Article.id).where(has)
-        return lambda ids: set(session.scalars(alone.where(among(Article.id, ids))))
+    has = has_words(ArticleWords.search, article_filter.text)
+    if worded and not conditions:
+        alone = select(ArticleWords.article_id).where(has)
+        return lambda ids: set(session.scalars(alone.where(among(ArticleWords.article_id, ids))))
     statement = select(ListedArticle.article_id).where(*conditions)
     if worded:
-        statement = statement.join(Article, Article.id == ListedArticle.article_id).where(has)
+        statement = statement.join(ArticleWords, ArticleWords.article_id == ListedArticle.article_id).where(has)
     return lambda ids: set(session.scalars(statement.where(among(ListedArticle.article_id, ids))))
 
 

@@ -67,9 +67,10 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
     return [*matching_but_words(signal_filter), *worded]
 
 
-def has_signal_words(text: str) -> ColumnElement[bool]:
-    """Whether a signal or its article has the words of a search text."""
-    return has_words(Signal.search, text) | has_words(Article.search, text)
+def has_signal_words(text: str, in_article: Any = Article.search) -> ColumnElement[bool]:
+    """Whether a signal or its article has the words of a search text; ``in_article`` is the column of the article's, which may be that of
+    ``article_words`` where many are tested."""
+    return has_words(Signal.search, text) | has_words(in_article, text)
 
 
 def words_in_signals(session: Session, text: str) -> Words | None:

@@ -16,7 +16,7 @@ from core.configuration import Configuration
 from core.database import among
 from core.errors import NotFound
 from core.evidence import Grounding
-from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
+from core.models import Analysis, Article, ArticleWords, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.signal_filter import (
     CATEGORY,
@@ -330,8 +330,9 @@ def _nearest(
 
 
 def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
-    statement = select(Signal.id).join(Article, Article.id == Signal.article_id)
-    return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text).is_(True))))  # never by the index of words
+    statement = select(Signal.id).join(ArticleWords, ArticleWords.article_id == Signal.article_id)
+    has = has_signal_words(text, ArticleWords.search).is_(True)  # never by the index of words
+    return set(session.scalars(statement.where(among(Signal.id, ids), has)))
 
 
 def count_signals(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> Count:

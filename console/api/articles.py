@@ -13,7 +13,7 @@ from console.api.cursors import Page, as_page, beside, place_of
 from console.api.etags import NOT_MODIFIED, tagged
 from console.api.fields import FARTHEST, Day, Id, Moment, Name, PageAsked, Shape, Total, Words
 from console.api.refusals import refusals
-from console.api.serving import Caller
+from console.api.serving import Caller, Guarded
 from console.api.signals import FoundSignal, found_signals
 from core import catalogue, launching, selection
 from core.agents.outputs import Sentiment
@@ -22,7 +22,7 @@ from core.articles import get_article
 from core.settings import Settings
 from core.signals import analyses_of, signals_in_article
 
-router = APIRouter(prefix="/api", tags=["articles"])
+router = APIRouter(prefix="/api", tags=["articles"], route_class=Guarded)
 ANALYSIS_READY, ALL_ARTICLES, PUBLISHERS, CATEGORIES = "analysis-ready", "articles", "publishers", "categories"
 
 

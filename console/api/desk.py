@@ -11,7 +11,7 @@ from console.api.articles import PublisherLine
 from console.api.costs import BudgetLine
 from console.api.fields import Moment, Shape, Total, Usd
 from console.api.problems import RETRY_SECONDS, Fault, problem
-from console.api.serving import Caller, serving
+from console.api.serving import Caller, Guarded, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
@@ -28,7 +28,7 @@ from core.windows import window_of
 
 open_router = APIRouter(tags=["desk"])
 """Without a token."""
-router = APIRouter(tags=["desk"])
+router = APIRouter(tags=["desk"], route_class=Guarded)
 STATISTICS_DAYS = 30
 
 

@@ -14,7 +14,7 @@ from console.api.batches import Batch, batch_of
 from console.api.fields import Asked, Day, Id, Name, Note, Shape, Usd, Words
 from console.api.problems import Invalid
 from console.api.refusals import refusals
-from console.api.serving import Caller, Desktop
+from console.api.serving import Caller, Desktop, Guarded
 from core import batch_actions, launching, selection
 from core.access import Permission
 from core.article_filter import Analysed, ArticleFilter, Order
@@ -23,7 +23,7 @@ from core.launching import Plan
 from core.selection import Selection
 from core.settings import USD, Settings
 
-router = APIRouter(prefix="/api", tags=["batches"])
+router = APIRouter(prefix="/api", tags=["batches"], route_class=Guarded)
 MOST_ARTICLES = 10_000
 """Of a list of ids; a filter may take more."""
 

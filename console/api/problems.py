@@ -99,6 +99,11 @@ def of_desk_error(error: DeskError) -> Response:
     return problem(status, kind, title, str(error), errors=errors, headers=headers)
 
 
+def of_refusal(error: Refused) -> Response:
+    """What a refusal of the API's own is over HTTP."""
+    return problem(error.status_code, error.kind, error.title, error.detail, headers=error.headers)
+
+
 def add_handlers(api: FastAPI) -> None:
     """Give every error of an application this form."""
 
@@ -109,7 +114,7 @@ def add_handlers(api: FastAPI) -> None:
     @api.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error, Refused):
-            return problem(error.status_code, error.kind, error.title, error.detail, headers=error.headers)
+            return of_refusal(error)
         status = HTTPStatus(error.status_code)
         known = {
             HTTPStatus.NOT_FOUND: "There is nothing at this address. /api/docs lists what there is.",

@@ -14,7 +14,7 @@ from console.api.cursors import Page, beside, place_of
 from console.api.etags import NOT_MODIFIED, tagged
 from console.api.fields import Asked, Day, Id, Moment, Name, Note, PageAsked, Shape, Total, Words
 from console.api.refusals import refusals
-from console.api.serving import Caller, Desktop, serving
+from console.api.serving import Caller, Desktop, Guarded, serving
 from core import exports, reviews
 from core.agents.outputs import SignalKind, Stance, Timeframe, Verdict
 from core.clock import utc_now
@@ -25,7 +25,7 @@ from core.signal_filter import Reviewed, SignalFilter, SignalOrder
 from core.signals import SignalDetail, count_signals, get_signal, signals_at
 from core.validations import ValidationRow, validations_of
 
-router = APIRouter(prefix="/api", tags=["signals"])
+router = APIRouter(prefix="/api", tags=["signals"], route_class=Guarded)
 SIGNALS = "signals"
 HIDDEN = "Null until validated, and while it is hidden."
 
