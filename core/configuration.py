@@ -168,6 +168,12 @@ class Desk:
         Raises:
             DatabaseUnavailable: the server stays away.
         """
+        try:
+            return await asyncio.to_thread(self.transaction, work)
+        except DatabaseUnavailable:
+            return await self._offload_again(work)
+
+    async def _offload_again(self, work: Callable[[Session], T]) -> T:
         this = object()
 
         def held_up(state: RetryCallState) -> None:
