@@ -11,6 +11,7 @@ import streamlit as st
 from console import state
 from console.colours import ARTICLE_MARKS, STORY
 from console.components import empty, filter_key, paged
+from console.import_view import no_articles
 from console.marks import width_of
 from console.resources import read
 from console.words import number_in
@@ -18,6 +19,7 @@ from core import launching, selection
 from core.article_facets import matched_among
 from core.article_filter import ArticleFilter, Readiness
 from core.article_rows import ArticleRow
+from core.articles import counts
 from core.paging import Page, Place
 from core.settings import Settings
 from core.text_search import Words
@@ -144,14 +146,16 @@ def _bar_of_selected(shown: ArticleFilter | None) -> None:
 
 def _nothing(article_filter: ArticleFilter) -> None:
     """Say why nothing is listed, with the nearest way out."""
-    if article_filter == ArticleFilter(archived=False):
-        empty("Every article is analysed, or none is long enough. Turn *Analysis-ready* off to see all of them.")
+    if read(counts)[0] == 0:
+        no_articles()
+    elif article_filter == ArticleFilter(archived=False):
+        with st.container(border=True):
+            st.markdown("Every article is analysed with the current settings, or too short to be.")
+            st.button("Show all articles", icon=":material/arrow_forward:", key="show-all", on_click=state.put, args=("ready", False))
     elif article_filter.archived:
         empty("Nothing is archived. Select articles and click *Archive* to take them out of work.", "articles", "All articles")
     else:
-        empty(
-            "No article matches. Loosen the filter, or import some: `signaldesk import FILE`.", "articles", "Start from all that are ready"
-        )
+        empty("No article matches. Loosen the filter, or import more.", "articles", "Start from all that are ready")
 
 
 def _marks(row: ArticleRow) -> list[str]:

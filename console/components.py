@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from console import scripts, state
 from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
-from console.navigation import to
+from console.navigation import DEFAULTS, to
 from console.resources import open_desk, read
 from console.words import money, plain, when
 from core.agents.outputs import SignalKind
@@ -47,7 +47,8 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
 .stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
-.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
+.stMainBlockContainer{padding:4.2rem 1rem 3rem}
+[class*=st-key-pager-]{max-width:100%;margin-bottom:1.9rem}}
 </style>"""
 
 
@@ -181,13 +182,15 @@ def way(page: str, label: str, *, icon: str | None = None, query: Mapping[str, s
     """The way to a view of a page: a link, or on that page itself a button; ``key`` tells apart those that look alike.
 
     Streamlit's link to its own page leaves the address as it is (1.67), so that the next click there, or a reload, forgets where it
-    led. A view's filters are read from the address (``state.from_address``) rather than bound to it, or the button could not set them.
+    led. The page's filters start from their defaults; what ``query`` sets has to be read from the address (``state.from_address``): a
+    widget that is bound to it writes there what it shows.
     """
     query = query or {}
     if (state.page_shown() or "overview") != page:
         st.page_link(to(page), label=label, icon=icon, query_params=query)
-    elif st.button(label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}"):
-        st.query_params.from_dict(query)
+    elif st.button(
+        label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}", on_click=state.begin_anew, args=(DEFAULTS.get(page, {}), query)
+    ):
         st.rerun()  # all of the page, also from within a part that runs alone
 
 
@@ -211,7 +214,7 @@ def paged(found: Count, key: str, fetch: Callable[[Place], Page[R]]) -> Page[R]:
         page = fetch(FIRST)
     if page.previous is None and page.next is None:
         return page
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pager-{key}")
     if row.button("Previous", key=f"previous-{key}", icon=":material/chevron_left:", disabled=page.previous is None):
         _turn_to(key, page.previous)
     row.caption(f"{page.position + 1:,} to {page.position + len(page.rows):,} of {found}")

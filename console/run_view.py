@@ -31,6 +31,13 @@ SMALL = 2_000
 WORK_ROWS = 8
 FIGURE_WIDTH = 150
 """Pixels: six beside each other on a desk, two on a phone."""
+# What a figure leads to stands straight under it, be it a link to another page or a button to this one.
+STYLE = (
+    "<style>.st-key-run-head h2{padding:0}"
+    ".st-key-run-figures :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary])"
+    "{min-height:1.75rem;height:1.75rem;padding:0;margin:0}"
+    ".st-key-run-figures .stElementContainer:has([data-testid=stPageLink]){margin:0}</style>"
+)
 
 
 def run_page(batch_id: int) -> None:
@@ -72,9 +79,10 @@ def _way_about(batch_id: int) -> None:
 
 def _head(progress: Progress) -> None:
     now = utc_now()
-    row = st.container(horizontal=True, vertical_alignment="center")
+    st.html(STYLE)
+    row = st.container(horizontal=True, vertical_alignment="center", key="run-head")
     with row:
-        st.markdown(f"## Run #{progress.id}", width="content")
+        st.header(f"Run #{progress.id}", anchor=False, width="content")
         badge(progress.status)
     row.caption(
         f"{model_name(progress.model)} · {progress.research} · by {plain(progress.launched_by)} · {ago(progress.created_at, now)}",
@@ -166,7 +174,7 @@ def _over_time(progress: Progress, found: History | None) -> None:
 
 def _chart(column: st.delta_generator.DeltaGenerator, title: str, chart: runs_charts.Chart) -> None:
     rows, specification = chart
-    column.caption(title)
+    column.markdown(f":small[:gray[{title}]{runs_charts.legend(specification)}]")
     column.vega_lite_chart(rows, specification, alt=title)
 
 
@@ -184,7 +192,7 @@ def _workers(workers: list[WorkerNow]) -> None:
                 "doing": [one.stage.value for one in worker.work],
                 "since": [duration(max((now - one.since).total_seconds(), 0)) for one in worker.work],
                 "title": [one.title for one in worker.work],
-                "calls": [one.calls or None for one in worker.work],
+                "calls": [one.calls for one in worker.work],
                 "attempt": [one.attempt for one in worker.work],
                 "lease": [_until((one.lease_expires_at - now).total_seconds()) for one in worker.work],
                 "trouble": [one.trouble or "" for one in worker.work],

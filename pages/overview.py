@@ -5,6 +5,7 @@ import streamlit as st
 from console import overview_view as view
 from console.components import empty
 from console.exporting import export_popover
+from console.import_view import import_strip, no_articles
 from console.narrative_view import narrative
 from console.resources import read, settings
 from core import reports
@@ -35,7 +36,8 @@ st.title("Overview")
 now = settings()
 today = read(lambda session: reports.today(session, readiness(now)))
 if today.articles == 0:
-    view.no_articles()
+    import_strip()
+    no_articles()
     st.stop()
 view.glance(today, now)
 if read(reports.newest_article_day) is None:

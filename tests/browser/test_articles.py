@@ -214,7 +214,7 @@ def test_an_article_is_analysed_from_its_page_and_shows_run_cost_and_signals(sta
     page.goto(f"{console.url}/article?id={article}")
     expect(page.get_by_text("Not analysed yet")).to_be_visible()
     page.get_by_role("button", name="Analyze this article · $0.00").click()
-    expect(page.get_by_text("Batch 1 is running.")).to_be_visible()
+    expect(page.get_by_text("Run #1 is under way.")).to_be_visible()
     for _ in range(60):
         with database.session() as session:
             if session.scalar(text("SELECT status FROM batch_sessions")) == "COMPLETED":
