@@ -19,6 +19,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from console import scripts
 from console.binding import LOOPBACK_NAMES, is_address, is_loopback
 from console.sign_in import LOGOUT
+from core.errors import DatabaseUnavailable
 from core.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -172,7 +174,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope, Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope)) or await self._stranger(scope, Headers(scope=scope))
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)
@@ -202,11 +204,18 @@ class Guard:
             return Refusal(HTTPStatus.NOT_FOUND, "not-found", "There is nothing at this address.")
         if refusal := refuse_host(scope, headers, settings) or refuse_origin(scope, headers, settings):
             return refusal
-        if settings.signs_in and path.startswith(FOR_THE_SIGNED_IN) and not self._signed_in(_cookies(headers)):
-            return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", "This needs somebody who is signed in.")
         if scope["type"] == "websocket":
             return None
         return refuse_length(headers, self._upload_bytes + UPLOAD_OVERHEAD_BYTES if path.startswith(UPLOADS) else settings.max_body_bytes)
+
+    async def _stranger(self, scope: Scope, headers: Headers) -> Refusal | None:
+        if not self._settings.signs_in or not scope["path"].startswith(FOR_THE_SIGNED_IN):
+            return None
+        try:
+            known = await run_in_threadpool(self._signed_in, _cookies(headers))
+        except DatabaseUnavailable as error:
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable", str(error))
+        return None if known else Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", "This needs somebody who is signed in.")
 
     async def _with_headers(self, send: Send, message: Message) -> None:
         if message["type"] == "http.response.start":

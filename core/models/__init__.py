@@ -51,7 +51,7 @@ from core.models.money import (
     SpendPublisher,
     SpendSlot,
 )
-from core.models.people import ApiToken, AuditEntry, Person
+from core.models.people import ApiToken, AuditEntry, EndedSignIn, Person
 from core.models.reviews import Review, ReviewAct, ReviewClaim, StandingDecision
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "Category",
     "Decision",
     "DomainAuthority",
+    "EndedSignIn",
     "Evidence",
     "EvidenceMatch",
     "Feed",

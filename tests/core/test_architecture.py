@@ -29,6 +29,7 @@ ORDER = (
     "paging",
     "audit",
     "people",
+    "sign_ins",
     "tokens",
     "pricing",
     "configuration",
