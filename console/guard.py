@@ -200,7 +200,7 @@ class Guard:
         if not settings.signs_in and here is not None and not is_loopback(here[0]):
             detail = "Without sign-in this desk answers on loopback only. 'signaldesk start --help' says what to set."
             return Refusal(HTTPStatus.FORBIDDEN, "not-on-loopback", detail)
-        if path.startswith(CLOSED):
+        if path.startswith(CLOSED) or not _is_plain(path):
             return Refusal(HTTPStatus.NOT_FOUND, "not-found", "There is nothing at this address.")
         if refusal := refuse_host(scope, headers, settings) or refuse_origin(scope, headers, settings):
             return refusal
@@ -266,6 +266,11 @@ def _place(address: str) -> tuple[str, int | None] | None:
     if not parts.hostname or rest:
         return None
     return parts.hostname.removesuffix("."), port
+
+
+def _is_plain(path: str) -> bool:
+    """Nothing in it means another place than it says, to whoever reads it as one of files."""
+    return path.isprintable() and "\\" not in path and not {".", ".."} & set(path.split("/"))
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

@@ -61,6 +61,8 @@ def of_rows(article_filter: ArticleFilter, readiness: Readiness, words: Words | 
     rest = _is_listed_long(readiness) if article_filter.ready_only else []
     if article_filter.since:
         rest.append(ListedArticle.published_at >= day_start(article_filter.since))
+    if article_filter.since_moment:
+        rest.append(ListedArticle.published_at >= article_filter.since_moment)
     if article_filter.until:
         rest.append(ListedArticle.published_at < day_after(article_filter.until))
     if article_filter.ids:
