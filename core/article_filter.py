@@ -39,6 +39,8 @@ class ArticleFilter(BaseModel):
     publishers: tuple[int, ...] = ()
     text: str = Field("", max_length=200)
     since: date | None = None
+    since_moment: datetime | None = None
+    """Not before this moment, beside ``since``: for programs that ask for what is new."""
     until: date | None = None
     analysed: Analysed = Analysed.ANY
     samples: bool = True
@@ -109,6 +111,8 @@ def matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, art
     conditions = [condition for given, condition in optional if given]
     if article_filter.since:
         conditions.append(article.published_at >= day_start(article_filter.since))
+    if article_filter.since_moment:
+        conditions.append(article.published_at >= article_filter.since_moment)
     if article_filter.until:
         conditions.append(article.published_at < day_after(article_filter.until))
     return conditions

@@ -31,7 +31,16 @@ from core.errors import DatabaseUnavailable, SettingsError
 from core.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-CONNECT = {"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk"}
+CONNECT = {
+    "prepare_threshold": None,
+    "connect_timeout": 10,
+    "application_name": "signaldesk",
+    # A server that vanished from the network without a word is given up in half a minute, not in the system's quarter of an hour.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 TRUSTED_IDLE_SECONDS = 2.0
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418

@@ -99,7 +99,8 @@ def claim(
             update(BatchSession)
             .where(
                 BatchSession.id == batch_id,
-                BatchSession.status == BatchStatus.INITIATED,
+                BatchSession.status.in_(BatchStatus.claimable()),
+                BatchSession.started_at.is_(None),  # also of one that was paused and resumed before anything of it began
                 exists().where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING),
             )
             .values(status=BatchStatus.PROCESSING, started_at=now)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from console.api.cursors import Page, as_page, cursor_of, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import Id, Moment, Name, PageAsked, Shape, Usd, Words
+from console.api.fields import MOST_ID, Id, Moment, Name, PageAsked, Shape, Usd, Words
 from console.api.refusals import refusals
 from console.api.serving import Caller, Guarded
 from core import batches, records
@@ -134,7 +134,9 @@ def list_batches(at: Caller, asked: Annotated[BatchesAsked, Query()]) -> Page[Ba
     def work(session: Session) -> tuple[batches.Page, int | None]:
         found = batches.page(session, statuses, before=before, size=asked.limit)
         first = found.rows[0].id if found.rows else before or 0
-        return found, batches.page_before(session, statuses, first, size=asked.limit) if found.has_newer else None
+        if not found.has_newer:
+            return found, None
+        return found, batches.page_before(session, statuses, first, size=asked.limit) or MOST_ID
 
     found, newer = at.read(work)
     now = utc_now()

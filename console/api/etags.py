@@ -14,7 +14,7 @@ def tagged(request: Request, answer: BaseModel) -> Response:
     body = answer.model_dump_json().encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if _has(request.headers.get("if-none-match", ""), tag):
+    if _has(",".join(request.headers.getlist("if-none-match")), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 

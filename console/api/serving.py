@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from console.api.auth import Asker, asker_of
+from console.api.probes import Probes
 from console.api.rates import Rates
 from console.api.requests import Requests
 from console.api.streams import Streams
@@ -22,9 +23,6 @@ from core.settings import Settings
 T = TypeVar("T")
 REQUESTS_AT_ONCE = 8
 """Requests that work with the database at once; the others wait. Well under the threads and the connections that the console has."""
-
-PROBES_AT_ONCE = 2
-"""Questions about health at once: they do not wait for the others, and take little from them."""
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class Serving:
     watches: Watches[Any] = field(default_factory=Watches)
     streams: Streams = field(default_factory=Streams)
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(REQUESTS_AT_ONCE))
-    probes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(PROBES_AT_ONCE))
+    probes: Probes = field(default_factory=Probes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,6 @@ async def a_turn(request: Request) -> AsyncIterator[None]:
         yield
 
 
-async def a_probe(request: Request) -> AsyncIterator[None]:
-    """As ``a_turn``, for what asks whether the desk lives."""
-    async with serving(request).probes:
-        yield
-
-
 class Guarded(APIRoute):
     """Routes that ask who it is before they read what is sent: a stranger's body is not even parsed."""
 
@@ -122,5 +114,4 @@ def caller(request: Request) -> Desktop:
 
 
 TURN = Depends(a_turn, scope="function")
-PROBE = Depends(a_probe, scope="function")
 Caller = Annotated[Desktop, Depends(caller)]

@@ -239,7 +239,7 @@ class Review(Asked):
     note: Note | None = None
 
 
-@router.post("/signals/{signal_id}/review", responses=refusals(404, 409))
+@router.post("/signals/{signal_id}/review", responses=refusals(404, 409, 415))
 def review(at: Caller, signal_id: Annotated[Id, Path()], asked: Review) -> ReviewedSignal:
     """Decide on a signal; answers it as it stands then, with a verdict that was hidden before. It counts as blind if it was."""
 

@@ -218,6 +218,12 @@ def test_what_streamlit_serves_beside_its_pages_is_closed(path: str) -> None:
     assert ask(path=path).status == 404
 
 
+@pytest.mark.parametrize("path", ["/api/articles/\x00", "/api/..", "/api/../secrets.toml", "/media/..\\x", "/api/./articles", "/a\nb"])
+def test_an_address_that_may_mean_another_place_leads_nowhere(path: str) -> None:
+    answer = ask(path=path)
+    assert (answer.status, answer.reached, answer.headers["content-type"]) == (404, False, "application/problem+json")
+
+
 def test_a_refusal_is_a_problem_as_the_api_has_them_and_carries_the_headers_too() -> None:
     answer = ask(host="evil.example")
     assert answer.headers["content-type"] == "application/problem+json"

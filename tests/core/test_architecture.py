@@ -30,6 +30,7 @@ ORDER = (
     "paging",
     "audit",
     "people",
+    "sign_ins",
     "tokens",
     "pricing",
     "configuration",
