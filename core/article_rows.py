@@ -41,8 +41,8 @@ def article_rows(session: Session, ids: list[int], readiness: Readiness) -> dict
 
 
 @lru_cache(maxsize=16)
-def _lines(readiness: Readiness) -> Select[Any]:
-    statement: Select[Any] = select(
+def _lines(readiness: Readiness) -> Select[*tuple[Any, ...]]:
+    statement: Select[*tuple[Any, ...]] = select(
         Article.id,
         Article.published_at,
         Publisher.name.label("publisher"),
