@@ -48,13 +48,15 @@ class Listed:
         return self.ids[place] if 0 <= place < len(self.ids) else None
 
 
-def table(article_filter: ArticleFilter, now: Settings) -> Listed:
-    """One page of the articles that match, or of those selected where that is asked for."""
+def table(article_filter: ArticleFilter, now: Settings, known: list[Words | None]) -> Listed:
+    """One page of the articles that match, or of those selected where that is asked for. ``known`` is what the filter's text came
+    to in this very run, which is used once."""
     readiness = launching.readiness(now)
     shown = state.selected_view(article_filter)
     _bar_of_selected(shown)
     listed = shown or article_filter
-    words = read(lambda session: selection.words_in_articles(session, listed.text))
+    fresh = known.pop() if known else None
+    words = fresh if fresh and shown is None else read(lambda session: selection.words_in_articles(session, listed.text))
     found = read(lambda session: selection.count(session, listed, readiness, words=words))
     if found.value == 0:
         _nothing(article_filter)

@@ -166,7 +166,8 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
 def tokens_and_credits(since: date) -> None:
     """Tokens by kind and search credits, by day."""
     st.header("Tokens and credits")
-    days, used = read(lambda session: (spending.usage_by_day(session, since=since), spending.usage(session, since=since)))
+    days = read(lambda session: spending.usage_by_day(session, since=since))
+    used = spending.in_all(days)
     if not used.tokens and not used.search_credits:
         with st.container(border=True):
             st.markdown("No tokens and no search credits were used in this time: the offline rules and the archive need none.")

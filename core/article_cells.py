@@ -1,6 +1,6 @@
 """Cells: what a filter of articles takes or leaves as a whole, and what is left to be asked of each row of the list."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,16 +45,16 @@ def _has_analysed(readiness: Readiness) -> ColumnElement[bool]:
 
 def of_cells(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:
     """The filter as conditions on ``article_cells``."""
-    analysed = _has_analysed(readiness)
-    optional: list[tuple[object, ColumnElement[bool]]] = [
-        (article_filter.ready_only, and_(ArticleCell.is_active, _is_long(readiness), ~analysed)),
-        (article_filter.publishers, ArticleCell.publisher_id.in_(article_filter.publishers)),
-        (article_filter.analysed is Analysed.YES, analysed),
-        (article_filter.analysed is Analysed.NO, ~analysed),
-        (not article_filter.samples, ~ArticleCell.is_sample),
-        (article_filter.archived is not None, ArticleCell.is_active.is_not(article_filter.archived)),
+    chosen = article_filter
+    optional: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (chosen.ready_only, lambda: and_(ArticleCell.is_active, _is_long(readiness), ~_has_analysed(readiness))),
+        (chosen.publishers, lambda: ArticleCell.publisher_id.in_(chosen.publishers)),
+        (chosen.analysed is Analysed.YES, lambda: _has_analysed(readiness)),
+        (chosen.analysed is Analysed.NO, lambda: ~_has_analysed(readiness)),
+        (not chosen.samples, lambda: ~ArticleCell.is_sample),
+        (chosen.archived is not None, lambda: ArticleCell.is_active.is_not(chosen.archived)),
     ]
-    return [condition for given, condition in optional if given]
+    return [condition() for given, condition in optional if given]
 
 
 def of_rows(

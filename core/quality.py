@@ -210,7 +210,11 @@ def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
         .group_by(model)
     )
     paid = {name: (usd, unknown) for name, usd, unknown in session.execute(statement)}
-    accepted = {row.name: row.accepted for row in acceptance_by(session, Dimension.MODEL, Scope(since=since)) if row.accepted}
+    if since is None:
+        accepted = {row.name: row.accepted for row in acceptance_by(session, Dimension.MODEL) if row.accepted}
+    else:
+        of_time = _decided(Scope(since), StandingDecision.model, func.count()).where(StandingDecision.decision == Decision.ACCEPTED)
+        accepted = dict(session.execute(of_time.group_by(StandingDecision.model)).all())
     nothing = (Decimal(0), Decimal(0))
     rows = [Cost(name, *paid.get(name, nothing), accepted.get(name, 0)) for name in paid.keys() | accepted.keys()]
     return sorted(rows, key=lambda row: (-row.usd, row.model))

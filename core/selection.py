@@ -7,6 +7,7 @@ Lists read ``article_list``. A filter takes or leaves whole cells of it, so that
 as there are cells that match, whether nothing is analysed, everything, or half.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -68,7 +69,11 @@ def words_in_articles(session: Session, text: str) -> Words | None:
     often = frequency(session, Article.search, text)
     if often.is_common:
         return Words(often, None)
-    return Words(often, tuple(session.scalars(select(Article.id).where(looked_up(Article.search, text, often)))))
+    found = select(Article.id).where(looked_up(Article.search, text, often)).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    with by_index(session):
+        listed = select(ListedArticle.article_id, ListedArticle.cell_id).join(found, found.c.id == ListedArticle.article_id)
+        rows = session.execute(listed).all()
+    return Words(often, tuple(row[0] for row in rows), Counter(row[1] for row in rows))
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
@@ -252,11 +257,15 @@ def counts(
     looked = words is not None and words.ids is None
     size = min(TESTED_AT_MOST, max(bound // 10, 1), words.often.candidates(ENOUGH)) if words is not None and looked else bound
     conditions = [and_(true(), *of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
+    cells = cell_ids(session, conditions)
+    if words is not None and words.cells is not None and not any(one.as_stories or of_rows(one, readiness, None) for one, _ in choices):
+        numbers = [sum(words.cells.get(cell, 0) for cell in of_choice) for of_choice in cells]
+        return [Count(min(number, bound), number <= bound) for number in numbers]
     row: Any = ListedArticle
     if words is not None and words.ids is not None and not any(one.as_stories for one, _ in choices):  # few: fetched once for all choices
         row = aliased(ListedArticle, select(ListedArticle).where(among(ListedArticle.article_id, words.ids)).cte("few"))
     each = []
-    for number, ((one, _), of_choice) in enumerate(zip(choices, cell_ids(session, conditions), strict=True)):
+    for number, ((one, _), of_choice) in enumerate(zip(choices, cells, strict=True)):
         if not of_choice:
             continue
         rest = of_rows(one, readiness, words if row is ListedArticle else None, row)
