@@ -128,7 +128,7 @@ def wait_for_the_end(desk: Desk, batch_id: int) -> batches.Progress:
         if progress.status not in BatchStatus.claimable():
             return progress
         assert time.monotonic() < deadline, f"the batch does not end: {progress}"
-        time.sleep(0.25)
+        time.sleep(1)  # seldom, as this is no part of the work
 
 
 if __name__ == "__main__":

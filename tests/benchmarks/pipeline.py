@@ -97,7 +97,7 @@ def one_round(folder: Path, width: int, number: int, latency: float, search_late
             shares = Shares(desk, providers, [process.pid])
             orchestrator.start()
             while True:
-                time.sleep(0.25)
+                time.sleep(1)  # seldom, as this is no part of the work
                 peak = max(peak, process.memory_info().rss)
                 progress = desk.transaction(lambda session: batches.progress(session, batch_id))
                 if progress.status not in BatchStatus.claimable():
