@@ -35,6 +35,7 @@ CONNECT = {
     "prepare_threshold": None,
     "connect_timeout": 10,
     "application_name": "signaldesk",
+    "client_encoding": "utf8",
     # A server that vanished from the network without a word is given up in half a minute, not in the system's quarter of an hour.
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -127,12 +128,18 @@ class Database:
         """Bring the schema to the newest revision. Safe from two processes at once: the second waits, then finds it done.
 
         Raises:
-            DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
+            DatabaseUnavailable: the server is away, the role may not create tables, the database is not in UTF-8 or another program's, or
+            the schema is newer than this code.
         """
         config = migrations()
         known = {name for name, _ in known_revisions()}
         try:
             with self.engine.begin() as connection:
+                if (encoding := connection.scalar(text("SHOW server_encoding"))) != "UTF8":
+                    raise DatabaseUnavailable(
+                        f"The database at {self.address} keeps texts as {encoding}, which has no room for all of them. Make one with"
+                        " CREATE DATABASE desk ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+                    )
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
                 if (revision := current_revision(connection)) is not None and revision not in known:
                     raise DatabaseUnavailable(
@@ -251,6 +258,8 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
         return f"The disk under the database at {address} is full. Free some space and try again; nothing was lost. ({words})"
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return f"The database at {address} refuses: {words}. Give its role the right to create tables in its schema."
+    if isinstance(cause, psycopg.errors.DuplicateTable):
+        return f"The database at {address} is another program's: {words}. Give the desk one of its own."
     if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
         return f"The database at {address} is read-only for now: {words}. Try again when it takes changes."
     if isinstance(error, PoolTimeout):

@@ -15,8 +15,9 @@ from sqlalchemy import text
 
 from core import batch_actions, chunks, health, launching, records
 from core.article_filter import ArticleFilter
-from core.broker import QUEUE, BrokerState, broker_state
+from core.broker import QUEUE, BrokerState, broker_state, broker_url
 from core.celery_app import TASK, make_celery, visibility_seconds
+from core.celery_transport import LenientTransport
 from core.celery_worker import TRIES, add_task, slots_for
 from core.chunks import AHEAD, LOST_AFTER, chunked, longest_seconds
 from core.configuration import Desk
@@ -305,6 +306,25 @@ def test_the_broker_says_how_many_tasks_it_has_or_why_not_and_never_its_password
     assert (away.waiting, away.taken) == (None, None)
     assert "does not answer" in (away.trouble or "")
     assert "s3cr3t" not in str(away)
+
+
+@pytest.mark.parametrize(
+    ("address", "used"),
+    [
+        ("redis://:pw@mill:6379/0", "redis://:pw@mill:6379/0"),
+        ("rediss://:pw@mill:6380/0", "rediss://:pw@mill:6380/0?ssl_cert_reqs=required"),
+        ("rediss://mill/0?ssl_ca_certs=/own.pem", "rediss://mill/0?ssl_ca_certs=/own.pem&ssl_cert_reqs=required"),
+        ("rediss://mill/0?ssl_cert_reqs=none", "rediss://mill/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_the_broker_s_certificate_is_checked_by_whoever_asks_it(make_settings: Any, address: str, used: str) -> None:
+    settings = make_settings(celery_broker_url=address)
+    assert broker_url(settings) == used
+    with make_celery(settings).connection_for_read() as connection:
+        assert connection.as_uri().startswith(address.partition(":")[0])  # and not a class's name
+        assert connection.transport_cls in ("redis", "rediss")
+        assert isinstance(connection.transport, LenientTransport)
+        assert bool(connection.ssl) is address.startswith("rediss")
 
 
 def test_what_runs_batches_is_chosen_by_the_executor(celery_desk: Callable[..., Desk], desk: Desk) -> None:
