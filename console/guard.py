@@ -137,10 +137,12 @@ def refuse_origin(scope: Scope, headers: Headers, settings: Settings) -> Refusal
 
 
 def refuse_length(headers: Headers, most: int) -> Refusal | None:
-    """Whether a body says of itself that it is too large."""
+    """Whether a body says of itself that it is too large, or says its length in two ways: a proxy before the desk may believe the other."""
+    if "content-length" in headers and "transfer-encoding" in headers:
+        return Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "The request has a Content-Length and a Transfer-Encoding.")
     length = headers.get("content-length", "0")
     if not length.isdecimal():
-        return Refusal(HTTPStatus.BAD_REQUEST, "invalid", "The Content-Length is not a number.")
+        return Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "The Content-Length is not a number.")
     return too_large(most) if int(length) > most else None
 
 
@@ -190,6 +192,8 @@ class Guard:
             await self._app(scope, receive, answer)
             return
         lines = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Content-Length": str(len(refusal.body))}
+        if refusal.status is HTTPStatus.BAD_REQUEST:  # where its body ends is not certain, nor what follows it
+            lines["Connection"] = "close"
         raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
         await answer({"type": "http.response.start", "status": refusal.status.value, "headers": raw})
         await answer({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else refusal.body})

@@ -202,6 +202,8 @@ def test_a_body_has_a_limit_whether_its_length_is_told_or_not(size: int, status:
 def test_a_length_that_is_none_is_refused() -> None:
     assert ask(method="POST", content_length="1e3").status == 400
     assert ask(method="POST", content_length="-1").status == 400
+    twice = ask(method="POST", content_length="5", transfer_encoding="chunked")
+    assert (twice.status, twice.reached, twice.headers["connection"]) == (400, False, "close")
 
 
 def test_files_have_the_limit_of_uploads_and_belong_to_who_is_signed_in() -> None:

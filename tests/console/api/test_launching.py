@@ -250,3 +250,18 @@ def test_a_review_reveals_what_was_hidden_and_counts_as_blind(serve: Any, databa
     assert client.post("/api/signals/99/review", json={"decision": "accepted"}).status_code == 404
     assert client.post(f"/api/signals/{signal_id}/review", json={"decision": "maybe"}).status_code == 422
     assert client.post(f"/api/signals/{signal_id}/review", json={"decision": "accepted", "note": "\x00"}).status_code == 422
+
+
+def test_a_review_of_what_somebody_changed_meanwhile_is_refused(client: httpx.Client, desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1)[0], a_signal())
+    at = f"/api/signals/{signal_id}"
+    known = client.get(at).headers["etag"]
+    for said in ("{}", "W/{}", '"other", {}', "*"):
+        made = client.post(f"{at}/review", json={"decision": "accepted"}, headers={"If-Match": said.format(known)})
+        assert made.status_code == 200, made.text
+        known = client.get(at).headers["etag"]
+    assert client.post(f"{at}/review", json={"decision": "unsure"}).status_code == 200
+    refused = client.post(f"{at}/review", json={"decision": "rejected"}, headers={"If-Match": known})
+    assert (refused.status_code, refused.json()["type"]) == (412, "urn:signaldesk:changed")
+    assert ok(client.get(at))["decision"] == "unsure"
+    assert client.post("/api/signals/99/review", json={"decision": "rejected"}, headers={"If-Match": known}).status_code == 404
