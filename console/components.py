@@ -83,7 +83,9 @@ def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
     with st.sidebar:
-        scripts.run(scripts.BACK_BUTTON, where=st.container(key="unseen"))
+        unseen = st.container(key="unseen")
+        scripts.run(scripts.BACK_BUTTON, where=unseen)
+        scripts.run(scripts.VIEWPORT, where=unseen)
 
 
 def sidebar(page: str) -> None:

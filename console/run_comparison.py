@@ -218,7 +218,7 @@ def _interval(share: Share) -> str:
     if not share.whole:
         return "nothing to compare"
     low, high = share.interval
-    return f"{share.part:,} of {share.whole:,} · 95 %: {percent(low)} to {percent(high)}"
+    return f"{share.part:,} of {share.whole:,} · 95%: {percent(low)} to {percent(high)}"
 
 
 def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: Comparison) -> None:

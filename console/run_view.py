@@ -61,11 +61,10 @@ def run_page(batch_id: int) -> None:
         return progress.status in BatchStatus.claimable() or bool(progress.counts[RecordStatus.PROCESSING])
 
     live(draw, 1.0 if total <= SMALL else 3.0)
-    export_popover(batch_id=batch_id, key="runs")
 
 
 def _way_about(batch_id: int) -> None:
-    """The way back to the list, to the runs before and after, and to what can be made of this one."""
+    """The way back to the list, to the runs before and after, and what can be made of this one."""
     before, after = read(lambda session: batches.neighbours(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
@@ -75,6 +74,8 @@ def _way_about(batch_id: int) -> None:
                 way("runs", f"Run #{other}", icon=icon, query={"batch": str(other)})
     if row.button("Compare or run again", icon=":material/compare_arrows:", key=f"compare-{batch_id}"):
         compare_from(batch_id)
+    with row:
+        export_popover(batch_id=batch_id, key="runs")  # above what changes: under it a click would miss it
 
 
 def _head(progress: Progress) -> None:

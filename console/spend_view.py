@@ -47,9 +47,9 @@ def leads_to(dimension: Dimension, group: Group) -> str | None:
 
 
 def error_words(error: float) -> str:
-    """``+25 %``, ``–3 %``, ``as estimated``."""
+    """``+25%``, ``–3%``, ``as estimated``."""
     percent = round(error * 100)
-    return "as estimated" if not percent else f"{percent:+,} %".replace("-", "–")
+    return "as estimated" if not percent else f"{percent:+,}%".replace("-", "–")
 
 
 def credits(amount: Decimal) -> str:
@@ -137,17 +137,17 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
     shares = [share_of(group.usage.usd, whole) if whole else share_of(Decimal(group.usage.calls), Decimal(calls)) for group in groups]
     config = {
         "Share": st.column_config.ProgressColumn(
-            "Share" if whole else "Share of calls", format="%.0f %%", min_value=0, max_value=100, width=90
+            "Share" if whole else "Share of calls", format="%.0f%%", min_value=0, max_value=100, width=90
         ),
-        "Opens": st.column_config.LinkColumn(
-            "Opens", display_text="open", width=60, help="The run, the articles, or the lines of the ledger."
+        "Details": st.column_config.LinkColumn(
+            "Details", display_text="open", width=60, help="The run, the articles, or the lines of the ledger."
         ),
     }
     for name in ("Spent", "Reserved", "Calls", "Tokens in", "Tokens out", "Credits"):
         config[name] = st.column_config.Column(alignment="right", width=66)
     table = {
         dimension.value.capitalize(): [group.name for group in groups],
-        "Opens": [leads_to(dimension, group) for group in groups],
+        "Details": [leads_to(dimension, group) for group in groups],
         "Spent": [money(group.usage.usd) for group in groups],
         "Share": shares,
         "Reserved": [money(held[group.key]) if group.key in held else "–" for group in groups],
@@ -157,7 +157,7 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
         "Credits": [credits(group.usage.search_credits) for group in groups],
     }
     if dimension is Dimension.MONTH:
-        del table["Opens"]
+        del table["Details"]
     st.dataframe(pd.DataFrame(table), hide_index=True, row_height=30, height=min(38 + 30 * len(groups), 400), column_config=config)
     if len(groups) == LONGEST:
         st.caption(f"The first {LONGEST}; a shorter period shows fewer.")
@@ -184,7 +184,7 @@ def tokens_and_credits(since: date) -> None:
         {
             "Kind": [*rows, "Search credits"],
             "Used": [*(number(value) for value in rows.values()), credits(used.search_credits)],
-            "Share of tokens": [*(f"{share_of(Decimal(value), Decimal(used.tokens)):.0f} %" for value in rows.values()), "–"],
+            "Share of tokens": [*(f"{share_of(Decimal(value), Decimal(used.tokens)):.0f}%" for value in rows.values()), "–"],
         }
     )
     right = {name: st.column_config.Column(alignment="right") for name in ("Used", "Share of tokens")}

@@ -58,6 +58,8 @@ def test_a_selection_survives_paging_and_filters_and_can_be_listed(start_console
     tick_rows(page, 2)
     expect(page.get_by_text("3 articles selected")).to_be_visible()
     expect(page.get_by_text("2 of them are on other pages")).to_be_visible()
+    told = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    assert told["signaldesk_width"] == "1440"  # the next page's tables are sized by it
 
     page.get_by_placeholder("words in title or text").fill("Kestrel")
     page.get_by_placeholder("words in title or text").press("Enter")
