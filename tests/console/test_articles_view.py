@@ -30,7 +30,7 @@ def row(**changes: Any) -> ArticleRow:
 
 
 @pytest.mark.parametrize("as_stories", [False, True])
-@pytest.mark.parametrize(("window", "table", "shown"), [(1_280, 655, 6), (1_440, 770, 6), (1_920, 1_112, 7), (2_560, 1_570, 7)])
+@pytest.mark.parametrize(("window", "table", "shown"), [(1_280, 656, 6), (1_440, 770, 6), (1_920, 1_112, 7), (2_560, 1_570, 7)])
 def test_the_title_takes_what_the_other_columns_leave(
     monkeypatch: pytest.MonkeyPatch, window: int, table: int, shown: int, as_stories: bool
 ) -> None:
