@@ -156,7 +156,8 @@ def _fact(part: str | datetime | tuple[str, datetime], now: datetime) -> str:
     return when(part, now) if isinstance(part, datetime) else html.escape(part)
 
 
-Cell = str | int | datetime | None
+Cell = str | int | datetime | tuple[str, str] | None
+"""A pair is a link: what it says, and where within the desk it leads."""
 CLASS_NUMBER = ' class="number"'
 
 
@@ -177,6 +178,8 @@ def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cel
 def _cell(value: Cell, now: datetime) -> str:
     if isinstance(value, int):
         return f"<td{CLASS_NUMBER}>{value:,}</td>"
+    if isinstance(value, tuple):
+        return f'<td><a href="{html.escape(value[1])}" target="_self">{html.escape(value[0])}</a></td>'
     return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 

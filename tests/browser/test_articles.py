@@ -235,6 +235,10 @@ def test_an_article_is_analysed_from_its_page_and_shows_run_cost_and_signals(sta
     expect(page.get_by_text(f"Signal 1 of {number}")).to_be_visible()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(f"Signal 2 of {number}")).to_be_visible()
+    title = page.get_by_role("heading", level=1).inner_text()
+    page.goto(f"{console.url}/article?signal={re.search(r'signal=([0-9]+)', page.url)[1]}")  # type: ignore[index]
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
+    expect(page.get_by_text(f"Signal 2 of {number}")).to_be_visible()
     page.get_by_role("link", name="Run #1").first.click()
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     expect(page).to_have_url(re.compile("batch=1"))
