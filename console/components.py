@@ -42,12 +42,19 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows table{border-collapse:collapse;width:100%}
 .rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
 .rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
-.rows time{white-space:nowrap}
+.rows time,.rows a{white-space:nowrap}
+.rows a{color:inherit}
+.rows[aria-label="Audit log"] td:nth-child(3){white-space:nowrap}
 .rows .number{text-align:right;font-variant-numeric:tabular-nums}
+.st-key-run-head h2{padding:0}
+:is(.st-key-run-figures,.st-key-ways) :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary]){
+min-height:1.75rem;height:1.75rem;padding:0;margin:0}
+:is(.st-key-run-figures,.st-key-ways) .stElementContainer:has([data-testid=stPageLink]){margin:0}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
 .stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
 .stMainBlockContainer{padding:4.2rem 1rem 3rem}
+[data-testid=stButtonGroup] div{flex-wrap:wrap}
 [class*=st-key-pager-]{max-width:100%;margin-bottom:1.9rem}}
 </style>"""
 

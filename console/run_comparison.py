@@ -195,7 +195,7 @@ def _figures(found: Comparison) -> None:
     rows = [_row(found.before), _row(found.after)]
     frame = pd.DataFrame({side["Run"]: {name: value for name, value in side.items() if name != "Run"} for side in rows})
     st.table(frame)
-    links = st.container(horizontal=True)
+    links = st.container(horizontal=True, key="ways")
     with links:
         for side in (found.before, found.after):
             run = str(side.batch_id)

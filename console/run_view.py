@@ -31,13 +31,6 @@ SMALL = 2_000
 WORK_ROWS = 8
 FIGURE_WIDTH = 150
 """Pixels: six beside each other on a desk, two on a phone."""
-# What a figure leads to stands straight under it, be it a link to another page or a button to this one.
-STYLE = (
-    "<style>.st-key-run-head h2{padding:0}"
-    ".st-key-run-figures :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary])"
-    "{min-height:1.75rem;height:1.75rem;padding:0;margin:0}"
-    ".st-key-run-figures .stElementContainer:has([data-testid=stPageLink]){margin:0}</style>"
-)
 
 
 def run_page(batch_id: int) -> None:
@@ -80,7 +73,6 @@ def _way_about(batch_id: int) -> None:
 
 def _head(progress: Progress) -> None:
     now = utc_now()
-    st.html(STYLE)
     row = st.container(horizontal=True, vertical_alignment="center", key="run-head")
     with row:
         st.header(f"Run #{progress.id}", anchor=False, width="content")
