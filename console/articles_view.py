@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from console import state
+from console import scripts, state
 from console.colours import ARTICLE_MARKS, STORY
 from console.components import empty, filter_key, paged
 from console.import_view import no_articles
@@ -30,7 +30,12 @@ PAGER_WIDTH = 440
 OPEN = "open"
 """The name in the address of the article that is previewed."""
 TABLE_WIDTH, TICKS, NAME_WIDTH = 770, 33, 135
-"""Pixels: the table on a screen of 1440, its column of ticks, and one of publishers."""
+"""Pixels: the table on a screen of ``scripts.DESK``, its column of ticks, and one of publishers."""
+LENGTH_WIDTH = 60
+TABLE_SHARE = 5 / 7
+"""Of every further pixel of the window the table gets so much."""
+ROOM_FOR_LAST = 900
+"""Pixels: from a table of this width on the last column is in view, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +198,18 @@ def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
 
 
 def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any]:
-    """The columns, wide enough for what they hold; the title takes what is left of ``TABLE_WIDTH`` pixels. The last column comes after."""
+    """The columns, wide enough for what they hold; the title takes what is left of the table. In a narrow one the last column comes after.
+
+    All widths together are the table's: what is left over Streamlit would share out evenly, and the title is what is cut.
+    """
+    table = TABLE_WIDTH + int((scripts.viewport_width() - scripts.DESK) * TABLE_SHARE)
     stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
     names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
     state_width = width_of(map(_marks, rows))
-    rest = TICKS + state_width + 72 + NAME_WIDTH + 84
+    last = NAME_WIDTH if listed.as_stories else LENGTH_WIDTH
+    rest = TICKS + state_width + 72 + NAME_WIDTH + 84 + (last if table >= ROOM_FOR_LAST else 0)
     return {
-        "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),
+        "title": st.column_config.TextColumn("Title", width=max(table - rest, 200)),
         "marks": st.column_config.MultiselectColumn(
             "State",
             options=names,
@@ -218,5 +228,5 @@ def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any
         "publisher": st.column_config.TextColumn("Publisher", width=NAME_WIDTH),
         "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=84, help="UTC; the preview has the time"),
         "first": st.column_config.TextColumn("First", width=NAME_WIDTH, help="Whose article of the story was published first"),
-        "length": st.column_config.NumberColumn("Length", format="localized", width=60, help="Characters of the body"),
+        "length": st.column_config.NumberColumn("Length", format="localized", width=LENGTH_WIDTH, help="Characters of the body"),
     }

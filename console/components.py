@@ -42,12 +42,19 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows table{border-collapse:collapse;width:100%}
 .rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
 .rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
-.rows time{white-space:nowrap}
+.rows time,.rows a{white-space:nowrap}
+.rows a{color:inherit}
+.rows[aria-label="Audit log"] td:nth-child(3){white-space:nowrap}
 .rows .number{text-align:right;font-variant-numeric:tabular-nums}
+.st-key-run-head h2{padding:0}
+:is(.st-key-run-figures,.st-key-ways) :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary]){
+min-height:1.75rem;height:1.75rem;padding:0;margin:0}
+:is(.st-key-run-figures,.st-key-ways) .stElementContainer:has([data-testid=stPageLink]){margin:0}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
 .stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
 .stMainBlockContainer{padding:4.2rem 1rem 3rem}
+[data-testid=stButtonGroup] div{flex-wrap:wrap}
 [class*=st-key-pager-]{max-width:100%;margin-bottom:1.9rem}}
 </style>"""
 
@@ -83,7 +90,9 @@ def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
     with st.sidebar:
-        scripts.run(scripts.BACK_BUTTON, where=st.container(key="unseen"))
+        unseen = st.container(key="unseen")
+        scripts.run(scripts.BACK_BUTTON, where=unseen)
+        scripts.run(scripts.VIEWPORT, where=unseen)
 
 
 def sidebar(page: str) -> None:
@@ -154,7 +163,8 @@ def _fact(part: str | datetime | tuple[str, datetime], now: datetime) -> str:
     return when(part, now) if isinstance(part, datetime) else html.escape(part)
 
 
-Cell = str | int | datetime | None
+Cell = str | int | datetime | tuple[str, str] | None
+"""A pair is a link: what it says, and where within the desk it leads."""
 CLASS_NUMBER = ' class="number"'
 
 
@@ -175,6 +185,8 @@ def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cel
 def _cell(value: Cell, now: datetime) -> str:
     if isinstance(value, int):
         return f"<td{CLASS_NUMBER}>{value:,}</td>"
+    if isinstance(value, tuple):
+        return f'<td><a href="{html.escape(value[1])}" target="_self">{html.escape(value[0])}</a></td>'
     return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 

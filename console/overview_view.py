@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from console import overview_charts
 from console.colours import BADGES, KIND_ICONS, KIND_NAMES
 from console.components import empty
+from console.exporting import export_popover
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
 from console.resources import read
@@ -18,6 +19,7 @@ from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
+from core.exports import Table
 from core.forecast import Outlook
 from core.launching import readiness
 from core.paging import Count
@@ -147,8 +149,11 @@ def choose_days(now: Settings) -> View:
     newest, today = read(reports.newest_article_day), utc_now().date()
     window = window_of(length or 30, newest=newest, today=today)
     why = "" if window.last == today else ", where the analysed articles end"
+    chosen = View(window, samples, now.blind_share)
+    with row:
+        export_popover([Table.SIGNALS], signals=chosen.signals(), key="overview")
     row.caption(f":material/calendar_month: Articles of **{window}**{why} (UTC)")
-    return View(window, samples, now.blind_share)
+    return chosen
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------

@@ -31,13 +31,6 @@ SMALL = 2_000
 WORK_ROWS = 8
 FIGURE_WIDTH = 150
 """Pixels: six beside each other on a desk, two on a phone."""
-# What a figure leads to stands straight under it, be it a link to another page or a button to this one.
-STYLE = (
-    "<style>.st-key-run-head h2{padding:0}"
-    ".st-key-run-figures :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary])"
-    "{min-height:1.75rem;height:1.75rem;padding:0;margin:0}"
-    ".st-key-run-figures .stElementContainer:has([data-testid=stPageLink]){margin:0}</style>"
-)
 
 
 def run_page(batch_id: int) -> None:
@@ -61,11 +54,10 @@ def run_page(batch_id: int) -> None:
         return progress.status in BatchStatus.claimable() or bool(progress.counts[RecordStatus.PROCESSING])
 
     live(draw, 1.0 if total <= SMALL else 3.0)
-    export_popover(batch_id=batch_id, key="runs")
 
 
 def _way_about(batch_id: int) -> None:
-    """The way back to the list, to the runs before and after, and to what can be made of this one."""
+    """The way back to the list, to the runs before and after, and what can be made of this one."""
     before, after = read(lambda session: batches.neighbours(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
@@ -75,11 +67,12 @@ def _way_about(batch_id: int) -> None:
                 way("runs", f"Run #{other}", icon=icon, query={"batch": str(other)})
     if row.button("Compare or run again", icon=":material/compare_arrows:", key=f"compare-{batch_id}"):
         compare_from(batch_id)
+    with row:
+        export_popover(batch_id=batch_id, key="runs")  # above what changes: under it a click would miss it
 
 
 def _head(progress: Progress) -> None:
     now = utc_now()
-    st.html(STYLE)
     row = st.container(horizontal=True, vertical_alignment="center", key="run-head")
     with row:
         st.header(f"Run #{progress.id}", anchor=False, width="content")
