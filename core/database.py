@@ -1,8 +1,8 @@
 """The one synchronous data layer: an engine, short transactions, and the migrations that run at start.
 
 A ``Database`` is made once a process and may be used from every thread; a session belongs to the thread that opened it.
-Nothing here needs session state on the server (no prepared statements, session-level locks, LISTEN or SET), so a
-transaction pooler such as PgBouncer or Neon's works.
+Nothing here needs session state on the server (session-level locks, LISTEN, SET, or, behind a pooler, prepared statements), so
+a transaction pooler such as PgBouncer or Neon's works.
 """
 
 import re
@@ -31,8 +31,20 @@ from core.errors import DatabaseUnavailable, SettingsError
 from core.settings import Settings
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
-CONNECT = {"prepare_threshold": None, "connect_timeout": 10, "application_name": "signaldesk", "client_encoding": "utf8"}
+CONNECT = {
+    "prepare_threshold": None,
+    "connect_timeout": 10,
+    "application_name": "signaldesk",
+    "client_encoding": "utf8",
+    # A server that vanished from the network without a word is given up in half a minute, not in the system's quarter of an hour.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 TRUSTED_IDLE_SECONDS = 2.0
+REMEMBERED_AFTER = 2
+"""Runs of a statement on one connection, after which its plan is kept."""
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
@@ -46,6 +58,8 @@ class Database:
     def __init__(self, engine: Engine, embedded: EmbeddedPostgres | None = None) -> None:
         self.engine = engine
         self._embedded = embedded
+        self._is_pooled: bool | None = None
+        """None until it is needed."""
 
     @classmethod
     def open(cls, settings: Settings, *, pool_size: int = 10) -> "Database":
@@ -89,6 +103,21 @@ class Database:
             if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
                 raise
             raise DatabaseUnavailable(_what_happened(error, self.address)) from error
+
+    @contextmanager
+    def remembering(self, session: Session) -> Iterator[None]:
+        """For a few statements that come again and again: the server keeps their plans, unless a pooler stands between.
+
+        Not for statements whose best plan depends on what is asked.
+        """
+        if self._is_pooled is None:
+            self._is_pooled = self._embedded is None and is_pooled(session.connection())
+        driver: Any = session.connection().connection.driver_connection
+        driver.prepare_threshold = None if self._is_pooled else REMEMBERED_AFTER
+        try:
+            yield
+        finally:
+            driver.prepare_threshold = None
 
     @property
     def address(self) -> str:

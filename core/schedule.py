@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import audit, records, rollups, spending
+from core import audit, records, rollups, sign_ins, spending
 from core.access import Actor, Permission
 from core.audit import Action
 from core.budget import ensure_budgets, settle_forgotten
@@ -36,6 +36,7 @@ class Job(StrEnum):
     RESERVATIONS = "reservations"
     ROLLUPS = "roll-ups"
     BUDGETS = "budgets"
+    SIGN_INS = "sign-ins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ KINDS = {
     Job.RESERVATIONS: Kind("Release stale reservations", "Calls that nobody ended count at their worst case.", timedelta(minutes=5)),
     Job.ROLLUPS: Kind("Fold roll-ups", "Keeps the rows few that figures are summed from.", rollups.FOLD_EVERY),
     Job.BUDGETS: Kind("Turn of the budgets", "The new day's and month's limits are there from its first minute.", DAY),
+    Job.SIGN_INS: Kind("Forget ended sign-ins", "Those whose cookies have run out by themselves.", DAY, timedelta(hours=1)),
 }
 QUICK = tuple(job for job, kind in KINDS.items() if not kind.is_long)
 LONG = tuple(job for job, kind in KINDS.items() if kind.is_long)
@@ -226,11 +228,17 @@ def _turn_budgets(session: Session, settings: Settings, now: datetime) -> str:
     return f"The budgets of {now:%Y-%m-%d} and {now:%Y-%m} are there."
 
 
+def _forget_sign_ins(session: Session, _: Settings, now: datetime) -> str:
+    gone = sign_ins.forget(session, now)
+    return f"{gone:,} forgotten." if gone else "None had run out."
+
+
 _QUICKLY: dict[Job, Callable[[Session, Settings, datetime], str]] = {
     Job.LEASES: _expire_leases,
     Job.RESERVATIONS: _release,
     Job.ROLLUPS: _fold,
     Job.BUDGETS: _turn_budgets,
+    Job.SIGN_INS: _forget_sign_ins,
 }
 
 

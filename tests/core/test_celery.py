@@ -28,7 +28,7 @@ from core.executors import executor_of
 from core.health import WorkerState
 from core.metering import BACKOFF_MOST_SECONDS
 from core.models import WorkerKind
-from core.records import LEASE, Claim, Limits
+from core.records import LEASE, Claim
 from core.selection import Selection
 from core.settings import Settings, load_settings
 from tests.actors import ANN
@@ -88,10 +88,8 @@ def cover(desk: Desk, batch_id: int, *, now: datetime = NOW, lost_before: dateti
     return desk.transaction(lambda session: chunks.cover(session, batch_id, desk.environment, now=now, lost_before=lost_before))
 
 
-def claim(
-    desk: Desk, batch_id: int, most: int, *, owner: str = "w1", only: list[int] | None = None, limits: Limits = records.UNLIMITED
-) -> list[Claim]:
-    return desk.transaction(lambda session: records.claim(session, batch_id, owner=owner, most=most, now=NOW, only=only, limits=limits))
+def claim(desk: Desk, batch_id: int, most: int, *, owner: str = "w1", only: list[int] | None = None, **options: Any) -> list[Claim]:
+    return desk.transaction(lambda session: records.claim(session, batch_id, owner=owner, most=most, now=NOW, only=only, **options))
 
 
 # --- chunks ----------------------------------------------------------------------------------------------------------
@@ -107,8 +105,8 @@ def test_chunks_are_the_ids_in_their_order_and_none_but_the_last_is_shorter(ids:
 
 def test_the_visibility_timeout_is_above_the_longest_chunk_by_the_formula(make_settings: Any) -> None:
     settings = make_settings(batch_chunk=10, concurrency=16, max_attempts=4, call_timeout_seconds=120)
-    assert longest_seconds(settings, 60) == 1 * 9 * 4 * (120 + 60)
-    assert longest_seconds(make_settings(batch_chunk=10, concurrency=4), 60) == 3 * 9 * 4 * (120 + 60)
+    assert longest_seconds(settings, 60) == 2 * 9 * 4 * (120 + 60)
+    assert longest_seconds(make_settings(batch_chunk=10, concurrency=4), 60) == 6 * 9 * 4 * (120 + 60)
     assert visibility_seconds(settings) > longest_seconds(settings, BACKOFF_MOST_SECONDS)
 
 
@@ -231,20 +229,25 @@ def test_a_chunk_claims_none_but_its_own_records(celery_desk: Callable[..., Desk
     assert desk.transaction(lambda session: records.pending(session, ids)) == {*ids[:4], *ids[7:]}
 
 
-def test_limits_hold_for_each_worker_and_over_all(celery_desk: Callable[..., Desk], batch: Any) -> None:
+def test_the_limit_over_all_holds_for_all_workers_together(celery_desk: Callable[..., Desk], batch: Any) -> None:
     desk, batch_id = celery_desk(), batch(30)
-    limits = Limits(each=4, over_all=10)
-    taken = [len(claim(desk, batch_id, 3, owner=owner, limits=limits)) for owner in ("w1", "w1", "w1", "w2", "w2", "w3", "w3")]
-    assert taken == [3, 1, 0, 3, 1, 2, 0]
+    taken = [len(claim(desk, batch_id, 4, owner=owner, over_all=10)) for owner in ("w1", "w2", "w1", "w3")]
+    assert taken == [4, 4, 2, 0]
 
 
-def test_limits_hold_however_many_claim_at_once(celery_desk: Callable[..., Desk], batch: Any) -> None:
+def test_who_helps_claims_from_the_end(celery_desk: Callable[..., Desk], batch: Any) -> None:
+    desk, batch_id = celery_desk(), batch(10)
+    ids = in_order(desk, batch_id)
+    assert [one.record_id for one in claim(desk, batch_id, 3, last_first=True)] == ids[7:]
+
+
+def test_the_limit_over_all_holds_however_many_claim_at_once(celery_desk: Callable[..., Desk], batch: Any) -> None:
     desk, batch_id = celery_desk(), batch(60)
     together = Barrier(8)
 
     def one(number: int) -> int:
         together.wait()
-        return len(claim(desk, batch_id, 5, owner=f"w{number % 2}", limits=Limits(each=12, over_all=20)))
+        return len(claim(desk, batch_id, 5, owner=f"w{number % 2}", over_all=20))
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 20

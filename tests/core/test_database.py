@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
@@ -274,6 +275,22 @@ def test_a_session_is_one_transaction(database: Database) -> None:
         session.execute(insert)
     with database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM categories")) == 1
+
+
+def test_the_server_keeps_the_plans_of_statements_that_come_again_and_of_no_others(database_url: str) -> None:
+    database = Database(make_engine(database_url, pool_size=1))
+
+    def run(number: int, *, remembered: bool) -> None:
+        for _ in range(4):
+            with database.session() as session, database.remembering(session) if remembered else nullcontext():
+                session.execute(text(f"SELECT {number}"))
+
+    run(4711, remembered=True)
+    run(4712, remembered=False)
+    with database.session() as session:
+        kept = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    database.close()
+    assert kept == ["SELECT 4711"]
 
 
 def test_a_cut_connection_is_a_refusal_and_the_next_session_works(database: Database, admin: Any) -> None:
