@@ -39,8 +39,8 @@ Made by `signaldesk settings --markdown` from `core/settings.py`; a test keeps i
 
 A setting is taken from the environment, else from a `.env` file (beside `pyproject.toml`, or in the working directory), else from what
 was saved on the System page, else it has its default. What the environment sets cannot be changed on screen. *Screen* marks what can
-be changed there; a change holds for what is launched after it. An empty variable counts as not set. A value that does not fit stops
-the command with one line that names the variable (exit code 2).
+be changed there; a change holds for what is launched after it. An empty variable counts as not set, and
+spaces around a value are none of it. A value that does not fit stops the command with one line that names the variable (exit code 2).
 
 Secrets are never shown or logged; `signaldesk settings` says only whether they are set. Sign-in is on when all of these are set:
 {", ".join(f"`{variables(field)[0]}`" for field in SIGN_IN)}.
