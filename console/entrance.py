@@ -13,7 +13,7 @@ from console import guard, person
 from console.binding import is_loopback
 from console.components import STYLE, facts, show_error
 from console.navigation import pages
-from console.person import Person
+from console.person import Person, SignedOut
 from console.resources import open_desk
 from console.sign_in import OUTCOME, OUTCOMES
 from console.words import plain
@@ -32,11 +32,11 @@ def admitted() -> Actor | None:
     if not desk.environment.signs_in:
         return None
     somebody = person.signed_in()
-    if somebody is None:
-        _stay(lambda: _sign_in(desk.environment.public_url or ""))
     try:
         return desk.transaction(lambda session: person.actor_of(somebody, session, desk.environment))
     except NotAllowed as error:
+        if somebody is None or isinstance(error, SignedOut):
+            _stay(lambda: _sign_in(desk.environment.public_url or ""))
         why = str(error)
         _stay(lambda: _without_role(somebody, why))
     except DeskError as error:

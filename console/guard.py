@@ -19,6 +19,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from console import scripts
 from console.binding import LOOPBACK_NAMES, is_address, is_loopback
 from console.sign_in import LOGOUT
+from core.errors import DatabaseUnavailable
 from core.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -135,10 +137,12 @@ def refuse_origin(scope: Scope, headers: Headers, settings: Settings) -> Refusal
 
 
 def refuse_length(headers: Headers, most: int) -> Refusal | None:
-    """Whether a body says of itself that it is too large."""
+    """Whether a body says of itself that it is too large, or says its length in two ways: a proxy before the desk may believe the other."""
+    if "content-length" in headers and "transfer-encoding" in headers:
+        return Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "The request has a Content-Length and a Transfer-Encoding.")
     length = headers.get("content-length", "0")
     if not length.isdecimal():
-        return Refusal(HTTPStatus.BAD_REQUEST, "invalid", "The Content-Length is not a number.")
+        return Refusal(HTTPStatus.BAD_REQUEST, "bad-request", "The Content-Length is not a number.")
     return too_large(most) if int(length) > most else None
 
 
@@ -172,7 +176,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope, Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope)) or await self._stranger(scope, Headers(scope=scope))
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)
@@ -188,6 +192,8 @@ class Guard:
             await self._app(scope, receive, answer)
             return
         lines = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "Content-Length": str(len(refusal.body))}
+        if refusal.status is HTTPStatus.BAD_REQUEST:  # where its body ends is not certain, nor what follows it
+            lines["Connection"] = "close"
         raw = [(name.lower().encode(), value.encode()) for name, value in lines.items()]
         await answer({"type": "http.response.start", "status": refusal.status.value, "headers": raw})
         await answer({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else refusal.body})
@@ -198,15 +204,22 @@ class Guard:
         if not settings.signs_in and here is not None and not is_loopback(here[0]):
             detail = "Without sign-in this desk answers on loopback only. 'signaldesk start --help' says what to set."
             return Refusal(HTTPStatus.FORBIDDEN, "not-on-loopback", detail)
-        if path.startswith(CLOSED):
+        if path.startswith(CLOSED) or not _is_plain(path):
             return Refusal(HTTPStatus.NOT_FOUND, "not-found", "There is nothing at this address.")
         if refusal := refuse_host(scope, headers, settings) or refuse_origin(scope, headers, settings):
             return refusal
-        if settings.signs_in and path.startswith(FOR_THE_SIGNED_IN) and not self._signed_in(_cookies(headers)):
-            return Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", "This needs somebody who is signed in.")
         if scope["type"] == "websocket":
             return None
         return refuse_length(headers, self._upload_bytes + UPLOAD_OVERHEAD_BYTES if path.startswith(UPLOADS) else settings.max_body_bytes)
+
+    async def _stranger(self, scope: Scope, headers: Headers) -> Refusal | None:
+        if not self._settings.signs_in or not scope["path"].startswith(FOR_THE_SIGNED_IN):
+            return None
+        try:
+            known = await run_in_threadpool(self._signed_in, _cookies(headers))
+        except DatabaseUnavailable as error:
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "database-unavailable", str(error))
+        return None if known else Refusal(HTTPStatus.UNAUTHORIZED, "unauthorized", "This needs somebody who is signed in.")
 
     async def _with_headers(self, send: Send, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -257,6 +270,11 @@ def _place(address: str) -> tuple[str, int | None] | None:
     if not parts.hostname or rest:
         return None
     return parts.hostname.removesuffix("."), port
+
+
+def _is_plain(path: str) -> bool:
+    """Nothing in it means another place than it says, to whoever reads it as one of files."""
+    return path.isprintable() and "\\" not in path and not {".", ".."} & set(path.split("/"))
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

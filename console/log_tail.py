@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from streamlit import config, error_util
 from streamlit import logger as streamlit_logger
 
 from core.logs import Blot, concerns, ids_in_words, secrets_of
@@ -76,11 +77,19 @@ def tail(least: int = logging.NOTSET) -> list[Line]:
     return _tail.lines(least)
 
 
+def _is_not_of_a_script(record: logging.LogRecord) -> bool:
+    return record.msg != "Uncaught app execution"
+
+
 def take_over_streamlit() -> None:
     """Have Streamlit's loggers pass their lines on, to be written in the form of all others.
 
-    It gives every logger a handler and a format of its own as the logger is made, and again when its configuration is read.
+    It gives every logger a handler and a format of its own as the logger is made, and again when its configuration is read. And it writes
+    whatever ends a page's script, refusals in words included, to standard output: as it is, secrets in it too. ``show_error`` logs what
+    nobody foresaw, so that is not said twice.
     """
+    config.set_option("logger.enableRich", False)
+    logging.getLogger(error_util.__name__).addFilter(_is_not_of_a_script)
 
     def pass_on(logger: logging.Logger) -> None:
         if (own := getattr(logger, "streamlit_console_handler", None)) is not None:

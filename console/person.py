@@ -4,7 +4,8 @@ What Streamlit says of them is as old as the session; their role is read anew ea
 may read or do with its next run, that of a piece of it that draws itself again included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import streamlit as st
 from sqlalchemy.orm import Session
@@ -16,24 +17,30 @@ from core.errors import NotAllowed
 from core.settings import Settings
 
 
+class SignedOut(NotAllowed):
+    """Nobody is signed in here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody whom the provider vouches for. Their words come from outside: hostile where they are shown."""
 
     email: str
     name: str
+    told: dict[str, Any] = field(repr=False)
+    """What the provider said of them, which names this sign-in."""
     problem: str | None
     """Why their word for it is not enough, whatever role the address has; None if it is."""
 
 
 def signed_in() -> Person | None:
-    """Who is signed in here; None while nobody is."""
+    """Who signed in here; None where nobody did. They may have signed out since, which ``actor_of`` asks."""
     told = st.user.to_dict()
-    if not told.get("is_logged_in") or has_ended(told):
+    if not told.get("is_logged_in"):
         return None
     email = str(told.get("email") or "").strip()
     name = str(told.get("name") or email or "somebody without a name")
-    return Person(email[:320], name[:100], _problem(email, told.get("email_verified")))
+    return Person(email[:320], name[:100], told, _problem(email, told.get("email_verified")))
 
 
 def _problem(email: str, verified: object) -> str | None:
@@ -48,10 +55,11 @@ def actor_of(person: Person | None, session: Session, settings: Settings) -> Act
     """Who acts here.
 
     Raises:
-        NotAllowed: nobody is signed in, their address is not verified, or it has no role.
+        SignedOut: nobody is signed in, or not any more.
+        NotAllowed: their address is not verified, or it has no role.
     """
-    if person is None:
-        raise NotAllowed("Nobody is signed in here. Reload the page to sign in.")
+    if person is None or has_ended(session, person.told):
+        raise SignedOut("Nobody is signed in here. Reload the page to sign in.")
     if person.problem:
         raise NotAllowed(person.problem)
     actor = people.actor_of(session, person.email, settings)

@@ -72,7 +72,8 @@ def make_app(settings: Settings | None = None) -> Any:
     routes = routes_to(make_api(open_desk, wake=wake, needs_token=now.signs_in))
     app: Any = st.App("console/app.py", secrets=streamlit_secrets(now), lifespan=lifespan, routes=routes, on_script_error=show_error)
     upload_bytes = int(st.get_option("server.maxUploadSize")) * 1024 * 1024
-    return Guard(Attempts(app, now), now, signed_in=partial(is_signed_in, settings=now), upload_bytes=upload_bytes)
+    signed_in = partial(is_signed_in, settings=now, desk_of=open_desk)
+    return Guard(Attempts(app, now, open_desk), now, signed_in=signed_in, upload_bytes=upload_bytes)
 
 
 def serve(settings: Settings, *, host: str | None, port: int | None, samples: bool) -> None:

@@ -5,12 +5,17 @@ it forgets which page was asked for; ``Attempts`` adds both.
 """
 
 import json
-from collections.abc import Mapping
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
 from http.cookies import SimpleCookie
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,9 +25,13 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_signed_val
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from console.binding import LOOPBACK_NAMES
-from core.errors import SettingsError
+from core import sign_ins
+from core.clock import utc_now
+from core.configuration import Desk
+from core.errors import DatabaseUnavailable, SettingsError
 from core.settings import Settings
 
+logger = logging.getLogger(__name__)
 LOGIN, CALLBACK, LOGOUT = "/auth/login", "/oauth2callback", "/auth/logout"
 OUTCOME = "sign-in"
 """The part of the address that says what became of the last attempt: one of ``OUTCOMES``."""
@@ -87,10 +96,14 @@ def doubts(settings: Settings, *, admins: bool) -> list[str]:
     return found
 
 
-def is_signed_in(cookies: Mapping[str, str], settings: Settings) -> bool:
-    """Whether the cookies of a request carry Streamlit's word that somebody is signed in. It says nothing about a role."""
+def is_signed_in(cookies: Mapping[str, str], settings: Settings, desk_of: Callable[[], Desk]) -> bool:
+    """Whether the cookies of a request carry Streamlit's word that somebody is signed in. It says nothing about a role.
+
+    Raises:
+        DatabaseUnavailable: the database, which has the ended ones, is away.
+    """
     told = told_by(cookies, settings)
-    return told is not None and not has_ended(told)
+    return told is not None and not desk_of().transaction(lambda session: has_ended(session, told))
 
 
 def told_by(cookies: Mapping[str, str], settings: Settings) -> dict[str, Any] | None:
@@ -110,24 +123,43 @@ def told_by(cookies: Mapping[str, str], settings: Settings) -> dict[str, Any] | 
     return told if isinstance(told, dict) else None
 
 
-_ended: dict[tuple[str, str], None] = {}
-MOST_ENDED = 10_000
+_untold: set[str] = set()
+"""What was ended while the database was away: this process knows it all the same, and the database once it is back."""
+TELL_AGAIN_SECONDS = 5.0
 
 
-def end(told: Mapping[str, Any]) -> None:
-    """Let a sign-in count no more in this process, whoever still has it: other tabs of the browser, or a copy of its cookie."""
-    _ended[_which(told)] = None
-    while len(_ended) > MOST_ENDED:
-        _ended.pop(next(iter(_ended)))
+def end(told: Mapping[str, Any], desk_of: Callable[[], Desk]) -> None:
+    """Let a sign-in count no more, whoever still has it: other tabs of the browser, or a copy of its cookie."""
+    _untold.add(sign_ins.key_of(told))
+    if not _told(desk_of):
+        threading.Thread(target=_tell_until_told, args=(desk_of,), name="ended sign-ins", daemon=True).start()
 
 
-def has_ended(told: Mapping[str, Any]) -> bool:
+def _tell_until_told(desk_of: Callable[[], Desk]) -> None:
+    while not _told(desk_of):
+        time.sleep(TELL_AGAIN_SECONDS)
+
+
+def _told(desk_of: Callable[[], Desk]) -> bool:
+    keys, now = set(_untold), utc_now()
+
+    def tell(session: Session) -> None:
+        for key in keys:
+            sign_ins.end(session, key, now=now)
+
+    try:
+        desk_of().transaction(tell)
+    except DatabaseUnavailable as error:
+        logger.warning("a sign-in that ended is known to this process alone until the database is back: %s", error)
+        return False
+    _untold.difference_update(keys)
+    return True
+
+
+def has_ended(session: Session, told: Mapping[str, Any]) -> bool:
     """Whether somebody signed out of this sign-in. Another one of the same person, in another browser, is not meant."""
-    return _which(told) in _ended
-
-
-def _which(told: Mapping[str, Any]) -> tuple[str, str]:
-    return str(told.get("sub")), str(told.get("nonce") or told.get("iat"))
+    key = sign_ins.key_of(told)
+    return key in _untold or sign_ins.has_ended(session, key)
 
 
 def outcome_of(query: Mapping[str, Any], *, signed_in: bool, cleared: bool) -> str | None:
@@ -162,12 +194,12 @@ class Attempts:
     """ASGI middleware around Streamlit: sends who tried to sign in to the sign-in page with the reason, or to the page asked for; and
     has a sign-out end the sign-in."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: Settings, desk_of: Callable[[], Desk]) -> None:
+        self._app, self._settings, self._desk_of = app, settings, desk_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == LOGOUT and (told := told_by(HTTPConnection(scope).cookies, self._settings)):
-            end(told)
+            await run_in_threadpool(end, told, self._desk_of)
         if scope["type"] != "http" or scope["path"] not in (LOGIN, CALLBACK):
             await self._app(scope, receive, send)
             return

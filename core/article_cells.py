@@ -64,6 +64,8 @@ def of_rows(
     rest = _is_listed_long(readiness, row) if article_filter.ready_only else []
     if article_filter.since:
         rest.append(row.published_at >= day_start(article_filter.since))
+    if article_filter.since_moment:
+        rest.append(row.published_at >= article_filter.since_moment)
     if article_filter.until:
         rest.append(row.published_at < day_after(article_filter.until))
     if article_filter.ids:

@@ -39,6 +39,8 @@ class ArticleFilter(BaseModel):
     publishers: tuple[int, ...] = ()
     text: str = Field("", max_length=200)
     since: date | None = None
+    since_moment: datetime | None = None
+    """Not before this moment, beside ``since``: for programs that ask for what is new."""
     until: date | None = None
     analysed: Analysed = Analysed.ANY
     samples: bool = True
@@ -106,6 +108,7 @@ def matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, art
         (not chosen.samples, lambda: ~article.is_sample),
         (chosen.archived is not None, lambda: article.is_active.is_not(chosen.archived)),
         (chosen.since, lambda: article.published_at >= day_start(chosen.since or date.min)),
+        (chosen.since_moment, lambda: article.published_at >= chosen.since_moment),
         (chosen.until, lambda: article.published_at < day_after(chosen.until or date.max)),
     ]
     return [condition() for given, condition in optional if given]

@@ -93,6 +93,15 @@ def before(acts: Sequence[Act], position: int) -> Standing:
 # --- acts ------------------------------------------------------------------------------------------------------------
 
 
+def hold(session: Session, signal_id: int) -> None:
+    """Let nobody else act on a signal until this transaction ends.
+
+    Raises:
+        NotFound: there is no such signal.
+    """
+    _lock(session, signal_id)
+
+
 def decide(
     session: Session,
     signal_id: int,

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import audit, records, rollups, spending
+from core import audit, records, rollups, sign_ins, spending
 from core.access import Actor, Permission
 from core.audit import Action
 from core.budget import ensure_budgets, settle_forgotten
@@ -36,6 +36,7 @@ class Job(StrEnum):
     RESERVATIONS = "reservations"
     ROLLUPS = "roll-ups"
     BUDGETS = "budgets"
+    SIGN_INS = "sign-ins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Kind:
     is_on: bool = True
     """Unless somebody switches it."""
     is_long: bool = False
+    comes_back: bool = False
+    """It is due until it has ended: one whose process died is done by another, and not only at its next time."""
 
 
 KINDS = {
@@ -69,11 +72,13 @@ KINDS = {
         is_optional=True,
         is_on=False,
         is_long=True,
+        comes_back=True,
     ),
     Job.LEASES: Kind("Take back expired leases", "Articles of workers that died wait again.", timedelta(seconds=10)),
     Job.RESERVATIONS: Kind("Release stale reservations", "Calls that nobody ended count at their worst case.", timedelta(minutes=5)),
     Job.ROLLUPS: Kind("Fold roll-ups", "Keeps the rows few that figures are summed from.", rollups.FOLD_EVERY),
     Job.BUDGETS: Kind("Turn of the budgets", "The new day's and month's limits are there from its first minute.", DAY),
+    Job.SIGN_INS: Kind("Forget ended sign-ins", "Those whose cookies have run out by themselves.", DAY, timedelta(hours=1)),
 }
 QUICK = tuple(job for job, kind in KINDS.items() if not kind.is_long)
 LONG = tuple(job for job, kind in KINDS.items() if kind.is_long)
@@ -167,8 +172,8 @@ def take(session: Session, names: Sequence[Job], *, owner: str, now: datetime) -
     kind = KINDS[Job(job.name)]
     taken = Taken(Job(job.name), job.asked_at or job.next_at, job.ended_at if job.failed is False else None, job.options)
     job.running_owner, job.running_until, job.started_at, job.asked_at = owner, now + HELD, now, None
-    if job.next_at <= now:
-        job.next_at = following(now, timedelta(seconds=job.every_seconds), _after(kind, job.options))
+    if not kind.comes_back:
+        _move_on(job, now)
     session.flush()
     return taken
 
@@ -181,8 +186,17 @@ def renew(session: Session, name: Job, *, owner: str, now: datetime) -> None:
 
 def end(session: Session, name: Job, result: str, *, failed: bool, owner: str, now: datetime) -> None:
     """Write down how a job ended; nothing where it was taken for dead meanwhile."""
-    held = update(ScheduledJob).where(ScheduledJob.name == name.value, ScheduledJob.running_owner == owner)
-    session.execute(held.values(running_owner=None, running_until=None, ended_at=now, failed=failed, result=result[:2_000]))
+    held = select(ScheduledJob).where(ScheduledJob.name == name.value, ScheduledJob.running_owner == owner).with_for_update()
+    job = session.scalar(held)
+    if job is not None:
+        job.running_owner, job.running_until, job.ended_at, job.failed, job.result = None, None, now, failed, result[:2_000]
+        _move_on(job, now)
+        session.flush()
+
+
+def _move_on(job: ScheduledJob, now: datetime) -> None:
+    if job.next_at <= now:
+        job.next_at = following(now, timedelta(seconds=job.every_seconds), _after(KINDS[Job(job.name)], job.options))
 
 
 def do_quick(session: Session, job: Job, settings: Settings, *, owner: str, now: datetime) -> bool:
@@ -214,11 +228,17 @@ def _turn_budgets(session: Session, settings: Settings, now: datetime) -> str:
     return f"The budgets of {now:%Y-%m-%d} and {now:%Y-%m} are there."
 
 
+def _forget_sign_ins(session: Session, _: Settings, now: datetime) -> str:
+    gone = sign_ins.forget(session, now)
+    return f"{gone:,} forgotten." if gone else "None had run out."
+
+
 _QUICKLY: dict[Job, Callable[[Session, Settings, datetime], str]] = {
     Job.LEASES: _expire_leases,
     Job.RESERVATIONS: _release,
     Job.ROLLUPS: _fold,
     Job.BUDGETS: _turn_budgets,
+    Job.SIGN_INS: _forget_sign_ins,
 }
 
 

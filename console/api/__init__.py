@@ -10,11 +10,12 @@ from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute, Route
 
 from console.api import articles, batches, costs, desk, documents, events, launches, metrics, signals
+from console.api.heads import Heads
 from console.api.problems import Unforeseen, add_handlers
 from console.api.rates import Told
 from console.api.refusals import refusals
 from console.api.requests import Measured
-from console.api.serving import PROBE, TURN, Serving, caller
+from console.api.serving import TURN, Serving, caller
 from core.configuration import Desk
 
 ADDRESSES = ("/health", "/health/ready", "/admin/status", "/metrics", "/api", "/api/{rest:path}")
@@ -31,11 +32,12 @@ def make_api(desk_of: Callable[[], Desk], *, wake: Callable[[], None] = lambda: 
     api.state.serving = held
     api.openapi = lambda: documents.document(api)  # type: ignore[method-assign]
     add_handlers(api)
+    api.add_middleware(Heads)
     api.add_middleware(Unforeseen)
     api.add_middleware(Told)
     api.add_middleware(Measured, requests=held.requests)
     api.include_router(documents.router)
-    api.include_router(desk.open_router, dependencies=[PROBE], responses=refusals(503))
+    api.include_router(desk.open_router, responses=refusals(503))
     guarded = [TURN, Depends(caller)]
     common = refusals(400, 401, 403, 422, 429, 503)
     for part in (desk, metrics, articles, batches, launches, events, signals, costs):

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field, model_validator
 from sqlalchemy.orm import Session
 
-from console.api.asked import publishers_named, require_days_in_order
+from console.api.asked import beginning, publishers_named, require_days_in_order
 from console.api.cursors import Page, as_page, beside, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import FARTHEST, Day, Id, Moment, Name, PageAsked, Shape, Total, Words
+from console.api.fields import FARTHEST, Day, Id, Moment, Name, PageAsked, Shape, Since, Total, Words
 from console.api.refusals import refusals
-from console.api.serving import Caller
+from console.api.serving import Caller, Guarded
 from console.api.signals import FoundSignal, found_signals
 from core import catalogue, launching, selection
 from core.agents.outputs import Sentiment
@@ -22,7 +22,7 @@ from core.articles import get_article
 from core.settings import Settings
 from core.signals import analyses_of, signals_in_article
 
-router = APIRouter(prefix="/api", tags=["articles"])
+router = APIRouter(prefix="/api", tags=["articles"], route_class=Guarded)
 ANALYSIS_READY, ALL_ARTICLES, PUBLISHERS, CATEGORIES = "analysis-ready", "articles", "publishers", "categories"
 
 
@@ -123,7 +123,7 @@ class ListAsked(PageAsked):
     offset: int | None = Field(None, ge=0, le=FARTHEST, description="Rows to pass over, instead of a cursor.")
     publisher: list[Name] = Field([], max_length=50, description="Only of these publishers, by name. May be given several times.")
     q: Words = Field("", description="Words that stand in title or text, each also as the beginning of a longer one.")
-    since: Day | None = Field(None, description="First UTC day.")
+    since: Since | None = Field(None, description="First UTC day, or the earliest moment with its zone, of publication.")
 
     @model_validator(mode="after")
     def _one_way(self) -> "ListAsked":
@@ -162,7 +162,8 @@ def analysis_ready(at: Caller, asked: Annotated[ReadyAsked, Query()]) -> Article
     def work(session: Session, settings: Settings) -> Articles:
         ready = launching.readiness(settings)
         ready = replace(ready, minimum_chars=asked.min_length or ready.minimum_chars)
-        chosen = ArticleFilter(ready_only=True, publishers=publishers_named(session, asked.publisher), text=asked.q, since=asked.since)
+        named = publishers_named(session, asked.publisher)
+        chosen = ArticleFilter(ready_only=True, publishers=named, text=asked.q, **beginning(asked.since))
         return _listed(session, asked, chosen, ready, ANALYSIS_READY)
 
     return at.with_settings(work)
@@ -178,7 +179,7 @@ def articles(at: Caller, asked: Annotated[ArticlesAsked, Query()]) -> Articles:
             ready_only=asked.ready,
             publishers=publishers_named(session, asked.publisher),
             text=asked.q,
-            since=asked.since,
+            **beginning(asked.since),
             until=asked.until,
             analysed=asked.analysed,
             archived=asked.archived,

@@ -1,7 +1,8 @@
 """What was asked for, checked beyond what a type can say."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,14 +11,20 @@ from core import catalogue
 from core.errors import NotFound
 
 
-def require_days_in_order(since: date | None, until: date | None, location: str = "query.since") -> None:
+def require_days_in_order(since: date | datetime | None, until: date | None, location: str = "query.since") -> None:
     """Refuse a time that ends before it begins, in which nothing could be found.
 
     Raises:
         Invalid: it does.
     """
-    if since and until and since > until:
+    day = since.date() if isinstance(since, datetime) else since
+    if day and until and day > until:
         raise Invalid(location, f"is after until: {since} > {until}")
+
+
+def beginning(since: date | datetime | None) -> dict[str, Any]:
+    """The field of an ``ArticleFilter`` that a day or a moment is."""
+    return {"since_moment" if isinstance(since, datetime) else "since": since}
 
 
 def publishers_named(session: Session, names: Sequence[str], location: str = "query.publisher") -> tuple[int, ...]:

@@ -1,5 +1,7 @@
 """Who asks: the token of a request, and how often it may ask."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -20,8 +22,26 @@ UNKNOWN = "The API token is unknown, revoked or expired. A new one is made on th
 MALFORMED = "The Authorization header must be: Bearer sd_…"
 
 
-def actor_of_request(request: Request, desk: Desk, rates: Rates, *, needs_token: bool) -> Actor:
-    """The actor whose token a request bears; without one, where that is enough, whoever sits at the machine.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and by which secret; none for whoever sits at the machine."""
+
+    actor: Actor
+    secret: str | None = field(default=None, repr=False)
+
+    def require_token(self, desk: Desk) -> None:
+        """Refuse once the token lets nobody in any more. For answers that go on for long.
+
+        Raises:
+            Refused: it was revoked, or has expired since.
+            DatabaseUnavailable: as ``asker_of``.
+        """
+        if self.secret is not None and _actor_of(self.secret, desk) is None:
+            raise _unauthorized(UNKNOWN)
+
+
+def asker_of(request: Request, desk: Desk, rates: Rates, *, needs_token: bool) -> Asker:
+    """Whose token a request bears; without one, where that is enough, whoever sits at the machine.
 
     Each token has its own count of requests. What has no valid token is counted by its address, which keeps nobody with a valid one
     out: behind a proxy all have one address.
@@ -36,22 +56,30 @@ def actor_of_request(request: Request, desk: Desk, rates: Rates, *, needs_token:
     given = request.headers.getlist("authorization")
     if not given and not needs_token:
         request.state.rate = rates.take(address, most)
-        return local(desk.environment.user)
+        return Asker(local(desk.environment.user))
     if not given:
         _refuse(rates, address, most, WITHOUT)
     scheme, _, secret = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != SCHEME.lower() or not secret.strip():
         _refuse(rates, address, most, MALFORMED)
-    actor = desk.transaction(lambda session: authenticate(session, secret.strip(), now=utc_now(), settings=desk.environment))
+    secret = secret.strip()
+    actor = _actor_of(secret, desk)
     if actor is None:
         _refuse(rates, address, most, UNKNOWN)
     request.state.rate = rates.take(f"actor {actor.name}", most)
     if request.method in READING:
         actor.require(Permission.READ)
-    return actor
+    return Asker(actor, secret)
+
+
+def _actor_of(secret: str, desk: Desk) -> Actor | None:
+    return desk.transaction(lambda session: authenticate(session, secret, now=utc_now(), settings=desk.environment))
 
 
 def _refuse(rates: Rates, address: str, most: int, detail: str) -> NoReturn:
-    rate = rates.take(address, most)
-    headers = {"WWW-Authenticate": f'{SCHEME} realm="signaldesk"'} | rate.headers
-    raise Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", "A valid token is needed", detail, headers)
+    raise _unauthorized(detail, rates.take(address, most).headers)
+
+
+def _unauthorized(detail: str, headers: Mapping[str, str] | None = None) -> Refused:
+    asked = {"WWW-Authenticate": f'{SCHEME} realm="signaldesk"'}
+    return Refused(HTTPStatus.UNAUTHORIZED, "unauthorized", "A valid token is needed", detail, asked | dict(headers or {}))

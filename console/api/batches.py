@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from console.api.cursors import Page, as_page, cursor_of, place_of
 from console.api.etags import NOT_MODIFIED, tagged
-from console.api.fields import Id, Moment, Name, PageAsked, Shape, Usd, Words
+from console.api.fields import MOST_ID, Id, Moment, Name, PageAsked, Shape, Usd, Words
 from console.api.refusals import refusals
-from console.api.serving import Caller
+from console.api.serving import Caller, Guarded
 from core import batches, records
 from core.batch_figures import Quality, elapsed_seconds, quality
 from core.batches import Progress
@@ -22,7 +22,7 @@ from core.paging import Page as Found
 from core.paging import Place
 from core.records import RecordRow
 
-router = APIRouter(prefix="/api", tags=["batches"])
+router = APIRouter(prefix="/api", tags=["batches"], route_class=Guarded)
 BATCHES = "batches"
 FARTHEST_ETA = 366 * 24 * 3_600.0
 """Seconds beyond which an end is no longer told: a batch that stood still for weeks has no pace."""
@@ -134,7 +134,9 @@ def list_batches(at: Caller, asked: Annotated[BatchesAsked, Query()]) -> Page[Ba
     def work(session: Session) -> tuple[batches.Page, int | None]:
         found = batches.page(session, statuses, before=before, size=asked.limit)
         first = found.rows[0].id if found.rows else before or 0
-        return found, batches.page_before(session, statuses, first, size=asked.limit) if found.has_newer else None
+        if not found.has_newer:
+            return found, None
+        return found, batches.page_before(session, statuses, first, size=asked.limit) or MOST_ID
 
     found, newer = at.read(work)
     now = utc_now()

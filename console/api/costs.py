@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from console.api.asked import require_days_in_order
 from console.api.fields import Asked, Credits, Day, Moment, Shape, Usd
-from console.api.serving import Caller
+from console.api.serving import Caller, Guarded
 from core import limits, spending
 from core.budget import BudgetState, current_budgets, utc_day
 from core.clock import utc_now
@@ -19,7 +19,7 @@ from core.models import BudgetScope
 from core.settings import Settings
 from core.spending import LONGEST, Dimension, Group, Usage
 
-router = APIRouter(prefix="/api", tags=["costs"])
+router = APIRouter(prefix="/api", tags=["costs"], route_class=Guarded)
 DAYS = 30
 """What is looked at where nothing else is asked for, today included."""
 

@@ -11,7 +11,7 @@ from console.api.articles import PublisherLine
 from console.api.costs import BudgetLine
 from console.api.fields import Moment, Shape, Total, Usd
 from console.api.problems import RETRY_SECONDS, Fault, problem
-from console.api.serving import Caller, serving
+from console.api.serving import Caller, Guarded, serving
 from core import overall, quality, reports
 from core.agents.outputs import SignalKind
 from core.articles import counts
@@ -28,7 +28,7 @@ from core.windows import window_of
 
 open_router = APIRouter(tags=["desk"])
 """Without a token."""
-router = APIRouter(tags=["desk"])
+router = APIRouter(tags=["desk"], route_class=Guarded)
 STATISTICS_DAYS = 30
 
 
@@ -193,23 +193,26 @@ class Statistics(Shape):
 # --- open ------------------------------------------------------------------------------------------------------------
 
 
-@open_router.head("/health", include_in_schema=False)
 @open_router.get("/health")
-def health(request: Request) -> Alive:
-    """200 while the database answers and takes what is written; 503 with the reason when it does not."""
-    desk = serving(request).desk_of()
-    articles, _samples = desk.transaction(counts)
-    if desk.trouble is not None:
-        raise desk.trouble
-    return Alive(status="ok", articles=articles)
+async def health(request: Request) -> Alive:
+    """200 while the database answers and takes what is written; 503 with the reason when it does not, within seconds."""
+    held = serving(request)
+
+    def work() -> Alive:
+        desk = held.desk_of()
+        articles, _samples = desk.transaction(counts)
+        if desk.trouble is not None:
+            raise desk.trouble
+        return Alive(status="ok", articles=articles)
+
+    return await held.probes.look("alive", work)
 
 
-@open_router.head("/health/ready", include_in_schema=False, response_model=Ready)
 @open_router.get("/health/ready", response_model=Ready)
-def ready(request: Request) -> Ready | Response:
+async def ready(request: Request) -> Ready | Response:
     """200 when the database takes what is written, its schema is current and a worker lives; 503 with what is missing."""
-    now = utc_now()
-    found = serving(request).desk_of().transaction(lambda session: overall.checks(session, now))
+    held, now = serving(request), utc_now()
+    found = await held.probes.look("ready", lambda: held.desk_of().transaction(lambda session: overall.checks(session, now)))
     missing = [Fault(location=check.name, detail=check.detail) for check in found if not check.ok]
     if missing:
         detail = "; ".join(f"{fault.location}: {fault.detail}" for fault in missing)

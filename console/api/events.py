@@ -17,24 +17,25 @@ from starlette.types import Receive, Scope, Send
 
 from console.api.batches import Batch, batch_of
 from console.api.fields import Id
-from console.api.problems import of_desk_error
+from console.api.problems import Refused, of_desk_error, of_refusal
 from console.api.refusals import refusals
-from console.api.serving import Caller, Desktop, serving
+from console.api.serving import Caller, Desktop, Guarded, serving
 from console.api.watches import EVERY_SECONDS, Watches
 from core.clock import utc_now
 from core.errors import DatabaseUnavailable, NotFound
 from core.models import BatchStatus
 
-router = APIRouter(prefix="/api", tags=["batches"])
+router = APIRouter(prefix="/api", tags=["batches"], route_class=Guarded)
 HEARTBEAT_SECONDS = 15
+TOKEN_SECONDS = 15.0
+"""How often the token of a stream is looked at again: one that was revoked, or has expired, is told no more than so much longer."""
 MOST_SECONDS = 3_600.0
-"""After so long a stream ends, and its client comes back with ``Last-Event-ID``: a token that was revoked gets nothing for long."""
-
+"""After so long a stream ends, and its client comes back with ``Last-Event-ID``."""
 
 _EVENT = {
     "type": "object",
     "properties": {
-        "event": {"type": "string", "enum": ["progress", "unavailable", "end"]},
+        "event": {"type": "string", "enum": ["progress", "unavailable", "unauthorized", "end"]},
         "id": {"type": "string", "description": "Names the state: what `Last-Event-ID` says when the client comes back."},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
@@ -42,7 +43,7 @@ _EVENT = {
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events `progress` (its data is the batch), `unavailable` (its data is a problem), `end`",
+        "description": "Events `progress` (its data is the batch), `unavailable` and `unauthorized` (a problem), `end` (the batch)",
         "content": {"text/event-stream": {"schema": _EVENT}},
     },
     204: {"description": "It has ended, and `Last-Event-ID` is of its last state: do not come back"},
@@ -94,15 +95,21 @@ def _read(at: Desktop, batch_id: int) -> Batch:
 
 
 async def _flow(watches: Watches[Batch], at: Desktop, batch_id: int, sent: str | None) -> AsyncIterator[ServerSentEvent]:
-    until = anyio.current_time() + MOST_SECONDS
-    away = False
-    while anyio.current_time() < until:
+    began = anyio.current_time()
+    away, checked = False, began
+    while (now := anyio.current_time()) < began + MOST_SECONDS:
         try:
+            if now >= checked + TOKEN_SECONDS:
+                await run_in_threadpool(at.require_token)
+                checked = now
             batch = await watches.look(batch_id, partial(_read, at, batch_id))
         except DatabaseUnavailable as error:
             if not away:
                 yield ServerSentEvent(bytes(of_desk_error(error).body).decode(), event="unavailable")
             away = True
+        except Refused as error:
+            yield ServerSentEvent(bytes(of_refusal(error).body).decode(), event="unauthorized")
+            return
         except NotFound:
             return
         else:

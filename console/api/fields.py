@@ -30,17 +30,46 @@ Moment = Annotated[
     PlainSerializer(lambda value: value.astimezone(UTC).isoformat().replace("+00:00", "Z"), return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "description": "ISO 8601, UTC.", "examples": ["2026-11-24T12:00:00Z"]}),
 ]
-Id = Annotated[int, Field(ge=1, le=MOST_ID)]
+
+
+def _digits(value: object) -> object:
+    """Of texts only plain ones: 1.0 and 1_000 would be further addresses of the same."""
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Id = Annotated[int, Field(ge=1, le=MOST_ID), BeforeValidator(_digits)]
+"""In an address."""
+StrictId = Annotated[int, Field(ge=1, le=MOST_ID, strict=True)]
+"""In a body: a number, and nothing that could be read as one."""
 
 
 def _day(value: object) -> object:
     """A day as text only: of a number pydantic would make one of 1970."""
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+    if not isinstance(value, date) and not (isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII)):
         raise ValueError("must be a day such as 2026-11-24")
     return value
 
 
+def _since(value: object) -> object:
+    """A day, or a moment with its zone, as text."""
+    if not isinstance(value, str) or "T" not in value.upper():
+        try:
+            return date.fromisoformat(str(_day(value)))
+        except ValueError as error:
+            raise ValueError("must be a day such as 2026-11-24, or a moment such as 2026-11-24T12:00:00Z") from error
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("a moment needs its zone, such as 2026-11-24T12:00:00Z (a + in an address is written %2B)")
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is no moment that there is") from error
+
+
 Day = Annotated[date, BeforeValidator(_day)]
+Since = Annotated[date | datetime, BeforeValidator(_since)]
 
 
 def _storable(text: str) -> str:

@@ -6,15 +6,15 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Header, Path, Response
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 from sqlalchemy.orm import Session
 
-from console.api.asked import publishers_named, require_days_in_order
+from console.api.asked import beginning, publishers_named, require_days_in_order
 from console.api.batches import Batch, batch_of
-from console.api.fields import Asked, Day, Id, Name, Note, Shape, Usd, Words
+from console.api.fields import Asked, Day, Id, Name, Note, Shape, Since, StrictId, Usd, Words
 from console.api.problems import Invalid
 from console.api.refusals import refusals
-from console.api.serving import Caller, Desktop
+from console.api.serving import Caller, Desktop, Guarded
 from core import batch_actions, launching, selection
 from core.access import Permission
 from core.article_filter import Analysed, ArticleFilter, Order
@@ -23,7 +23,7 @@ from core.launching import Plan
 from core.selection import Selection
 from core.settings import USD, Settings
 
-router = APIRouter(prefix="/api", tags=["batches"])
+router = APIRouter(prefix="/api", tags=["batches"], route_class=Guarded)
 MOST_ARTICLES = 10_000
 """Of a list of ids; a filter may take more."""
 
@@ -36,15 +36,15 @@ class Filter(Asked):
 
     publisher: list[Name] = Field([], max_length=50, description="Only of these publishers, by name.")
     q: Words = Field("", description="Words that stand in title or text.")
-    since: Day | None = Field(None, description="First UTC day.")
+    since: Since | None = Field(None, description="First UTC day, or the earliest moment with its zone, of publication.")
     until: Day | None = Field(None, description="Last UTC day, included.")
     analysed: Analysed = Analysed.ANY
-    ready: bool = Field(True, description="Only what is ready for analysis.")
-    samples: bool = True
-    stories: bool = Field(False, description="One article a story.")
-    priority_first: bool = True
+    ready: StrictBool = Field(True, description="Only what is ready for analysis.")
+    samples: StrictBool = True
+    stories: StrictBool = Field(False, description="One article a story.")
+    priority_first: StrictBool = True
     order: Order = Order.NEWEST
-    limit: int | None = Field(None, ge=1, le=1_000_000, description="At most so many, in this order.")
+    limit: int | None = Field(None, strict=True, ge=1, le=1_000_000, description="At most so many, in this order.")
 
 
 class Options(Asked):
@@ -52,12 +52,12 @@ class Options(Asked):
 
     model: Name | None = Field(None, description="`auto`, `offline`, or any pydantic-ai model such as `google:gemini-2.5-flash`.")
     research: Literal["auto", "tavily", "archive"] | None = None
-    concurrency: int | None = Field(None, ge=1, le=256, description="Articles in work at once.")
-    minimum_confidence: float | None = Field(None, ge=0, le=1, description="Signals below it are not researched.")
-    searches_per_article: int | None = Field(None, ge=0, le=20)
-    max_output_tokens: int | None = Field(None, ge=512, le=65_536)
+    concurrency: int | None = Field(None, strict=True, ge=1, le=256, description="Articles in work at once.")
+    minimum_confidence: float | None = Field(None, strict=True, ge=0, le=1, description="Signals below it are not researched.")
+    searches_per_article: int | None = Field(None, strict=True, ge=0, le=20)
+    max_output_tokens: int | None = Field(None, strict=True, ge=512, le=65_536)
     budget_usd: USD | None = Field(None, description="US dollars that the batch may spend at most: there it pauses.")
-    one_per_story: bool = Field(False, description="Of the articles that tell the same story only one.")
+    one_per_story: StrictBool = Field(False, description="Of the articles that tell the same story only one.")
 
     def over(self, settings: Settings) -> Settings:
         """The settings with these laid over them."""
@@ -69,7 +69,7 @@ class Options(Asked):
 class Launch(Asked):
     """Either some articles by their ids, or all that match a filter."""
 
-    ids: list[Id] | None = Field(None, min_length=1, max_length=MOST_ARTICLES, description="Of articles.")
+    ids: list[StrictId] | None = Field(None, min_length=1, max_length=MOST_ARTICLES, description="Of articles.")
     filter: Filter | None = None
     options: Options = Options()
 
@@ -93,7 +93,7 @@ class Launch(Asked):
             ready_only=self.filter.ready,
             publishers=publishers_named(session, self.filter.publisher, "body.filter.publisher"),
             text=self.filter.q,
-            since=self.filter.since,
+            **beginning(self.filter.since),
             until=self.filter.until,
             analysed=self.filter.analysed,
             samples=self.filter.samples,
@@ -107,7 +107,7 @@ class Launch(Asked):
 
 class Pause(Asked):
     reason: Note | None = None
-    at_once: bool = Field(False, description="Stop what is in flight, too; a call under way is entered at its worst case.")
+    at_once: StrictBool = Field(False, description="Stop what is in flight, too; a call under way is entered at its worst case.")
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ BatchId = Annotated[Id, Path()]
 @router.post(
     "/batches",
     status_code=HTTPStatus.CREATED,
-    responses=refusals(409) | {200: {"model": Batch, "description": "The batch that this key made before"}},
+    responses=refusals(409, 415) | {200: {"model": Batch, "description": "The batch that this key made before"}},
 )
 def launch(at: Caller, asked: Launch, response: Response, idempotency_key: Key = None) -> Batch:
     """Make a batch and begin it at once. Answers 201 with it, or 200 with the one that the same key made before."""
@@ -183,7 +183,7 @@ def launch(at: Caller, asked: Launch, response: Response, idempotency_key: Key =
     return batch
 
 
-@router.post("/estimates", responses=refusals(409))
+@router.post("/estimates", responses=refusals(409, 415))
 def estimate(at: Caller, asked: Launch) -> Estimate:
     """What the same launch would do and cost now. Changes nothing."""
     at.actor.require(Permission.READ)
@@ -208,7 +208,7 @@ def estimate(at: Caller, asked: Launch) -> Estimate:
     )
 
 
-@router.post("/batches/{batch_id}/pause", responses=refusals(404, 409))
+@router.post("/batches/{batch_id}/pause", responses=refusals(404, 409, 415))
 def pause(at: Caller, batch_id: BatchId, asked: Annotated[Pause | None, Body()] = None) -> Batch:
     """Claim nothing more; what is in flight finishes, or stops at once if asked. Pausing a paused batch changes nothing."""
     wanted = asked or Pause()

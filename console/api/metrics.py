@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from console.api.requests import Requests
-from console.api.serving import Caller
+from console.api.serving import Caller, Guarded
 from core import overall
 from core.clock import utc_now
 from core.errors import DatabaseUnavailable
@@ -18,7 +18,7 @@ from core.health import versions
 from core.overall import Overall
 from core.records import LEASE
 
-router = APIRouter(tags=["desk"])
+router = APIRouter(tags=["desk"], route_class=Guarded)
 
 
 class _Desk(Collector):

@@ -96,7 +96,13 @@ def of_desk_error(error: DeskError) -> Response:
     status, kind, title = next((known for one in type(error).__mro__ if (known := _KINDS.get(one))), fallback)
     errors = [error.fault] if isinstance(error, Invalid) else None
     headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, DatabaseUnavailable) else None
-    return problem(status, kind, title, str(error), errors=errors, headers=headers)
+    detail = f"{error.fault.location}: {error}" if isinstance(error, Invalid) else str(error)
+    return problem(status, kind, title, detail, errors=errors, headers=headers)
+
+
+def of_refusal(error: Refused) -> Response:
+    """What a refusal of the API's own is over HTTP."""
+    return problem(error.status_code, error.kind, error.title, error.detail, headers=error.headers)
 
 
 def add_handlers(api: FastAPI) -> None:
@@ -109,7 +115,7 @@ def add_handlers(api: FastAPI) -> None:
     @api.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:
         if isinstance(error, Refused):
-            return problem(error.status_code, error.kind, error.title, error.detail, headers=error.headers)
+            return of_refusal(error)
         status = HTTPStatus(error.status_code)
         known = {
             HTTPStatus.NOT_FOUND: "There is nothing at this address. /api/docs lists what there is.",
@@ -123,7 +129,14 @@ def add_handlers(api: FastAPI) -> None:
         return problem(status, kind, status.phrase, known.get(status, str(error.detail)), headers=headers)
 
     @api.exception_handler(RequestValidationError)
-    def invalid(_request: Request, error: RequestValidationError) -> Response:
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            detail = f"The body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}."
+            return problem(HTTPStatus.BAD_REQUEST, "bad-request", "Bad Request", detail)
+        if first["loc"] == ("body",) and first["type"] != "missing" and not _is_json(request.headers.get("content-type", "")):
+            detail = "The body must be JSON, and say so: Content-Type: application/json."
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported Media Type", detail)
         faults = [Fault(location=".".join(str(part) for part in one["loc"]), detail=_in_words(one)) for one in error.errors()]
         detail = "; ".join(f"{fault.location}: {fault.detail}" for fault in faults[:5])
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "The request is not valid", detail, errors=faults)
@@ -141,12 +154,14 @@ def methods_at(document: Mapping[str, Any], path: str) -> set[str]:
     for template, methods in document["paths"].items():
         if re.fullmatch(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(template)), path):
             found |= {method.upper() for method in methods}
-    return found
+    return found | ({"HEAD"} if "GET" in found else set())
+
+
+def _is_json(content_type: str) -> bool:
+    return bool(re.match(r"application/([\w.+-]+\+)?json\b", content_type, re.IGNORECASE))
 
 
 def _in_words(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "json_invalid":
-        return "is not JSON"
     said = str(fault["msg"]).removeprefix("Value error, ")
     return said[:300]
 

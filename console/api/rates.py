@@ -30,7 +30,7 @@ class Rate:
 
 
 class Told:
-    """Tells with every answer what is left of the minute. Pure ASGI; ``actor_of_request`` leaves it in the request's state."""
+    """Tells with every answer what is left of the minute. Pure ASGI; ``asker_of`` leaves it in the request's state."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

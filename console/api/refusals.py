@@ -10,6 +10,8 @@ _WORDS = {
     403: "Not allowed",
     404: "Not found",
     409: "Not possible now",
+    412: "Changed meanwhile",
+    415: "The body is not said to be JSON",
     422: "Not valid",
     429: "Too many requests",
     503: "The database is away",

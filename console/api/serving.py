@@ -1,14 +1,17 @@
 """What an endpoint works with: the desk, who asks, and a turn at the database."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import anyio
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
-from console.api.auth import actor_of_request
+from console.api.auth import Asker, asker_of
+from console.api.probes import Probes
 from console.api.rates import Rates
 from console.api.requests import Requests
 from console.api.streams import Streams
@@ -20,9 +23,6 @@ from core.settings import Settings
 T = TypeVar("T")
 REQUESTS_AT_ONCE = 8
 """Requests that work with the database at once; the others wait. Well under the threads and the connections that the console has."""
-
-PROBES_AT_ONCE = 2
-"""Questions about health at once: they do not wait for the others, and take little from them."""
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Serving:
     watches: Watches[Any] = field(default_factory=Watches)
     streams: Streams = field(default_factory=Streams)
     turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(REQUESTS_AT_ONCE))
-    probes: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(PROBES_AT_ONCE))
+    probes: Probes = field(default_factory=Probes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,17 @@ class Desktop:
     """The desk as one request sees it."""
 
     desk: Desk
-    actor: Actor
+    asker: Asker
     wake: Callable[[], None]
     requests: Requests
+
+    @property
+    def actor(self) -> Actor:
+        return self.asker.actor
+
+    def require_token(self) -> None:
+        """Refuse once the token of this request lets nobody in any more: as ``Asker.require_token``."""
+        self.asker.require_token(self.desk)
 
     def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` in one transaction.
@@ -80,23 +88,30 @@ async def a_turn(request: Request) -> AsyncIterator[None]:
         yield
 
 
-async def a_probe(request: Request) -> AsyncIterator[None]:
-    """As ``a_turn``, for what asks whether the desk lives."""
-    async with serving(request).probes:
-        yield
+class Guarded(APIRoute):
+    """Routes that ask who it is before they read what is sent: a stranger's body is not even parsed."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            held = serving(request)
+            async with held.turns:
+                request.state.asker = await run_in_threadpool(_asker, request, held)
+            return await handle(request)
+
+        return guarded
+
+
+def _asker(request: Request, held: Serving) -> Asker:
+    return asker_of(request, held.desk_of(), held.rates, needs_token=held.needs_token)
 
 
 def caller(request: Request) -> Desktop:
-    """The desk for whoever asks.
-
-    Raises:
-        Refused: no valid token where one is needed, or too many requests.
-    """
+    """The desk for whoever asks, whom ``Guarded`` let in."""
     held = serving(request)
-    desk = held.desk_of()
-    return Desktop(desk, actor_of_request(request, desk, held.rates, needs_token=held.needs_token), held.wake, held.requests)
+    return Desktop(held.desk_of(), request.state.asker, held.wake, held.requests)
 
 
 TURN = Depends(a_turn, scope="function")
-PROBE = Depends(a_probe, scope="function")
 Caller = Annotated[Desktop, Depends(caller)]

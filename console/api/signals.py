@@ -4,17 +4,17 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from console.api.asked import publishers_named, require_days_in_order
 from console.api.cursors import Page, beside, place_of
-from console.api.etags import NOT_MODIFIED, tagged
+from console.api.etags import NOT_MODIFIED, require_unchanged, tagged
 from console.api.fields import Asked, Day, Id, Moment, Name, Note, PageAsked, Shape, Total, Words
 from console.api.refusals import refusals
-from console.api.serving import Caller, Desktop, serving
+from console.api.serving import Caller, Desktop, Guarded, serving
 from core import exports, reviews
 from core.agents.outputs import SignalKind, Stance, Timeframe, Verdict
 from core.clock import utc_now
@@ -25,7 +25,7 @@ from core.signal_filter import Reviewed, SignalFilter, SignalOrder
 from core.signals import SignalDetail, count_signals, get_signal, signals_at
 from core.validations import ValidationRow, validations_of
 
-router = APIRouter(prefix="/api", tags=["signals"])
+router = APIRouter(prefix="/api", tags=["signals"], route_class=Guarded)
 SIGNALS = "signals"
 HIDDEN = "Null until validated, and while it is hidden."
 
@@ -239,12 +239,18 @@ class Review(Asked):
     note: Note | None = None
 
 
-@router.post("/signals/{signal_id}/review", responses=refusals(404, 409))
-def review(at: Caller, signal_id: Annotated[Id, Path()], asked: Review) -> ReviewedSignal:
+Known = Annotated[str | None, Header(description="The signal's ETag as you know it: 412 if somebody acted on it since.")]
+
+
+@router.post("/signals/{signal_id}/review", responses=refusals(404, 409, 412, 415))
+def review(at: Caller, request: Request, signal_id: Annotated[Id, Path()], asked: Review, if_match: Known = None) -> ReviewedSignal:
     """Decide on a signal; answers it as it stands then, with a verdict that was hidden before. It counts as blind if it was."""
 
     def work(session: Session, settings: Settings) -> ReviewedSignal:
         share = settings.blind_share
+        if if_match is not None:
+            reviews.hold(session, signal_id)
+            require_unchanged(request, reviewed_signal(session, signal_id, settings))
         reviews.decide(session, signal_id, asked.decision, by=at.actor, note=asked.note, blind_share=share)
         return reviewed_signal(session, signal_id, settings)
 

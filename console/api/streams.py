@@ -1,17 +1,21 @@
 """Files over HTTP: rows as they come out of the database, in one transaction that ends with the file, or with the client."""
 
+import logging
 from collections.abc import AsyncIterator, Generator
 from http import HTTPStatus
 
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from console.api.problems import RETRY_SECONDS, Refused
 
+logger = logging.getLogger(__name__)
 AT_ONCE = 3
 """Files that are written at once in this process: each holds a connection for as long as its client takes to read it."""
+SEND_SECONDS = 30.0
+"""How long a client may leave a part unread before its file is given up: it would hold a connection and a transaction for ever."""
 
 
 class Streams:
@@ -64,8 +68,14 @@ class _File(StreamingResponse):
             part = await run_in_threadpool(next, self._parts, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            with anyio.fail_after(SEND_SECONDS):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, sending)
+        except TimeoutError:
+            logger.warning("a file was not read any further for %.0f s and is given up", SEND_SECONDS)
         finally:
             with anyio.CancelScope(shield=True):
                 await run_in_threadpool(self._parts.close)

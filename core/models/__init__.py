@@ -52,7 +52,7 @@ from core.models.money import (
     SpendPublisher,
     SpendSlot,
 )
-from core.models.people import ApiToken, AuditEntry, Person
+from core.models.people import ApiToken, AuditEntry, EndedSignIn, Person
 from core.models.reviews import DecisionSum, Review, ReviewAct, ReviewClaim, StandingDecision
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "Decision",
     "DecisionSum",
     "DomainAuthority",
+    "EndedSignIn",
     "Evidence",
     "EvidenceMatch",
     "Feed",

@@ -45,6 +45,16 @@ class ApiToken(Base):
     revoked_by: Mapped[str | None] = mapped_column(String(100))
 
 
+class EndedSignIn(Base):
+    """A sign-in that somebody signed out of (``core.sign_ins``)."""
+
+    __tablename__ = "ended_sign_ins"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256, hex, of what its cookie tells."""
+    ended_at: Mapped[Created] = mapped_column(index=True)
+
+
 class AuditEntry(Base):
     """One decision, or one change of money, settings or access. Append-only: a trigger refuses the rest."""
 

@@ -167,7 +167,9 @@ def test_a_piece_that_draws_itself_again_ends_with_the_role(console: Console, ne
     expect(page.get_by_text("Calls in flight")).to_have_count(0)
 
 
-def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider: Provider, newcomer: Callable[[], Page]) -> None:
+def test_signing_out_ends_it_here_and_at_the_provider_and_past_a_restart(
+    console: Console, provider: Provider, newcomer: Callable[[], Page], start_console: Any, sign_in_environment: dict[str, str], port: int
+) -> None:
     page = newcomer()
     sign_in(page, console, "Vera")
     assert cookies_of(page)
@@ -190,6 +192,14 @@ def test_signing_out_ends_it_here_and_at_the_provider(console: Console, provider
     thief.context.add_cookies(kept)  # type: ignore[arg-type]
     thief.goto(f"{console.url}/articles")
     expect(thief.get_by_role("button", name="Sign in")).to_be_visible()
+    sign_in(page, console, "Vera")
+
+    console.stop()
+    again = start_console("--port", str(port), **sign_in_environment)  # it knows of the sign-out by the database alone
+    thief.goto(f"{again.url}/articles")
+    expect(thief.get_by_role("button", name="Sign in")).to_be_visible()
+    page.goto(f"{again.url}/articles")
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
 
 
 def test_what_goes_wrong_is_said_and_nobody_is_signed_in(console: Console, provider: Provider, newcomer: Callable[[], Page]) -> None:

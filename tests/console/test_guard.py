@@ -202,6 +202,8 @@ def test_a_body_has_a_limit_whether_its_length_is_told_or_not(size: int, status:
 def test_a_length_that_is_none_is_refused() -> None:
     assert ask(method="POST", content_length="1e3").status == 400
     assert ask(method="POST", content_length="-1").status == 400
+    twice = ask(method="POST", content_length="5", transfer_encoding="chunked")
+    assert (twice.status, twice.reached, twice.headers["connection"]) == (400, False, "close")
 
 
 def test_files_have_the_limit_of_uploads_and_belong_to_who_is_signed_in() -> None:
@@ -216,6 +218,12 @@ def test_files_have_the_limit_of_uploads_and_belong_to_who_is_signed_in() -> Non
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/agent/interact", "/_stcore/agent/openapi.json"])
 def test_what_streamlit_serves_beside_its_pages_is_closed(path: str) -> None:
     assert ask(path=path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/api/articles/\x00", "/api/..", "/api/../secrets.toml", "/media/..\\x", "/api/./articles", "/a\nb"])
+def test_an_address_that_may_mean_another_place_leads_nowhere(path: str) -> None:
+    answer = ask(path=path)
+    assert (answer.status, answer.reached, answer.headers["content-type"]) == (404, False, "application/problem+json")
 
 
 def test_a_refusal_is_a_problem_as_the_api_has_them_and_carries_the_headers_too() -> None:

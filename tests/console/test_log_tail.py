@@ -5,10 +5,13 @@ import sys
 from typing import Any
 
 import pytest
+from streamlit import config, error_util
 from streamlit import logger as streamlit_logger
 
 from console import log_tail
+from console.components import show_error
 from console.log_tail import LINES, Tail
+from core.errors import NotPossible
 from core.logs import HIDDEN, Blot, about
 
 
@@ -60,3 +63,21 @@ def test_streamlit_s_loggers_pass_their_lines_on_the_ones_made_later_too(monkeyp
     later = streamlit_logger.get_logger("streamlit.made_later")
     streamlit_logger.update_formatter()  # as when its configuration is read
     assert [(one.propagate, one.handlers) for one in (before, later)] == [(True, [])] * 2
+
+
+def test_what_ends_a_page_is_logged_once_in_the_one_form_and_a_refusal_not_at_all(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    rich = config.get_option("logger.enableRich")
+    try:
+        log_tail.take_over_streamlit()
+        for error in (NotPossible("There is nothing to undo."), ValueError("password=hunter2-secret")):
+            error_util.handle_user_script_exception(error, show_error)
+    finally:
+        config.set_option("logger.enableRich", rich)
+        logging.getLogger(error_util.__name__).removeFilter(log_tail._is_not_of_a_script)
+    said = capfd.readouterr()
+    assert "hunter2" not in said.out
+    assert "nothing to undo" not in said.out + said.err
+    (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert (line.name, line.exc_info is not None) == ("console.components", True)

@@ -47,7 +47,7 @@ def desk(database: Any, make_settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     desk = Desk(database, make_settings(**SIGN_IN))
     monkeypatch.setattr(resources, "_desk", desk)
     monkeypatch.setattr(guard, "stands", lambda: True)
-    monkeypatch.setattr(person, "signed_in", lambda: Person(VERA, "Vera", None))
+    monkeypatch.setattr(person, "signed_in", lambda: Person(VERA, "Vera", {"sub": "vera"}, None))
     whole_page = st.rerun
 
     def rerun(*, scope: str = "app") -> None:  # this harness runs the whole page, also for a button of a fragment

@@ -1,6 +1,7 @@
 """The database goes away under the API, and comes back: a 503 in the one form, without a secret, and no more than that."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from console.api import probes
 from core.articles import counts
 from core.configuration import Desk
 from core.database import Database, make_engine
@@ -92,3 +94,27 @@ def test_a_stream_says_that_the_database_is_away_and_goes_on_when_it_is_back(
         assert client.post(f"/api/batches/{batch_id}/cancel").status_code == 200
         assert [event["event"] for event in told] == ["progress", "end"]
     desk.close()
+
+
+def test_a_database_that_says_nothing_at_all_is_away_within_seconds(
+    desk: Desk, serve: Any, monkeypatch: pytest.MonkeyPatch, make_settings: Any
+) -> None:
+    monkeypatch.setattr(probes, "WITHIN_SECONDS", 0.1)
+    silent, asked = threading.Event(), []
+
+    class Stuck(Desk):
+        def transaction(self, work: Any) -> Any:
+            asked.append(1)
+            assert silent.wait(60)
+            return super().transaction(work)
+
+    client = serve(Stuck(desk.database, make_settings()))
+    for path in ("/health", "/health/ready"):
+        for _ in range(5):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["type"]) == (503, "urn:signaldesk:database-unavailable")
+            assert "has not answered" in answer.json()["detail"]
+    assert len(asked) == 2, "one thread a question is held, however often it is asked"
+    monkeypatch.setattr(probes, "WITHIN_SECONDS", 60.0)
+    silent.set()
+    assert client.get("/health").json() == {"status": "ok", "articles": 0}

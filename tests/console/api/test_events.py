@@ -7,15 +7,19 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, update
 
+from console.api import events as api_events
 from console.api import make_api
 from core import batch_actions
-from core.access import local
+from core.access import Permission, local
 from core.configuration import Desk
+from core.models import ApiToken
 from core.orchestrator import Orchestrator
 from tests.console.api.conftest import served
 from tests.console.api.test_launching import launched
 from tests.console.api.test_reading import ok
+from tests.console.api.test_tokens import token
 
 Event = dict[str, str]
 
@@ -86,6 +90,27 @@ def test_who_goes_away_is_watched_for_no_longer_and_many_may_watch(desk: Desk, a
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert ok(client.get("/health"))["status"] == "ok"
+
+
+@pytest.mark.parametrize("how", [{"revoked_at": func.now()}, {"expires_at": func.now()}])
+def test_a_token_that_lets_nobody_in_any_more_ends_its_streams_and_no_others(
+    desk: Desk, serve: Any, articles: Any, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(api_events, "TOKEN_SECONDS", 0.0)
+    client = serve(desk, needs_token=True)
+    runner, other = token(desk, Permission.RUN, Permission.READ), token(desk, Permission.READ, name="other")
+    batch_id = client.post("/api/batches", json={"ids": articles(2)}, headers=runner).json()["id"]
+    path = f"/api/batches/{batch_id}/events"
+    with client.stream("GET", path, headers=runner) as stream, client.stream("GET", path, headers=other) as beside:
+        told, told_beside = events(stream.iter_lines()), events(beside.iter_lines())
+        assert (next(told)["event"], next(told_beside)["event"]) == ("progress", "progress")
+        desk.transaction(lambda session: session.execute(update(ApiToken).where(ApiToken.name == "robot").values(**how)))
+        (last,) = told
+        assert last["event"] == "unauthorized"
+        assert json.loads(last["data"])["type"] == "urn:signaldesk:unauthorized"
+        desk.transaction(lambda session: batch_actions.pause(session, batch_id, None, by=local("ada")))
+        assert json.loads(next(told_beside)["data"])["status"] == "PAUSED"
+    assert client.get(path, headers=runner).status_code == 401
 
 
 def test_a_server_that_stops_ends_the_streams(desk: Desk, articles: Any) -> None:

@@ -1,13 +1,19 @@
 """The files of signals over HTTP: the same bytes as the console exports, streamed, and let go when the client goes away."""
 
+import threading
 import time
+from collections.abc import Generator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from sqlalchemy import text
+from starlette.types import Message
 
 from console.api import make_api
+from console.api import streams as api_streams
+from console.api.streams import Streams
 from core import exports
 from core.access import local
 from core.clock import utc_now
@@ -70,3 +76,32 @@ def test_a_client_that_goes_away_frees_its_connection(desk: Desk, signals: list[
             time.sleep(0.02)
     idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
     assert desk.transaction(lambda session: session.scalar(text(idle))) == 0
+
+
+def test_a_client_that_does_not_read_is_given_up_and_frees_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_streams, "SEND_SECONDS", 0.05)
+    streams, ended = Streams(), threading.Event()
+
+    def parts() -> Generator[str]:
+        try:
+            while True:
+                yield "x" * 65_536
+        finally:
+            ended.set()
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await anyio.sleep_forever()  # the buffers on the way to the client are full
+
+    async def silent() -> Message:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def read() -> None:
+        answer = await streams.answer(parts(), media_type="text/csv", name="x.csv")
+        assert streams.under_way == 1
+        await answer({"type": "http", "asgi": {"spec_version": "2.3"}, "method": "GET", "headers": []}, silent, stuck)
+
+    anyio.run(read)
+    assert ended.is_set()
+    assert streams.under_way == 0

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select, update
 
-from core import batches
+from core import batches, records
 from core.access import local
 from core.articles import set_active
+from core.clock import utc_now
 from core.configuration import Desk
 from core.models import BatchRecord, BatchSession, Decision, RecordStatus
 from core.orchestrator import Orchestrator
@@ -130,6 +132,13 @@ def test_a_filter_launches_all_that_match(client: httpx.Client, articles: Any) -
         ({"ids": [1], "filter": {}}, "either ids or a filter"),
         ({"ids": [10**6]}, "there is no article 1000000"),
         ({"ids": [2**63]}, "body.ids.0"),
+        ({"ids": [True]}, "body.ids.0"),
+        ({"ids": ["1"]}, "body.ids.0"),
+        ({"ids": [1.5]}, "body.ids.0"),
+        ({"ids": [1], "options": {"one_per_story": "yes"}}, "body.options.one_per_story"),
+        ({"ids": [1], "options": {"concurrency": "8"}}, "body.options.concurrency"),
+        ({"filter": {"since": 1762041600}}, "body.filter.since"),
+        ({"filter": {"until": 1762041600}}, "body.filter.until"),
         ({"ids": [1], "options": {"concurrency": 0}}, "body.options.concurrency"),
         ({"ids": [1], "options": {"budget_usd": "NaN"}}, "body.options.budget_usd"),
         ({"ids": [1], "options": {"budget_usd": "1e400"}}, "body.options.budget_usd"),
@@ -170,8 +179,26 @@ def test_a_body_that_cannot_be_read_is_refused(client: httpx.Client, raw: bytes)
 
 
 def test_a_body_must_say_that_it_is_json(client: httpx.Client, articles: Any) -> None:
-    answer = client.post("/api/batches", content=json.dumps({"ids": articles(1)}), headers={"Content-Type": "text/plain"})
-    assert answer.status_code == 422
+    body = json.dumps({"ids": articles(1)})
+    for given in ({"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}, {}):
+        answer = client.post("/api/batches", content=body, headers=given)
+        assert (answer.status_code, answer.json()["type"]) == (415, "urn:signaldesk:unsupported-media-type")
+        assert "Content-Type: application/json" in answer.json()["detail"]
+    broken = client.post("/api/batches", content=body[:-1], headers={"Content-Type": "application/json"})
+    assert (broken.status_code, broken.json()["type"]) == (400, "urn:signaldesk:bad-request")
+    assert f"at character {len(body) - 1}" in broken.json()["detail"]
+    assert client.post("/api/batches", content=body, headers={"Content-Type": "application/json; charset=utf-8"}).status_code == 201
+
+
+def test_a_batch_that_was_paused_before_it_began_tells_when_it_did(client: httpx.Client, desk: Desk, articles: Any) -> None:
+    batch_id = launched(client, articles(3)).json()["id"]
+    for action in ("pause", "resume"):
+        assert client.post(f"/api/batches/{batch_id}/{action}").json()["timing"]["started_at"] is None
+    began, later = utc_now(), utc_now() + timedelta(minutes=1)
+    for now in (began, later):
+        desk.transaction(lambda session, now=now: records.claim(session, batch_id, owner="w", most=1, now=now))
+    at = datetime.fromisoformat(ok(client.get(f"/api/batches/{batch_id}"))["timing"]["started_at"])
+    assert at == began
 
 
 def test_pause_resume_cancel_and_retry(client: httpx.Client, desk: Desk, articles: Any) -> None:
@@ -223,3 +250,18 @@ def test_a_review_reveals_what_was_hidden_and_counts_as_blind(serve: Any, databa
     assert client.post("/api/signals/99/review", json={"decision": "accepted"}).status_code == 404
     assert client.post(f"/api/signals/{signal_id}/review", json={"decision": "maybe"}).status_code == 422
     assert client.post(f"/api/signals/{signal_id}/review", json={"decision": "accepted", "note": "\x00"}).status_code == 422
+
+
+def test_a_review_of_what_somebody_changed_meanwhile_is_refused(client: httpx.Client, desk: Desk, articles: Any) -> None:
+    (signal_id,) = keep(desk, articles(1)[0], a_signal())
+    at = f"/api/signals/{signal_id}"
+    known = client.get(at).headers["etag"]
+    for said in ("{}", "W/{}", '"other", {}', "*"):
+        made = client.post(f"{at}/review", json={"decision": "accepted"}, headers={"If-Match": said.format(known)})
+        assert made.status_code == 200, made.text
+        known = client.get(at).headers["etag"]
+    assert client.post(f"{at}/review", json={"decision": "unsure"}).status_code == 200
+    refused = client.post(f"{at}/review", json={"decision": "rejected"}, headers={"If-Match": known})
+    assert (refused.status_code, refused.json()["type"]) == (412, "urn:signaldesk:changed")
+    assert ok(client.get(at))["decision"] == "unsure"
+    assert client.post("/api/signals/99/review", json={"decision": "rejected"}, headers={"If-Match": known}).status_code == 404

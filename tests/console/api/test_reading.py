@@ -116,8 +116,15 @@ def test_publishers_and_categories_page_by_name(client: httpx.Client, articles: 
         ("/api/articles", {"since": "2026-13-01"}, "query.since"),
         ("/api/articles", {"since": "99999-01-01"}, "query.since"),
         ("/api/articles", {"since": "2026-11-02", "until": "2026-11-01"}, "is after until"),
+        ("/api/articles", {"since": "2026-11-02T12:00:00Z", "until": "2026-11-01"}, "is after until"),
+        ("/api/articles", {"since": "2026-11-02T12:00:00"}, "needs its zone"),
+        ("/api/articles", {"since": "2026-11-02T12:00:00 02:00"}, "query.since"),
+        ("/api/articles", {"since": "0001-01-01T00:00:00+14:00"}, "no moment that there is"),
+        ("/api/articles", {"since": "1762041600"}, "a day such as"),
+        ("/api/articles/1.0", {}, "a whole number"),
+        ("/api/articles/1_0", {}, "a whole number"),
         ("/api/articles", {"publisher": "Nobody"}, "no publisher called Nobody"),
-        ("/api/articles", {"cursor": "nonsense"}, "not a cursor of this list"),
+        ("/api/articles", {"cursor": "nonsense"}, "query.cursor: is not a cursor of this list"),
         ("/api/articles", {"cursor": "é\x00"}, "cursor"),
         ("/api/articles", {"min_lenght": 5}, "query.min_lenght"),
         ("/api/articles/analysis-ready", {"min_length": 0}, "query.min_length"),
@@ -145,6 +152,66 @@ def test_a_cursor_of_another_list_or_filter_is_refused(client: httpx.Client, art
     assert client.get("/api/articles", params={"cursor": cursor, "limit": 2}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("since", "found"),
+    [
+        ("2026-11-02", ["noon", "morning"]),
+        ("2026-11-02T12:00:00Z", ["noon"]),
+        ("2026-11-02T13:30:00+02:00", ["noon"]),
+        ("2026-11-02T12:00:00.000001Z", []),
+        ("2026-11-02T00:00:00-05:00", ["noon", "morning"]),
+        ("2026-11-02T00:00:00+14:00", ["noon", "morning", "evening"]),
+    ],
+)
+def test_since_is_a_day_or_a_moment_of_any_zone(client: httpx.Client, articles: Any, since: str, found: list[str]) -> None:
+    for title, hour in (("evening", "2026-11-01T20:00:00"), ("morning", "2026-11-02T08:00:00"), ("noon", "2026-11-02T12:00:00")):
+        articles(1, title=title, published_at=datetime.fromisoformat(f"{hour}+00:00"))
+    for path in ("/api/articles", "/api/articles/analysis-ready"):
+        page = ok(client.get(path, params={"since": since}))
+        assert ([row["title"] for row in page["items"]], page["total"]["value"]) == (found, len(found))
+    launch = client.post("/api/estimates", json={"filter": {"since": since}})
+    assert launch.json().get("articles", 0) == len(found), launch.text
+
+
+def test_every_page_leads_back_to_the_first(client: httpx.Client, articles: Any) -> None:
+    ids = articles(5)
+    for one in ids:
+        assert client.post("/api/batches", json={"ids": [one]}).status_code == 201
+    for path in ("/api/articles", "/api/batches", "/api/categories", "/api/batches/1/records"):
+        first = ok(client.get(path, params={"limit": 2}))
+        pages, at = [first], first
+        while at["next"]:
+            pages.append(at := ok(client.get(path, params={"limit": 2, "cursor": at["next"]})))
+        for earlier in reversed(pages[:-1]):
+            at = ok(client.get(path, params={"limit": 2, "cursor": at["previous"]}))
+            assert [row["id"] for row in at["items"]] == [row["id"] for row in earlier["items"]], path
+        assert at["previous"] is None, path
+
+
+def test_what_takes_get_takes_head(client: httpx.Client, articles: Any) -> None:
+    articles(2)
+    batch_id = client.post("/api/batches", json={"ids": articles(1)}).json()["id"]
+    for path in (
+        "/health",
+        "/metrics",
+        "/api/articles",
+        "/api/articles/1",
+        f"/api/batches/{batch_id}/events",
+        "/api/signals.csv",
+        "/api/docs",
+    ):
+        with client.stream("GET", path) as stream:
+            got = stream.status_code, stream.headers["content-type"], stream.headers.get("etag")
+        head = client.head(path)
+        assert (head.status_code, head.headers["content-type"], head.headers.get("etag"), head.content) == (*got, b""), path
+    assert client.head("/api/articles/99").status_code == 404
+    assert client.head(f"/api/batches/{batch_id}/pause").status_code == 405
+    tag = client.head("/api/articles/1").headers["etag"]
+    assert client.head("/api/articles/1", headers=[("If-None-Match", '"other"'), ("If-None-Match", tag)]).status_code == 304
+    counted = client.get("/metrics").text
+    assert 'signaldesk_http_requests_total{method="HEAD",route="/api/articles/{article_id}",status="200"} 2.0' in counted
+
+
 def test_every_error_has_the_one_form(client: httpx.Client) -> None:
     for method, path, status in (
         ("GET", "/api/nothing", 404),
@@ -161,7 +228,7 @@ def test_every_error_has_the_one_form(client: httpx.Client) -> None:
         problem = answer.json()
         assert problem["status"] == status
         assert problem["detail"]
-    assert "GET" in client.delete("/api/articles").headers["allow"]
+    assert client.delete("/api/articles").headers["allow"] == "GET, HEAD"
 
 
 def test_the_figures_are_those_of_core(client: httpx.Client, desk: Desk, articles: Any) -> None:

@@ -25,7 +25,7 @@ request-timeout = 30
 
 [checks.positive_data_acceptance]
 # What is right by type may still make no sense: days out of order, a publisher that there is none of, a cursor of another list.
-expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429"]
+expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "412", "422", "429"]
 
 [generation]
 deterministic = true

@@ -48,6 +48,13 @@ def test_without_a_token_nothing_is_told_but_health(guarded: httpx.Client) -> No
     }
 
 
+def test_what_a_stranger_sends_is_not_even_parsed(database: Any, make_settings: Any, serve: Any) -> None:
+    client = serve(Desk(database, make_settings(api_requests_per_minute=5)), needs_token=True)
+    answers = [client.post("/api/batches", content=b"{not json", headers={"Content-Type": "application/json"}) for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    assert client.get("/api/articles?limit=nonsense").status_code == 429
+
+
 @pytest.mark.parametrize(
     "header", ["Bearer", "Basic c2Q6c2Q=", "Bearer sd_wrong", "sd_wrong", "Bearer sd_é", "Bearer a b c", "Bearer " + "x" * 5_000]
 )
