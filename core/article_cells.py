@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, any_, cast, false, func, literal, select, true
+from sqlalchemy import BigInteger, ColumnElement, and_, any_, false, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from core.article_filter import Analysed, ArticleFilter, Readiness, day_after, day_start
-from core.database import among
+from core.database import among, id_array
 from core.models import ArticleCell, ListedArticle, Publisher
 from core.text_search import Words
 
@@ -92,4 +92,4 @@ def cell_ids(session: Session, conditions: Sequence[ColumnElement[bool]]) -> lis
 
 
 def in_cells(cells: list[int], row: Any = ListedArticle) -> ColumnElement[bool]:
-    return row.cell_id == any_(cast(cells, ARRAY(BigInteger)))
+    return row.cell_id == any_(id_array(cells))

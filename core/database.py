@@ -7,7 +7,7 @@ a transaction pooler such as PgBouncer or Neon's works.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,12 +19,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic_core import from_json
-from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, make_url, text
+from sqlalchemy import URL, BigInteger, ColumnElement, Connection, Engine, any_, cast, create_engine, event, literal, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import NullType
 
 from core.embedded_postgres import EmbeddedPostgres
 from core.errors import DatabaseUnavailable, SettingsError
@@ -269,4 +270,9 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
 
 def among(column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None], ids: Sequence[int]) -> ColumnElement[bool]:
     """``column = ANY(ids)``: one parameter however many ids there are (the wire protocol allows 65,535)."""
-    return column == any_(cast(list(ids), ARRAY(BigInteger)))
+    return column == any_(id_array(ids))
+
+
+def id_array(ids: Iterable[int]) -> ColumnElement[Any]:
+    """Ids as one parameter, written out here: psycopg looks at each item of a list, which takes five times as long."""
+    return cast(literal(f"{{{','.join(map(str, ids))}}}", NullType()), ARRAY(BigInteger))

@@ -13,8 +13,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, func, join, literal, select, true, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, and_, any_, func, join, literal, select, true, union_all
 from sqlalchemy.orm import Session, aliased
 
 from core.article_cells import Cells, cell_ids, cells_of, in_cells, of_cells, of_rows
@@ -25,7 +24,7 @@ from core.article_filter import (
     for_its_story,
 )
 from core.article_rows import ArticleRow, article_rows
-from core.database import among
+from core.database import among, id_array
 from core.models import Article, ArticleCell, ArticleWords, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.text_search import ENOUGH, TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
@@ -155,11 +154,11 @@ def _listed(
     columns, falls = _order(article_filter)
     order = ordered_by(columns, falls=falls, back=back)
     if limit * len(ids) > MERGED_AT_MOST and article_filter.order in (Order.NEWEST, Order.OLDEST):
-        within = ListedArticle.cell_id + 0 == any_(cast(ids, ARRAY(BigInteger)))  # which keeps the planner to the order of all
+        within = ListedArticle.cell_id + 0 == any_(id_array(ids))  # which keeps the planner to the order of all
         own = select(*columns).where(within, *cells.rest, *beyond(columns, key, falls=falls, back=back))
         with by_index(session):
             return [((value, id_), id_) for value, id_ in session.execute(own.order_by(*order).limit(limit)).all()]
-    each = func.unnest(cast(ids, ARRAY(BigInteger))).table_valued("id", name="cell").render_derived()
+    each = func.unnest(id_array(ids)).table_valued("id", name="cell").render_derived()
     own = select(*columns).where(ListedArticle.cell_id == each.c.id, *cells.rest, *beyond(columns, key, falls=falls, back=back))
     nearest = own.order_by(*order).limit(limit).lateral("nearest")
     merged = ordered_by((nearest.c[columns[0].key], nearest.c.article_id), falls=falls, back=back)
