@@ -41,7 +41,7 @@ def no_articles() -> None:
         with row:
             import_button(primary=True)
         wanted = row.button("Load the sample articles", icon=":material/download:", key="load-samples", **use)
-        st.caption("From the command line: `signaldesk import FILE`, or `signaldesk fetch` for CoinDesk's news.")
+        st.markdown("From the command line: `signaldesk import FILE`, or `signaldesk fetch` for CoinDesk's news.")
     if wanted:
         with st.spinner("Loading the sample articles…"):
             loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=state.actor()))
@@ -89,7 +89,7 @@ def _from_feed(jobs: ImportJobs) -> None:
 def _from_coindesk(jobs: ImportJobs) -> None:
     has_key = settings().coindesk_api_key is not None
     if not has_key:
-        st.caption("Fetching from CoinDesk's Data API needs a key: set `COINDESK_API_KEY` and start again.")
+        st.markdown("Fetching from CoinDesk's Data API needs a key: set `COINDESK_API_KEY` and start again.")
     _start(f"Fetch the last {FETCH_HOURS} hours", has_key, lambda: jobs.of_coindesk(by=state.actor()))
 
 

@@ -44,10 +44,11 @@ CARDS = """<style>
 [class*=st-key-card-] a{padding:0!important;background:none!important;position:static}
 [class*=st-key-card-] a::after{content:"";position:absolute;inset:0}
 [class*=st-key-card-] [data-testid=stMetricValue]{font-size:1.7rem;line-height:1.25}
-[class*=st-key-card-] [data-testid=stCaptionContainer]{font-size:.8rem}
+[class*=st-key-card-] small{font-size:.8rem}
 [class*=st-key-lines-] a p{white-space:normal;display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical}
 [class*=st-key-lines-] a p{overflow:hidden;line-height:1.4}
 [class*=st-key-lines-]{gap:.45rem}
+[class*=st-key-lines-] .stElementContainer:has([data-testid=stPageLink]){margin:0}
 [class*=st-key-lines-] a{align-items:flex-start}
 [class*=st-key-words-] [data-testid=stCaptionContainer]{flex:1 1 20rem}
 @media(max-width:900px){.st-key-glance{grid-template-columns:repeat(2,minmax(0,1fr))}.st-key-glance>:last-child{grid-column:span 2}}
@@ -104,23 +105,25 @@ def _cards(today: Today, budget: BudgetState, outlook: Outlook) -> None:
         _card("Running now", "runs", "play_circle", _figure(today.running), running)
         _card("To review", "review", "fact_check", _figure(today.to_review), "signals wait for a decision")
         _card("Accepted", "signals", "thumb_up", _figure(today.accepted), "signals for the newsletter", {"review": "accepted"})
-        _card("Spent today", "budget", "payments", money(budget.spent), f"of {money(budget.limit)}{_forecast(budget, outlook)}")
+        forecast = _forecast(outlook)
+        over = forecast and outlook.at_end is not None and outlook.at_end > budget.limit
+        words, warning = f"of {money(budget.limit)}{forecast}", " :orange[over the limit]" if over else ""
+        _card("Spent today", "budget", "payments", money(budget.spent), words, warning=warning)
 
 
-def _forecast(budget: BudgetState, outlook: Outlook) -> str:
+def _forecast(outlook: Outlook) -> str:
     """What today comes to at its pace, as the Budget page says at length; nothing while there is no pace to tell."""
     if outlook.at_end is None or not outlook.rate:
         return ""
-    over = " :orange[over the limit]" if outlook.at_end > budget.limit else ""
-    return f"; about {money(outlook.at_end)} by midnight UTC{over}"
+    return f"; about {money(outlook.at_end)} by midnight UTC"
 
 
-def _card(title: str, page: str, icon: str, value: str, words: str, address: dict[str, str] | None = None) -> None:
+def _card(title: str, page: str, icon: str, value: str, words: str, address: dict[str, str] | None = None, *, warning: str = "") -> None:
     """A number with its name, all of which leads to ``page``."""
     with st.container(border=True, key=f"card-{page}"):
         st.page_link(to(page), label=title, icon=f":material/{icon}:", query_params=address or EVERYTHING)
         st.metric(title, value, label_visibility="collapsed")
-        st.caption(words)
+        st.markdown(f":small[:gray[{words}]{warning}]")  # not a caption: it fades a warning's colour until it can hardly be read
 
 
 def _figure(count: Count | int) -> str:

@@ -195,12 +195,23 @@ def marks_in(article: ArticleText, found: list[SignalDetail]) -> list[Mark]:
 
 
 def _decide(signal: SignalDetail) -> None:
-    note = st.text_input("Note", key=f"note-{signal.id}", placeholder="Note (optional)", label_visibility="collapsed", max_chars=1_000)
+    field = f"note-{signal.id}"
+    state.bring_back(field)
+    note = st.text_input(
+        "Note",
+        key=field,
+        placeholder="Note (optional)",
+        label_visibility="collapsed",
+        max_chars=1_000,
+        on_change=state.keep_aside,
+        args=(field,),
+    )
     row = st.container(horizontal=True)
     for label, decision, icon, look, _ in DECISIONS:
         use = permit(Permission.REVIEW, disabled=signal.decision is decision)
         clicked = row.button(label, icon=icon, type=look, key=f"{decision.value}-{signal.id}", **use)
         if clicked and attempt(partial(decide, signal.id, decision, note, share=state.blind_share())):
+            state.use_up(field)
             st.rerun()
     with row:
         correction_form(signal)

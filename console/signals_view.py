@@ -27,6 +27,8 @@ PAGER_WIDTH = 440
 """Pixels: short of the right end, where the table's own tools appear above it under the pointer."""
 FILTER_NAMES = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "run", "invented")
 """The names of the filter in the address."""
+OPEN = "signal"
+"""The name in the address of the signal that is read beside the list."""
 TABLE_WIDTH, KIND_WIDTH = 674, 146
 """Pixels: the table on a screen of 1440, and its column of kinds."""
 
@@ -81,7 +83,7 @@ def filters(*, in_queue: bool = False) -> SignalFilter:
 
 
 def table(signal_filter: SignalFilter) -> int | None:
-    """One page of signals; returns the id of the chosen one (the first without a choice)."""
+    """One page of signals; returns the id of the chosen one, which the address names (the first without a choice)."""
     words = read(lambda session: words_in_signals(session, signal_filter.text))
     found = read(lambda session: signals.count_signals(session, signal_filter, words))
     bar = st.container(horizontal=True, vertical_alignment="center")
@@ -111,7 +113,9 @@ def table(signal_filter: SignalFilter) -> int | None:
         }
     )
     state_width = width_of(map(_state, rows))
-    event = st.dataframe(
+    ids, asked, key = [row.id for row in rows], number_in(st.query_params.get(OPEN, "")), f"signals-{signature}-{offset}"
+    place = ids.index(asked) if asked in ids else 0
+    st.dataframe(
         frame,
         hide_index=True,
         height=min(38 + 30 * len(rows), 640),
@@ -129,20 +133,29 @@ def table(signal_filter: SignalFilter) -> int | None:
             "publisher": st.column_config.TextColumn("Publisher", width=110),
             "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=85),
         },
-        key=f"signals-{signature}-{offset}",
-        on_select="rerun",
+        key=key,
+        on_select=lambda: _open(key, ids),
         selection_mode=["single-row", "single-cell"],
+        selection_default=state.at_first(key, [], (place, "description") if asked in ids else None),
         alt="Signals that match the filter",
     )
-    chosen = event.selection.rows or [cell[0] for cell in event.selection.get("cells") or []]
-    return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
+    return ids[place]
+
+
+def _open(key: str, ids: list[int]) -> None:
+    """A click or a tick, taken with the signals that the table showed when it was made."""
+    row = state.newly_clicked(key)
+    if row is None:
+        row = next(iter(state.ticked_rows(key)), None)
+    if row is not None and row < len(ids):
+        st.query_params[OPEN] = str(ids[row])
 
 
 def nothing_found(page: str, narrowed: str) -> None:
     """Why no signal is here: there is none at all yet, or, in the words ``narrowed``, the filter lets none through."""
     if read(reports.newest_article_day) is None:
         empty("**No signals yet.** Pick some articles and click Analyze: without a key that is free.", "articles", "Go to Articles")
-    elif st.query_params:
+    elif any(name in st.query_params for name in (*FILTER_NAMES, "published")):
         empty(f"{narrowed} Loosen the filter, or analyse more articles.", page, "Clear the filter")
     else:
         empty(f"{narrowed} Analyse more articles.", "articles", "Go to Articles")

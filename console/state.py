@@ -271,6 +271,22 @@ def from_address(name: str, widget: str, values: Iterable[str]) -> None:
     put(widget, [value for value in values if value in asked])
 
 
+def keep_aside(widget: str) -> None:
+    """Keep what was written in a field for when it is drawn again: Streamlit forgets a widget that a run leaves out."""
+    st.session_state[f"{widget}-aside"] = st.session_state[widget]
+
+
+def bring_back(widget: str) -> None:
+    """Have a field that is about to be drawn show what ``keep_aside`` kept of it."""
+    if widget not in st.session_state and (kept := st.session_state.get(f"{widget}-aside")):
+        put(widget, kept)
+
+
+def use_up(widget: str) -> None:
+    """What was written in a field is sent: it is not brought back."""
+    forget(f"{widget}-aside")
+
+
 def swap(one: str, other: str) -> None:
     """Exchange what two widgets show."""
     st.session_state[one], st.session_state[other] = st.session_state[other], st.session_state[one]

@@ -89,7 +89,7 @@ def test_closing_the_tab_changes_nothing(start_console: Any, page: Page, databas
     page.goto(f"{console.url}/articles")
     page.get_by_role("button", name=re.compile("Select all .* that match")).click()
     page.get_by_role("button", name=re.compile("Analyze")).dblclick()
-    expect(page.get_by_text("Run #1")).to_be_visible()
+    expect(page.get_by_text("Run #1", exact=True)).to_be_visible()
     page.close()
     deadline = 120
     while deadline:

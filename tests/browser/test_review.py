@@ -11,6 +11,7 @@ from core.configuration import Desk
 from core.database import Database
 from core.models import Signal
 from tests.browser.downloads import downloaded
+from tests.browser.screenshots import settled
 from tests.core.answered import a_signal, keep, validated
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -209,6 +210,38 @@ def test_a_bulk_decision_is_undone_in_one_click(start_console: Any, page: Page, 
     with database.session() as session:
         assert session.scalar(text("SELECT count(*) FROM signals WHERE decision IS NOT NULL")) == 0
         assert session.scalar(text("SELECT count(*) FROM reviews")) == 60
+
+
+def test_on_signals_a_note_and_the_signal_in_view_outlast_a_look_at_another(
+    start_console: Any, page: Page, database: Database, signal_ids: list[int]
+) -> None:
+    page.goto(f"{start_console().url}/signals")
+    note, canvas = page.get_by_placeholder("Note (optional)"), page.get_by_test_id("stDataFrame").locator("canvas").first
+
+    def look_at(row: int) -> None:
+        before = page.url
+        canvas.click(position={"x": 300, "y": 35 + 30 * row + 15}, force=True)
+        expect(page).not_to_have_url(before)
+        expect(note).to_have_count(1)  # while a run goes on, the card before stands there, too
+        settled(page)
+
+    expect(page.get_by_test_id("stDataFrame").locator("canvas [role=gridcell]").first).to_be_attached()
+    page.wait_for_timeout(400)
+    look_at(3)
+    expect(page).to_have_url(re.compile(r"signal=\d+"))
+    chosen = page.url
+    note.fill("half a thought")
+    look_at(5)
+    expect(note).to_have_value("")
+    look_at(3)
+    expect(note).to_have_value("half a thought")
+    page.reload()
+    expect(page).to_have_url(chosen)
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text(re.compile("accepted by"))).to_be_visible()
+    with database.session() as session:
+        decided = session.scalar(text("SELECT id FROM signals WHERE decision = 'accepted'"))
+    assert chosen.endswith(f"signal={decided}")
 
 
 def test_a_blind_verdict_shows_once_it_is_decided_and_nowhere_before(
