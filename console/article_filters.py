@@ -24,8 +24,8 @@ STYLE = (
 )
 
 
-def filters(readiness: Readiness) -> ArticleFilter:
-    """The filter as the widgets stand. What is counted beside a choice follows the choices that stand before it."""
+def filters(readiness: Readiness) -> tuple[ArticleFilter, Words | None]:
+    """The filter as the widgets stand, and what its text comes to. What is counted beside a choice follows the choices before it."""
     rows = read(publishers)
     st.html(STYLE)
     with st.container(key="article-filter"):
@@ -39,7 +39,7 @@ def filters(readiness: Readiness) -> ArticleFilter:
     second = st.container(horizontal=True, vertical_alignment="center", gap="small", key="article-facets")
     words = read(lambda session: words_in_articles(session, asked.text))
     with second:
-        return _facets(asked, readiness, words)
+        return _facets(asked, readiness, words), words
 
 
 def _facets(asked: ArticleFilter, readiness: Readiness, words: Words | None) -> ArticleFilter:

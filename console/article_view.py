@@ -87,7 +87,7 @@ def analyze(article: ArticleText, runs: Sequence[ArticleRun]) -> None:
 def _launch(chosen: Selection) -> None:
     now = settings()
     batch_id = state.act(lambda session, by: launching.launch(session, chosen, now, by=by, now=utc_now()))
-    state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
+    state.flash(f"Run #{batch_id} is under way.", ":material/bolt:")
     state.keep_run(batch_id)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from console import state
+from console import scripts, state
 from console.colours import ARTICLE_MARKS, STORY
 from console.components import empty, filter_key, paged
+from console.import_view import no_articles
 from console.marks import width_of
 from console.resources import read
 from console.words import number_in
@@ -18,6 +19,7 @@ from core import launching, selection
 from core.article_facets import matched_among
 from core.article_filter import ArticleFilter, Readiness
 from core.article_rows import ArticleRow
+from core.articles import counts
 from core.paging import Page, Place
 from core.settings import Settings
 from core.text_search import Words
@@ -28,7 +30,12 @@ PAGER_WIDTH = 440
 OPEN = "open"
 """The name in the address of the article that is previewed."""
 TABLE_WIDTH, TICKS, NAME_WIDTH = 770, 33, 135
-"""Pixels: the table on a screen of 1440, its column of ticks, and one of publishers."""
+"""Pixels: the table on a screen of ``scripts.DESK``, its column of ticks, and one of publishers."""
+LENGTH_WIDTH = 60
+TABLE_SHARE = 5 / 7
+"""Of every further pixel of the window the table gets so much."""
+ROOM_FOR_LAST = 900
+"""Pixels: from a table of this width on the last column is in view, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,15 @@ class Listed:
         return self.ids[place] if 0 <= place < len(self.ids) else None
 
 
-def table(article_filter: ArticleFilter, now: Settings) -> Listed:
-    """One page of the articles that match, or of those selected where that is asked for."""
+def table(article_filter: ArticleFilter, now: Settings, known: list[Words | None]) -> Listed:
+    """One page of the articles that match, or of those selected where that is asked for. ``known`` is what the filter's text came
+    to in this very run, which is used once."""
     readiness = launching.readiness(now)
     shown = state.selected_view(article_filter)
     _bar_of_selected(shown)
     listed = shown or article_filter
-    words = read(lambda session: selection.words_in_articles(session, listed.text))
+    fresh = known.pop() if known else None
+    words = fresh if fresh and shown is None else read(lambda session: selection.words_in_articles(session, listed.text))
     found = read(lambda session: selection.count(session, listed, readiness, words=words))
     if found.value == 0:
         _nothing(article_filter)
@@ -144,14 +153,16 @@ def _bar_of_selected(shown: ArticleFilter | None) -> None:
 
 def _nothing(article_filter: ArticleFilter) -> None:
     """Say why nothing is listed, with the nearest way out."""
-    if article_filter == ArticleFilter(archived=False):
-        empty("Every article is analysed, or none is long enough. Turn *Analysis-ready* off to see all of them.")
+    if read(counts)[0] == 0:
+        no_articles()
+    elif article_filter == ArticleFilter(archived=False):
+        with st.container(border=True):
+            st.markdown("Every article is analysed with the current settings, or too short to be.")
+            st.button("Show all articles", icon=":material/arrow_forward:", key="show-all", on_click=state.put, args=("ready", False))
     elif article_filter.archived:
         empty("Nothing is archived. Select articles and click *Archive* to take them out of work.", "articles", "All articles")
     else:
-        empty(
-            "No article matches. Loosen the filter, or import some: `signaldesk import FILE`.", "articles", "Start from all that are ready"
-        )
+        empty("No article matches. Loosen the filter, or import more.", "articles", "Start from all that are ready")
 
 
 def _marks(row: ArticleRow) -> list[str]:
@@ -187,13 +198,18 @@ def _frame(rows: Sequence[ArticleRow], listed: ArticleFilter) -> pd.DataFrame:
 
 
 def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any]:
-    """The columns, wide enough for what they hold; the title takes what is left of ``TABLE_WIDTH`` pixels. The last column comes after."""
+    """The columns, wide enough for what they hold; the title takes what is left of the table. In a narrow one the last column comes after.
+
+    All widths together are the table's: what is left over Streamlit would share out evenly, and the title is what is cut.
+    """
+    table = TABLE_WIDTH + int((scripts.viewport_width() - scripts.DESK) * TABLE_SHARE)
     stories = sorted({f"×{row.story_size}" for row in rows if row.story_size > 1})
     names = [*(name for name in ARTICLE_MARKS if name != STORY), *stories]
     state_width = width_of(map(_marks, rows))
-    rest = TICKS + state_width + 72 + NAME_WIDTH + 84
+    last = NAME_WIDTH if listed.as_stories else LENGTH_WIDTH
+    rest = TICKS + state_width + 72 + NAME_WIDTH + 84 + (last if table >= ROOM_FOR_LAST else 0)
     return {
-        "title": st.column_config.TextColumn("Title", width=max(TABLE_WIDTH - rest, 200)),
+        "title": st.column_config.TextColumn("Title", width=max(table - rest, 200)),
         "marks": st.column_config.MultiselectColumn(
             "State",
             options=names,
@@ -212,5 +228,5 @@ def _columns(rows: Sequence[ArticleRow], listed: ArticleFilter) -> dict[str, Any
         "publisher": st.column_config.TextColumn("Publisher", width=NAME_WIDTH),
         "published": st.column_config.DatetimeColumn("Published", format="YYYY-MM-DD", width=84, help="UTC; the preview has the time"),
         "first": st.column_config.TextColumn("First", width=NAME_WIDTH, help="Whose article of the story was published first"),
-        "length": st.column_config.NumberColumn("Length", format="localized", width=60, help="Characters of the body"),
+        "length": st.column_config.NumberColumn("Length", format="localized", width=LENGTH_WIDTH, help="Characters of the body"),
     }

@@ -7,10 +7,15 @@ import streamlit as st
 
 from console.components import Cell, filter_key, paged, rows_of_facts
 from console.resources import read
+from console.words import number_in
 from core import audit
+from core.agents.outputs import Verdict
 from core.audit import Action, AuditFilter, Entry
+from core.models import BatchStatus, RecordStatus
 
 PAGE = 50
+WAYS = {"signal": "/article?signal={}", "article": "/article?id={}", "run": "/runs?batch={}"}
+STATES = frozenset(one.value for states in (Verdict, BatchStatus, RecordStatus) for one in states)
 MOST_CHARS = 300
 """Of what stood before or after that are shown; the database has all of it."""
 
@@ -42,7 +47,13 @@ def _filters() -> AuditFilter:
 
 def _cells(entry: Entry) -> list[Cell]:
     what = entry.action.replace(".", ": ")
-    return [entry.at, entry.actor, what, f"{entry.subject_kind} {entry.subject_id}", _in_words(entry.before), _in_words(entry.after)]
+    return [entry.at, entry.actor, what, _subject(entry), _in_words(entry.before), _in_words(entry.after)]
+
+
+def _subject(entry: Entry) -> Cell:
+    """What it was done to, with the way there where it has a page."""
+    name, leads_to = f"{entry.subject_kind} {entry.subject_id}", WAYS.get(entry.subject_kind)
+    return (name, leads_to.format(entry.subject_id)) if leads_to and number_in(entry.subject_id) is not None else name
 
 
 def _in_words(values: Mapping[str, Any] | None) -> str | None:
@@ -56,4 +67,7 @@ def _said(value: Any) -> str:
         return ", ".join(map(_said, value)) or "none"
     if isinstance(value, dict):
         return f"({', '.join(f'{name} {_said(inner)}' for name, inner in value.items())})"
-    return str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    words = str(value)
+    return words.lower().replace("_", " ") if words in STATES else words

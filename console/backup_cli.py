@@ -13,7 +13,6 @@ from core.access import local
 from core.articles import counts
 from core.clock import utc_now
 from core.configuration import Desk
-from core.errors import NotPossible
 from core.settings import load_settings
 
 
@@ -29,15 +28,15 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file that 'signaldesk backup' wrote.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Put a backup in place of everything in the embedded database. What was there is backed up first."""
+    """Put a backup in place of everything in the desk's database. What was there is backed up first.
+
+    A database of DATABASE_URL has to hold the desk alone; behind a pooler DIRECT_DATABASE_URL is needed, too.
+    """
     settings = load_settings()
-    if settings.database_url is not None:
-        raise NotPossible(
-            "This restores the embedded database, and DATABASE_URL names another. Unset it, or use pg_restore on the server's own address:"
-            " the file is one of pg_dump, in its custom format."
-        )
     with Desk.open(settings) as desk:
         desk.transaction(lambda session: backups.refuse_if_at_work(session, utc_now()))
+        if settings.database_url is not None:
+            desk.transaction(backups.refuse_if_shared)
         backups.revision_of(file)  # before anybody is asked
         total, samples = desk.transaction(counts)
         if total > samples:
@@ -46,7 +45,9 @@ def restore(
                     f"All that is there ({total:,} articles and what was found in them) is replaced. Go on?", abort=True, err=True
                 )
             _back_up(desk, _kept(desk, "before-restore", utc_now()))
-        backups.restore(desk.database, file, desk.environment.data_dir, by=local(desk.environment.user))
+        desk.environment.data_dir.mkdir(parents=True, exist_ok=True)
+        by = local(desk.environment.user)
+        backups.restore(desk.database, file, desk.environment.data_dir, by=by, direct=_direct(desk))
         total, _ = desk.transaction(counts)
     typer.echo(f"Restored {file}: {total:,} {'article' if total == 1 else 'articles'}.")
 
@@ -59,7 +60,10 @@ def _kept(desk: Desk, name: str, now: datetime) -> Path:
 
 def _back_up(desk: Desk, file: Path) -> None:
     with notes.status("Backing up …"):
-        direct = desk.environment.direct_database_url
-        straight = direct.get_secret_value() if direct else None
-        written = backups.back_up(desk.database, file, by=local(desk.environment.user), direct=straight)
+        written = backups.back_up(desk.database, file, by=local(desk.environment.user), direct=_direct(desk))
     typer.echo(f"{file} ({size(written)})")
+
+
+def _direct(desk: Desk) -> str | None:
+    address = desk.environment.direct_database_url
+    return address.get_secret_value() if address else None

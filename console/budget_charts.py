@@ -99,7 +99,8 @@ _DAY = 86_400_000
 def _bars(values: Mapping[date, float], name: str, colour: str, shown: str, *, monthly: bool) -> dict[str, Any]:
     label = html.escape(name if len(name) <= NAME else name[: NAME - 1] + "…")
     width = _DAY * (22 if monthly else 0.75)  # a single day would be a hair's breadth of its own accord
-    return _bar(list(values), list(values.values()), label, colour, shown) | {"width": width}
+    days = [day.isoformat() for day in values]  # plotly copies each date object, several times
+    return _bar(days, list(values.values()), label, colour, shown) | {"width": width}
 
 
 def _bar(places: Sequence[Any], values: Sequence[float], name: str, colour: str, shown: str) -> dict[str, Any]:
@@ -112,6 +113,6 @@ def _over_time(bars: list[dict[str, Any]], since: date, axis: Mapping[str, Any],
         edges = [since.replace(day=1) - timedelta(days=16), today.replace(day=1) + timedelta(days=16)]
     else:
         edges = [since - timedelta(hours=12), today + timedelta(hours=12)]
-    days = {"type": "date", "tickformat": "%b %y" if monthly else "%d %b", "range": edges}
+    days = {"type": "date", "tickformat": "%b %y" if monthly else "%d %b", "range": [edge.isoformat() for edge in edges]}
     shown = {"barmode": "stack", "bargap": 0.25, "showlegend": True, "xaxis": days, "yaxis": {"rangemode": "tozero", **axis}}
     return go.Figure(bars, {**_LAYOUT, **shown})

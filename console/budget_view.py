@@ -62,7 +62,7 @@ def what_it_does(budget: BudgetState, limit: Decimal, effect: Effect) -> tuple[s
     if not effect.room:
         beyond = f": {money(effect.over)} more than that is spent or reserved already" if effect.over else ""
         return f"{before} **nothing**{beyond}. Paid calls pause until there is room; what is under way finishes.", True
-    passed = f" {max(effect.passes)} % of it is spent already." if effect.passes else ""
+    passed = f" {max(effect.passes)}% of it is spent already." if effect.passes else ""
     return f"{before} **{money(effect.room)}**.{passed}", False
 
 
@@ -71,7 +71,7 @@ def event_words(event: Event) -> str:
     what = {BudgetScope.DAY: f"Day {event.key}", BudgetScope.MONTH: f"Month {event.key}", BudgetScope.BATCH: f"Run #{event.key}"}
     if event.kind is BudgetEventKind.ALERT:
         told = "" if event.told_at else ", not told yet"
-        return f"{what[event.scope]} passed **{event.threshold} %** of its limit{told}"
+        return f"{what[event.scope]} passed **{event.threshold}%** of its limit{told}"
     after = f" to **{money(event.after)}**" if event.after is not None else ""
     before = f" from {money(event.before)}" if event.before is not None else ""
     if event.kind is BudgetEventKind.TOP_UP:
@@ -103,7 +103,7 @@ def what_is_left(states: list[BudgetState]) -> None:
             budget_meter(budget)
             words, colour, icon = will_it_last(budget, outlook, now)
             st.markdown(f":{colour}[{icon}] {_dollars(words)}")
-            marks = " · ".join(f"{threshold} % at {money(budget.limit * threshold / 100)}" for threshold in ALERT_THRESHOLDS)
+            marks = " · ".join(f"{threshold}% at {money(budget.limit * threshold / 100)}" for threshold in ALERT_THRESHOLDS)
             st.caption(_dollars(f"Alerts: {marks}"))
             event = changes.get((budget.scope, budget.key))
             if event is not None and now - event.created_at < timedelta(hours=1):
@@ -138,7 +138,7 @@ def history() -> None:
         _event_line(event, now)
     if not rows:
         st.caption(
-            f"None yet. An alert is raised when {', '.join(f'{one} %' for one in ALERT_THRESHOLDS)} of a limit is spent; a run that is"
+            f"None yet. An alert is raised when {', '.join(f'{one}%' for one in ALERT_THRESHOLDS)} of a limit is spent; a run that is"
             " short of money offers a top-up on its page."
         )
     if len(rows) > size and st.button("Show more", icon=":material/expand_more:"):

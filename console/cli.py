@@ -377,6 +377,11 @@ def main() -> None:
     except DeskError as error:
         typer.echo(str(error), err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # of a file or folder that was named, such as a data directory that is none
+        if error.filename is None:
+            raise
+        typer.echo(f"{str(error.filename)[:200]} cannot be used: {error.strerror}.", err=True)
+        sys.exit(SettingsError.exit_code)
 
 
 if __name__ == "__main__":

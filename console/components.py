@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from console import scripts, state
 from console.colours import KIND_COLOURS, KIND_ICONS, KIND_NAMES, look
-from console.navigation import to
+from console.navigation import DEFAULTS, to
 from console.resources import open_desk, read
 from console.words import money, plain, when
 from core.agents.outputs import SignalKind
@@ -42,12 +42,20 @@ time{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}
 .rows table{border-collapse:collapse;width:100%}
 .rows th{text-align:left;font-weight:600;white-space:nowrap;opacity:.8}
 .rows th,.rows td{padding:.3rem .8rem .3rem 0;border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent);vertical-align:top}
-.rows time{white-space:nowrap}
+.rows time,.rows a{white-space:nowrap}
+.rows a{color:inherit}
+.rows[aria-label="Audit log"] td:nth-child(3){white-space:nowrap}
 .rows .number{text-align:right;font-variant-numeric:tabular-nums}
+.st-key-run-head h2{padding:0}
+:is(.st-key-run-figures,.st-key-ways) :is([data-testid=stPageLink-NavLink],[data-testid=stBaseButton-tertiary]){
+min-height:1.75rem;height:1.75rem;padding:0;margin:0}
+:is(.st-key-run-figures,.st-key-ways) .stElementContainer:has([data-testid=stPageLink]){margin:0}
 .log{max-height:32rem;overflow:auto;font:.8rem/1.5 monospace;white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 @media(max-width:640px){
 .stHorizontalBlock>.stColumn:has([data-testid=stMetric]){min-width:calc(50% - 1rem)!important;flex:1 1 calc(50% - 1rem)!important}
-.stMainBlockContainer{padding:3.2rem 1rem 3rem}}
+.stMainBlockContainer{padding:4.2rem 1rem 3rem}
+[data-testid=stButtonGroup] div{flex-wrap:wrap}
+[class*=st-key-pager-]{max-width:100%;margin-bottom:1.9rem}}
 </style>"""
 
 
@@ -82,7 +90,9 @@ def style() -> None:
     """Less empty space than Streamlit's default: an analyst wants rows. Figures stand under each other. Back leads back."""
     st.html(STYLE)
     with st.sidebar:
-        scripts.run(scripts.BACK_BUTTON, where=st.container(key="unseen"))
+        unseen = st.container(key="unseen")
+        scripts.run(scripts.BACK_BUTTON, where=unseen)
+        scripts.run(scripts.VIEWPORT, where=unseen)
 
 
 def sidebar(page: str) -> None:
@@ -153,7 +163,8 @@ def _fact(part: str | datetime | tuple[str, datetime], now: datetime) -> str:
     return when(part, now) if isinstance(part, datetime) else html.escape(part)
 
 
-Cell = str | int | datetime | None
+Cell = str | int | datetime | tuple[str, str] | None
+"""A pair is a link: what it says, and where within the desk it leads."""
 CLASS_NUMBER = ' class="number"'
 
 
@@ -174,6 +185,8 @@ def rows_of_facts(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cel
 def _cell(value: Cell, now: datetime) -> str:
     if isinstance(value, int):
         return f"<td{CLASS_NUMBER}>{value:,}</td>"
+    if isinstance(value, tuple):
+        return f'<td><a href="{html.escape(value[1])}" target="_self">{html.escape(value[0])}</a></td>'
     return f"<td>{when(value, now) if isinstance(value, datetime) else '–' if value is None else html.escape(value)}</td>"
 
 
@@ -181,13 +194,15 @@ def way(page: str, label: str, *, icon: str | None = None, query: Mapping[str, s
     """The way to a view of a page: a link, or on that page itself a button; ``key`` tells apart those that look alike.
 
     Streamlit's link to its own page leaves the address as it is (1.67), so that the next click there, or a reload, forgets where it
-    led. A view's filters are read from the address (``state.from_address``) rather than bound to it, or the button could not set them.
+    led. The page's filters start from their defaults; what ``query`` sets has to be read from the address (``state.from_address``): a
+    widget that is bound to it writes there what it shows.
     """
     query = query or {}
     if (state.page_shown() or "overview") != page:
         st.page_link(to(page), label=label, icon=icon, query_params=query)
-    elif st.button(label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}"):
-        st.query_params.from_dict(query)
+    elif st.button(
+        label, icon=icon, type="tertiary", key=f"way-{key}-{label}-{query}", on_click=state.begin_anew, args=(DEFAULTS.get(page, {}), query)
+    ):
         st.rerun()  # all of the page, also from within a part that runs alone
 
 
@@ -211,7 +226,7 @@ def paged(found: Count, key: str, fetch: Callable[[Place], Page[R]]) -> Page[R]:
         page = fetch(FIRST)
     if page.previous is None and page.next is None:
         return page
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"pager-{key}")
     if row.button("Previous", key=f"previous-{key}", icon=":material/chevron_left:", disabled=page.previous is None):
         _turn_to(key, page.previous)
     row.caption(f"{page.position + 1:,} to {page.position + len(page.rows):,} of {found}")

@@ -11,11 +11,12 @@ from console import state
 from console.components import attempt, way
 from console.import_jobs import FETCH_HOURS, ImportJob, ImportJobs
 from console.permits import permit
-from console.resources import imports, settings
+from console.resources import imports, open_desk, settings
 from console.words import duration, plain
 from core.access import Actor, Permission
 from core.clock import utc_now
 from core.importers.import_articles import ImportReport, write_rejected
+from core.samples import load_samples
 
 ENDINGS = ["json", "jsonl", "csv", "xml", "rss", "atom", "gz"]
 REFRESH_SECONDS = 1.0
@@ -26,6 +27,26 @@ class Source(StrEnum):
     FILES = "Files"
     FEED = "A feed's address"
     COINDESK = "CoinDesk"
+
+
+def no_articles() -> None:
+    """The empty desk: how articles get here."""
+    with st.container(border=True, key="no-articles"):
+        st.markdown(
+            "**There are no articles yet.** Import your own (CoinDesk JSON, CSV, JSON lines, RSS, Atom, a feed's address), or begin with"
+            " the invented ones that come with the desk."
+        )
+        row = st.container(horizontal=True)
+        use = permit(Permission.ARTICLES)
+        with row:
+            import_button(primary=True)
+        wanted = row.button("Load the sample articles", icon=":material/download:", key="load-samples", **use)
+        st.caption("From the command line: `signaldesk import FILE`, or `signaldesk fetch` for CoinDesk's news.")
+    if wanted:
+        with st.spinner("Loading the sample articles…"):
+            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=state.actor()))
+        if loaded:
+            st.rerun()
 
 
 def import_button(*, primary: bool = False) -> None:

@@ -113,9 +113,10 @@ _COLUMNS = {
     "Run": st.column_config.LinkColumn(display_text=r"batch=(\d+)", width=50),
     "Article": st.column_config.LinkColumn(display_text=r"id=(\d+)", width=65),
     **{
-        name: st.column_config.Column(alignment="right", width=72)
-        for name in ("USD", "In", "Cached", "Out", "Thinking", "Credits", "Seconds")
+        name: st.column_config.Column(alignment="right", width=width)
+        for name, width in {"USD": 68, "In": 54, "Cached": 60, "Out": 54, "Thinking": 68, "Credits": 58, "Seconds": 66, "Try": 40}.items()
     },
+    "Error": st.column_config.TextColumn(width=240),
 }
 
 
@@ -141,7 +142,7 @@ def _as_table(lines: Sequence[Line]) -> pd.DataFrame:
             "Thinking": [number(line.thinking_tokens) for line in lines],
             "Credits": [f"{line.search_credits.normalize():f}" for line in lines],
             "Seconds": [seconds(line) for line in lines],
-            "Attempt": [line.attempt for line in lines],
+            "Try": [line.attempt for line in lines],
             "Error": [line.error_message or "" for line in lines],
         }
     )

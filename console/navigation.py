@@ -5,16 +5,42 @@ from typing import Any
 
 import streamlit as st
 
+from core.article_filter import Order
+from core.signal_filter import Reviewed, SignalOrder
+
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 
 
-_OF_SIGNALS = ("find", "kind", "verdict", "category", "from", "confidence", "review", "sort", "invented")
+_OF_ARTICLES: dict[str, object] = {
+    "q": "",
+    "since": None,
+    "until": None,
+    "order": next(iter(Order)),
+    "archived": False,
+    "samples": True,
+    "ready": True,
+    "stories": False,
+    "priority": True,
+}
+_OF_SIGNALS: dict[str, object] = {
+    "find": "",
+    "kind": [],
+    "verdict": [],
+    "category": [],
+    "from": [],
+    "confidence": 0.0,
+    "review": next(iter(Reviewed)),
+    "sort": next(iter(SignalOrder)),
+    "invented": True,
+}
+DEFAULTS = {"articles": _OF_ARTICLES, "signals": _OF_SIGNALS, "review": _OF_SIGNALS}
+"""By page: what each of its filters shows where nothing is filtered, for the way back there from an empty list."""
 FILTERS: dict[str, tuple[str, ...]] = {
     "": ("window", "examples", "theme"),
-    "articles": ("q", "since", "until", "order", "archived", "samples", "ready", "stories", "priority"),
+    "articles": tuple(_OF_ARTICLES),
     "runs": ("compared",),
-    "review": _OF_SIGNALS,
-    "signals": _OF_SIGNALS,
+    "review": tuple(_OF_SIGNALS),
+    "signals": tuple(_OF_SIGNALS),
     "quality": ("days", "reviewer", "bulk", "by"),
     "budget": ("within", "per", "changes", "line-status", "line-agent", "line-model", "line-run", "line-day"),
     "system": ("section", "level", "publisher-name", "log-actor", "log-action"),

@@ -40,10 +40,10 @@ def whole_numbers(most: int) -> dict[str, Any]:
 
 
 def trend_in_words(rows: Sequence[tuple[date, SignalKind, int]], window: Window) -> tuple[str, str]:
-    """``428 signals`` and ``141 pattern anomaly, …; 12% more than in the 30 days before (381)``."""
+    """``428 signals`` and ``141 pattern anomalies, …; 12% more than in the 30 days before (381)``."""
     now, before = (sum(count for day, _, count in rows if span.first <= day <= span.last) for span in (window, window.before))
     by_kind = {kind: sum(n for day, one, n in rows if one is kind and window.first <= day <= window.last) for kind in SignalKind}
-    listed = ", ".join(f"{n:,} {KIND_NAMES[kind]}" for kind, n in sorted(by_kind.items(), key=lambda one: -one[1]) if n)
+    listed = ", ".join(counted(n, KIND_NAMES[kind]) for kind, n in sorted(by_kind.items(), key=lambda one: -one[1]) if n)
     return counted(now, "signal"), (f"{listed}; " if listed else "") + against(now, before, window.length)
 
 
@@ -115,8 +115,9 @@ def price_in_words(days: Sequence[ThemeDay]) -> str:
 
 
 def counted(value: int, noun: str) -> str:
-    """``1 signal``, ``2,100 signals``."""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+    """``1 signal``, ``2,100 signals``, ``3 pattern anomalies``."""
+    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{value:,} {noun if value == 1 else several}"
 
 
 def legend(figure: go.Figure) -> str:

@@ -10,22 +10,20 @@ from sqlalchemy.orm import Session
 
 from console import overview_charts
 from console.colours import BADGES, KIND_ICONS, KIND_NAMES
-from console.components import attempt, empty
+from console.components import empty
+from console.exporting import export_popover
 from console.navigation import EVERYTHING, to
 from console.overview_charts import counted
-from console.permits import permit
-from console.resources import open_desk, read
-from console.state import actor
+from console.resources import read
 from console.words import ago, duration, exact, money, number, plain
 from core import headlines, reports, spending
-from core.access import Permission
 from core.budget import BudgetState, current_budgets
 from core.clock import utc_now
+from core.exports import Table
 from core.forecast import Outlook
 from core.launching import readiness
 from core.paging import Count
 from core.reports import Today
-from core.samples import load_samples
 from core.settings import Settings
 from core.signal_filter import SignalFilter
 from core.signals import SignalRow
@@ -74,20 +72,6 @@ class View:
 
 
 # --- today at a glance -----------------------------------------------------------------------------------------------
-
-
-def no_articles() -> None:
-    """The empty desk: how articles get here."""
-    empty(
-        "**There are no articles yet.** Import your own with `signaldesk import FILE` (CoinDesk JSON, CSV, JSONL, RSS, Atom) or"
-        " `signaldesk fetch`, or begin with the invented ones that come with the desk."
-    )
-    use = permit(Permission.ARTICLES)
-    if st.button("Load the sample articles", type="primary", icon=":material/download:", key="load-samples", **use):
-        with st.spinner("Loading the sample articles…"):
-            loaded = attempt(lambda: load_samples(open_desk(), utc_now(), by=actor()))
-        if loaded:
-            st.rerun()
 
 
 def glance(today: Today, now: Settings) -> None:
@@ -165,8 +149,11 @@ def choose_days(now: Settings) -> View:
     newest, today = read(reports.newest_article_day), utc_now().date()
     window = window_of(length or 30, newest=newest, today=today)
     why = "" if window.last == today else ", where the analysed articles end"
+    chosen = View(window, samples, now.blind_share)
+    with row:
+        export_popover([Table.SIGNALS], signals=chosen.signals(), key="overview")
     row.caption(f":material/calendar_month: Articles of **{window}**{why} (UTC)")
-    return View(window, samples, now.blind_share)
+    return chosen
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------

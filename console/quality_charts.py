@@ -28,7 +28,7 @@ def acceptance_bars(rows: Sequence[tuple[str, Share]]) -> go.Figure:
         error_x=_whiskers(shares, [row for _, row in rows]),
         customdata=[[html.escape(name), row.part, row.whole, *row.interval] for name, row in rows],
         hovertemplate="%{customdata[0]}: %{x:.0%}, %{customdata[1]} of %{customdata[2]}"
-        "<br>95 %: %{customdata[3]:.0%} to %{customdata[4]:.0%}<extra></extra>",
+        "<br>95%: %{customdata[3]:.0%} to %{customdata[4]:.0%}<extra></extra>",
     )
     names = [html.escape(name if len(name) <= LABEL else name[: LABEL - 1] + "…") for name, _ in rows]
     labels = [f"{name} ({row.whole:,})" for name, (_, row) in zip(names, rows, strict=True)]
@@ -56,7 +56,7 @@ def reliability(series: Sequence[tuple[str, Calibration]]) -> go.Figure:
             error_y=_whiskers(shares, observed),
             customdata=[[row.part, row.whole, *row.interval] for row in observed],
             hovertemplate=f"{name}: confidence %{{x:.0%}}, accepted %{{y:.0%}} (%{{customdata[0]}} of %{{customdata[1]}})"
-            "<br>95 %: %{customdata[2]:.0%} to %{customdata[3]:.0%}<extra></extra>",
+            "<br>95%: %{customdata[2]:.0%} to %{customdata[3]:.0%}<extra></extra>",
         )
     figure.update_layout(height=380, margin=MARGIN, legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title="confidence")

@@ -35,17 +35,17 @@ def how_few(decided: int) -> str:
     made = f"**{decided} decision{'' if decided == 1 else 's'}** accepted or rejected so far"
     if decided < FEW:
         return (
-            f"{made}: too few to judge by. Figures are shown with their 95 % interval; calibration appears with {FEW - decided} more"
+            f"{made}: too few to judge by. Figures are shown with their 95% interval; calibration appears with {FEW - decided} more"
             f" (from {FEW} on), and with {ENOUGH - decided} more (from {ENOUGH} on) a share is known to about ±10 points."
         )
     return (
-        f"{made}: read the 95 % intervals rather than the figures. With {ENOUGH - decided} more (from {ENOUGH} on) a share is known to"
+        f"{made}: read the 95% intervals rather than the figures. With {ENOUGH - decided} more (from {ENOUGH} on) a share is known to"
         " about ±10 points."
     )
 
 
 def share(value: Share) -> str:
-    """``64 %``; a dash of nothing."""
+    """``64%``; a dash of nothing."""
     return "–" if value.value is None else percent(value.value)
 
 
@@ -138,7 +138,7 @@ def acceptance(scope: Scope) -> None:
     if judged:
         st.plotly_chart(quality_charts.acceptance_bars(judged[:CHART_ROWS]))
     note = f" The {CHART_ROWS} with most decisions; the table has {len(rows)}." if len(judged) > CHART_ROWS else ""
-    st.caption(f"Accepted of accepted and rejected, with the 95 % interval (Wilson); pale under {FEW} decisions.{note}")
+    st.caption(f"Accepted of accepted and rejected, with the 95% interval (Wilson); pale under {FEW} decisions.{note}")
     st.dataframe(
         pd.DataFrame(
             {
@@ -169,7 +169,7 @@ def calibration(given: Calibration, after: Calibration) -> None:
         return
     st.plotly_chart(quality_charts.reliability((("as the model gave it", given), ("after research", after))))
     st.caption(
-        "On the line, signals of 70 % confidence are accepted 7 times in 10; below it, confidence promises too much. Bigger: more signals."
+        "On the line, signals of 70% confidence are accepted 7 times in 10; below it, confidence promises too much. Bigger: more signals."
     )
     st.dataframe(
         pd.DataFrame(

@@ -15,7 +15,7 @@ from console.navigation import to
 from console.permits import permit
 from console.resources import change, holder, open_desk, read, settings
 from console.signal_card import DECISIONS, correction_form, decide, signal_evidence, signal_head, signal_history, signal_validation
-from console.signals_view import here_with, signal_with_article
+from console.signals_view import here_with, nothing_found, signal_with_article
 from console.words import number, plain
 from core import review_queue, reviews
 from core.access import Permission
@@ -222,12 +222,12 @@ def _nothing_left(now: Situation, me: Claimant) -> None:
     elif now.waiting.value:
         empty("Everything that waits is with colleagues. Loosen the filter, or come back when their claims run out.")
     else:
-        empty("Nothing waits for review here. Loosen the filter, or analyse more articles.", "articles", "Go to Articles")
+        nothing_found("review", "Nothing waits for review here.")
     with st.container(horizontal=True):
         if desk.trail and st.button("Previous", icon=":material/chevron_left:", shortcut="K", key="previous-at-the-end"):
             desk.at = len(desk.trail) - 1
             st.rerun(scope="fragment")
-        if st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end", **permit(Permission.REVIEW)):
+        if desk.acts and st.button("Undo", icon=":material/undo:", shortcut="Z", key="undo-at-the-end", **permit(Permission.REVIEW)):
             _then(partial(_undone, me))
 
 

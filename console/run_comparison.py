@@ -195,7 +195,7 @@ def _figures(found: Comparison) -> None:
     rows = [_row(found.before), _row(found.after)]
     frame = pd.DataFrame({side["Run"]: {name: value for name, value in side.items() if name != "Run"} for side in rows})
     st.table(frame)
-    links = st.container(horizontal=True)
+    links = st.container(horizontal=True, key="ways")
     with links:
         for side in (found.before, found.after):
             run = str(side.batch_id)
@@ -218,7 +218,7 @@ def _interval(share: Share) -> str:
     if not share.whole:
         return "nothing to compare"
     low, high = share.interval
-    return f"{share.part:,} of {share.whole:,} · 95 %: {percent(low)} to {percent(high)}"
+    return f"{share.part:,} of {share.whole:,} · 95%: {percent(low)} to {percent(high)}"
 
 
 def _list(found: Sequence[tuple[Found, Found] | Found], name: str, comparison: Comparison) -> None:

@@ -54,11 +54,10 @@ def run_page(batch_id: int) -> None:
         return progress.status in BatchStatus.claimable() or bool(progress.counts[RecordStatus.PROCESSING])
 
     live(draw, 1.0 if total <= SMALL else 3.0)
-    export_popover(batch_id=batch_id, key="runs")
 
 
 def _way_about(batch_id: int) -> None:
-    """The way back to the list, to the runs before and after, and to what can be made of this one."""
+    """The way back to the list, to the runs before and after, and what can be made of this one."""
     before, after = read(lambda session: batches.neighbours(session, batch_id))
     row = st.container(horizontal=True, vertical_alignment="center")
     with row:
@@ -68,13 +67,15 @@ def _way_about(batch_id: int) -> None:
                 way("runs", f"Run #{other}", icon=icon, query={"batch": str(other)})
     if row.button("Compare or run again", icon=":material/compare_arrows:", key=f"compare-{batch_id}"):
         compare_from(batch_id)
+    with row:
+        export_popover(batch_id=batch_id, key="runs")  # above what changes: under it a click would miss it
 
 
 def _head(progress: Progress) -> None:
     now = utc_now()
-    row = st.container(horizontal=True, vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", key="run-head")
     with row:
-        st.markdown(f"## Run #{progress.id}", width="content")
+        st.header(f"Run #{progress.id}", anchor=False, width="content")
         badge(progress.status)
     row.caption(
         f"{model_name(progress.model)} · {progress.research} · by {plain(progress.launched_by)} · {ago(progress.created_at, now)}",
@@ -166,7 +167,7 @@ def _over_time(progress: Progress, found: History | None) -> None:
 
 def _chart(column: st.delta_generator.DeltaGenerator, title: str, chart: runs_charts.Chart) -> None:
     rows, specification = chart
-    column.caption(title)
+    column.markdown(f":small[:gray[{title}]{runs_charts.legend(specification)}]")
     column.vega_lite_chart(rows, specification, alt=title)
 
 
@@ -184,7 +185,7 @@ def _workers(workers: list[WorkerNow]) -> None:
                 "doing": [one.stage.value for one in worker.work],
                 "since": [duration(max((now - one.since).total_seconds(), 0)) for one in worker.work],
                 "title": [one.title for one in worker.work],
-                "calls": [one.calls or None for one in worker.work],
+                "calls": [one.calls for one in worker.work],
                 "attempt": [one.attempt for one in worker.work],
                 "lease": [_until((one.lease_expires_at - now).total_seconds()) for one in worker.work],
                 "trouble": [one.trouble or "" for one in worker.work],

@@ -176,5 +176,5 @@ def _launch(now: Settings) -> None:
     chosen, key = state.selection(), state.launch_key()
     batch_id = state.act(lambda session, by: launching.launch(session, chosen, now, by=by, now=utc_now(), idempotency_key=key))
     state.clear_selection()
-    state.flash(f"Batch {batch_id} is running.", ":material/bolt:")
+    state.flash(f"Run #{batch_id} is under way.", ":material/bolt:")
     state.keep_run(batch_id)

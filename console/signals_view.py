@@ -13,7 +13,7 @@ from console.marks import width_of
 from console.navigation import to
 from console.resources import read
 from console.words import number_in
-from core import signals
+from core import reports, signals
 from core.agents.outputs import SignalKind, Verdict
 from core.articles import ArticleText, get_article, publisher_names
 from core.paging import Page, Place
@@ -93,7 +93,7 @@ def table(signal_filter: SignalFilter) -> int | None:
         if found.value:
             bulk_decision(signal_filter)
     if found.value == 0:
-        empty("No signal matches. Loosen the filter, or analyse some articles.", "articles", "Go to Articles")
+        nothing_found("signals", "No signal matches.")
         return None
     signature = filter_key(signal_filter)
     with st.container(width=PAGER_WIDTH):
@@ -136,6 +136,16 @@ def table(signal_filter: SignalFilter) -> int | None:
     )
     chosen = event.selection.rows or [cell[0] for cell in event.selection.get("cells") or []]
     return rows[chosen[0] if chosen and chosen[0] < len(rows) else 0].id
+
+
+def nothing_found(page: str, narrowed: str) -> None:
+    """Why no signal is here: there is none at all yet, or, in the words ``narrowed``, the filter lets none through."""
+    if read(reports.newest_article_day) is None:
+        empty("**No signals yet.** Pick some articles and click Analyze: without a key that is free.", "articles", "Go to Articles")
+    elif st.query_params:
+        empty(f"{narrowed} Loosen the filter, or analyse more articles.", page, "Clear the filter")
+    else:
+        empty(f"{narrowed} Analyse more articles.", "articles", "Go to Articles")
 
 
 def _page_at(signal_filter: SignalFilter, place: Place, words: Words | None) -> Page[SignalRow]:

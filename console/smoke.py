@@ -232,7 +232,8 @@ def require_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and parts.hostname and not parts.path.strip("/") and not parts.query and not parts.username
-    except ValueError:
+        httpx.URL(url).raw_host.decode().encode("idna")  # no name that is asked for has parts of more than 63 characters
+    except (ValueError, httpx.InvalidURL):  # a UnicodeError is a ValueError
         fits = False
     if not fits:
         raise SettingsError("URL must be the scheme and host of a deployment, such as https://desk.example.")

@@ -25,6 +25,10 @@ COUNTED = 90
 """Days over which completed articles are counted: beyond, counting them takes longer than a page may."""
 CHARTED = 5
 """Groups of a stacked chart that have a colour of their own."""
+STYLE = (
+    "<style>.st-key-spend-figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:1rem}"
+    ".st-key-spend-figures>*{width:100%!important}</style>"
+)
 
 
 # --- words, pure -----------------------------------------------------------------------------------------------------
@@ -47,9 +51,9 @@ def leads_to(dimension: Dimension, group: Group) -> str | None:
 
 
 def error_words(error: float) -> str:
-    """``+25 %``, ``–3 %``, ``as estimated``."""
+    """``+25%``, ``–3%``, ``as estimated``."""
     percent = round(error * 100)
-    return "as estimated" if not percent else f"{percent:+,} %".replace("-", "–")
+    return "as estimated" if not percent else f"{percent:+,}%".replace("-", "–")
 
 
 def credits(amount: Decimal) -> str:
@@ -71,7 +75,8 @@ def period() -> date:
 def figures(since: date) -> None:
     """The period in a line: spent, under way, and what an article and an accepted signal cost."""
     used, held, articles, accepted = read(partial(_figures, since=since))
-    row = st.container(horizontal=True)
+    st.html(STYLE)
+    row = st.container(key="spend-figures")
     each = money(used.usd / articles) if articles else "–"
     per_accepted = money(accepted.per_accepted) if accepted.per_accepted is not None else "–"
     unknown = f"{money(used.unknown_usd)} unknown" if used.unknown_calls else "all as billed"
@@ -94,7 +99,7 @@ def figures(since: date) -> None:
             "All that was spent in this time, by signals accepted in it.",
         ),
     ):
-        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained, width=166)
+        row.metric(label, value, detail, delta_color="off", delta_arrow="off", border=True, help=explained)
 
 
 def _figures(session: Session, since: date) -> tuple[Usage, Reserved, int | None, Cost]:
@@ -137,27 +142,29 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
     shares = [share_of(group.usage.usd, whole) if whole else share_of(Decimal(group.usage.calls), Decimal(calls)) for group in groups]
     config = {
         "Share": st.column_config.ProgressColumn(
-            "Share" if whole else "Share of calls", format="%.0f %%", min_value=0, max_value=100, width=90
+            "Share" if whole else "Share of calls", format="%.0f%%", min_value=0, max_value=100, width=84
         ),
-        "Opens": st.column_config.LinkColumn(
-            "Opens", display_text="open", width=60, help="The run, the articles, or the lines of the ledger."
+        "Details": st.column_config.LinkColumn(
+            "Details", display_text="open", width=54, help="The run, the articles, or the lines of the ledger."
         ),
     }
-    for name in ("Spent", "Reserved", "Calls", "Tokens in", "Tokens out", "Credits"):
-        config[name] = st.column_config.Column(alignment="right", width=66)
+    for name, width in {"Spent": 62, "Reserved": 70, "Calls": 54, "Credits": 58}.items():
+        config[name] = st.column_config.Column(alignment="right", width=width)
+    for name in ("In", "Out"):
+        config[name] = st.column_config.Column(alignment="right", width=54, help="Tokens")
     table = {
         dimension.value.capitalize(): [group.name for group in groups],
-        "Opens": [leads_to(dimension, group) for group in groups],
+        "Details": [leads_to(dimension, group) for group in groups],
         "Spent": [money(group.usage.usd) for group in groups],
         "Share": shares,
         "Reserved": [money(held[group.key]) if group.key in held else "–" for group in groups],
         "Calls": [number(group.usage.calls) for group in groups],
-        "Tokens in": [number(group.usage.input_tokens) for group in groups],
-        "Tokens out": [number(group.usage.output_tokens + group.usage.thinking_tokens) for group in groups],
+        "In": [number(group.usage.input_tokens) for group in groups],
+        "Out": [number(group.usage.output_tokens + group.usage.thinking_tokens) for group in groups],
         "Credits": [credits(group.usage.search_credits) for group in groups],
     }
     if dimension is Dimension.MONTH:
-        del table["Opens"]
+        del table["Details"]
     st.dataframe(pd.DataFrame(table), hide_index=True, row_height=30, height=min(38 + 30 * len(groups), 400), column_config=config)
     if len(groups) == LONGEST:
         st.caption(f"The first {LONGEST}; a shorter period shows fewer.")
@@ -166,7 +173,8 @@ def _table(dimension: Dimension, groups: list[Group], held: dict[object, Decimal
 def tokens_and_credits(since: date) -> None:
     """Tokens by kind and search credits, by day."""
     st.header("Tokens and credits")
-    days, used = read(lambda session: (spending.usage_by_day(session, since=since), spending.usage(session, since=since)))
+    days = read(lambda session: spending.usage_by_day(session, since=since))
+    used = spending.in_all(days)
     if not used.tokens and not used.search_credits:
         with st.container(border=True):
             st.markdown("No tokens and no search credits were used in this time: the offline rules and the archive need none.")
@@ -184,7 +192,7 @@ def tokens_and_credits(since: date) -> None:
         {
             "Kind": [*rows, "Search credits"],
             "Used": [*(number(value) for value in rows.values()), credits(used.search_credits)],
-            "Share of tokens": [*(f"{share_of(Decimal(value), Decimal(used.tokens)):.0f} %" for value in rows.values()), "–"],
+            "Share of tokens": [*(f"{share_of(Decimal(value), Decimal(used.tokens)):.0f}%" for value in rows.values()), "–"],
         }
     )
     right = {name: st.column_config.Column(alignment="right") for name in ("Used", "Share of tokens")}

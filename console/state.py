@@ -5,7 +5,7 @@ paging nor a changed filter can make it mean other articles.
 """
 
 import uuid
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -292,6 +292,15 @@ def arrive(page: str, filters: Iterable[str]) -> None:
         for widget in filters:
             if widget not in st.query_params:
                 forget(widget)
+
+
+def begin_anew(defaults: Mapping[str, object], query: Mapping[str, str]) -> None:
+    """Have the page in view start from its ``defaults``, by widget, and what ``query`` says. From a button's callback: before widgets
+    are drawn. A widget that is only forgotten goes on showing in the browser what it showed."""
+    for widget, value in defaults.items():
+        if widget in st.session_state:
+            put(widget, value)
+    st.query_params.from_dict(query)
 
 
 def keep_undo(what: str, before: Any) -> None:

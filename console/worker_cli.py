@@ -12,6 +12,8 @@ from core.configuration import Desk
 from core.errors import SettingsError
 from core.settings import Settings, load_settings
 
+NAME_MOST = 100
+
 
 def worker(
     concurrency: Annotated[
@@ -26,6 +28,8 @@ def worker(
 ) -> None:
     """Run a worker: takes chunks of launched batches from the queue until it is told to end (SIGTERM, Ctrl+C)."""
     settings = _celery_settings("worker")
+    if not (name.strip() and name.isprintable() and len(name) <= NAME_MOST):
+        raise SettingsError(f"--name takes 1 to {NAME_MOST} characters in one line.")
     from core.celery_worker import CeleryWorker, slots_for  # the agents' libraries are slow to import
 
     with Desk.open(settings) as desk:

@@ -98,24 +98,20 @@ def story_has(condition: Callable[[A], ColumnElement[bool]]) -> ColumnElement[bo
 
 def matching_one_by_one(article_filter: ArticleFilter, readiness: Readiness, article: A) -> list[ColumnElement[bool]]:
     """The filter as SQL conditions on ``articles``, stories apart."""
-    analysed = is_analysed(readiness, article)
-    optional: list[tuple[object, ColumnElement[bool]]] = [
-        (article_filter.ready_only, is_ready(readiness, article)),
-        (article_filter.publishers, article.publisher_id.in_(article_filter.publishers)),
-        (article_filter.text.strip(), has_words(article.search, article_filter.text)),
-        (article_filter.analysed is Analysed.YES, analysed),
-        (article_filter.analysed is Analysed.NO, ~analysed),
-        (not article_filter.samples, ~article.is_sample),
-        (article_filter.archived is not None, article.is_active.is_not(article_filter.archived)),
+    chosen = article_filter
+    optional: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (chosen.ready_only, lambda: is_ready(readiness, article)),
+        (chosen.publishers, lambda: article.publisher_id.in_(chosen.publishers)),
+        (chosen.text.strip(), lambda: has_words(article.search, chosen.text)),
+        (chosen.analysed is Analysed.YES, lambda: is_analysed(readiness, article)),
+        (chosen.analysed is Analysed.NO, lambda: ~is_analysed(readiness, article)),
+        (not chosen.samples, lambda: ~article.is_sample),
+        (chosen.archived is not None, lambda: article.is_active.is_not(chosen.archived)),
+        (chosen.since, lambda: article.published_at >= day_start(chosen.since or date.min)),
+        (chosen.since_moment, lambda: article.published_at >= chosen.since_moment),
+        (chosen.until, lambda: article.published_at < day_after(chosen.until or date.max)),
     ]
-    conditions = [condition for given, condition in optional if given]
-    if article_filter.since:
-        conditions.append(article.published_at >= day_start(article_filter.since))
-    if article_filter.since_moment:
-        conditions.append(article.published_at >= article_filter.since_moment)
-    if article_filter.until:
-        conditions.append(article.published_at < day_after(article_filter.until))
-    return conditions
+    return [condition() for given, condition in optional if given]
 
 
 def for_its_story(article_filter: ArticleFilter, readiness: Readiness) -> list[ColumnElement[bool]]:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.article_filter import Readiness, is_analysed, is_in_flight
@@ -35,7 +36,13 @@ class ArticleRow:
 
 def article_rows(session: Session, ids: list[int], readiness: Readiness) -> dict[int, ArticleRow]:
     """Lines of the articles table by id, of those that exist."""
-    statement = select(
+    rows = session.execute(_lines(readiness).where(among(Article.id, ids))).mappings()
+    return {row["id"]: ArticleRow(**row) for row in rows}
+
+
+@lru_cache(maxsize=16)
+def _lines(readiness: Readiness) -> Select[*tuple[Any, ...]]:
+    statement: Select[*tuple[Any, ...]] = select(
         Article.id,
         Article.published_at,
         Publisher.name.label("publisher"),
@@ -48,8 +55,8 @@ def article_rows(session: Session, ids: list[int], readiness: Readiness) -> dict
         Article.is_sample,
         Article.is_active,
         *_of_its_story(),
-    ).join(Publisher, Publisher.id == Article.publisher_id)
-    return {row["id"]: ArticleRow(**row) for row in session.execute(statement.where(among(Article.id, ids))).mappings()}
+    )
+    return statement.join(Publisher, Publisher.id == Article.publisher_id)
 
 
 def _of_its_story() -> tuple[ColumnElement[Any], ...]:

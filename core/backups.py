@@ -1,7 +1,7 @@
 """Backups: the whole database in one file, and back. Postgres's own ``pg_dump`` and ``pg_restore`` do the work.
 
-A backup is taken while the desk is in use, and is one moment of it. Restoring replaces everything, in one transaction, and only
-while nobody works: what was there before is backed up first.
+A backup is taken while the desk is in use, and is one moment of it. Restoring replaces everything in the schema ``public``, in one
+transaction, and only while nobody works: what was there before is backed up first.
 """
 
 import os
@@ -21,7 +21,7 @@ from core.access import Actor, Permission
 from core.database import IDENTITY, Database, is_pooled, known_revisions, make_engine
 from core.embedded_postgres.binaries import client_program
 from core.errors import BackupRefused, NotFound, NotPossible
-from core.models import Worker
+from core.models import Base, Worker
 from core.records import LEASE
 
 CLEAR = """
@@ -29,10 +29,22 @@ DO $$ DECLARE one record; BEGIN
   FOR one IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
     EXECUTE format('DROP TABLE IF EXISTS public.%I CASCADE', one.tablename);
   END LOOP;
-  FOR one IN SELECT CAST(oid AS regprocedure) AS routine FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace) LOOP
+  FOR one IN SELECT CAST(oid AS regprocedure) AS routine FROM pg_proc p WHERE pronamespace = CAST('public' AS regnamespace)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = CAST('pg_proc' AS regclass) AND d.objid = p.oid AND d.deptype = 'e') LOOP
     EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', one.routine);
   END LOOP;
 END $$"""
+"""Everything but what extensions brought."""
+OF_OTHERS = """
+SELECT CAST(c.relname AS text) FROM pg_class c
+WHERE c.relnamespace = CAST('public' AS regnamespace) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname <> ALL(:own)
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY c.relname"""
+OWN = ("alembic_version", "article_facts", "decision_facts")
+"""What is the desk's beside the tables of its models."""
+FROM_17_ON = b"SET transaction_timeout = 0;"
+"""The one line of a backup's script that an older server does not know. It stands among the first."""
+PREAMBLE_BYTES = 4_096
 OWN_TABLE = " TABLE public article_keys "
 """In the contents of every backup, of whatever revision."""
 REVISION = re.compile(r"^COPY public\.alembic_version .*\n(\w+)$", re.MULTILINE)
@@ -105,26 +117,58 @@ def _identity(session: Session) -> str | None:
         return None
 
 
-def restore(database: Database, file: Path, work_dir: Path, *, by: Actor) -> None:
+def restore(database: Database, file: Path, work_dir: Path, *, by: Actor, direct: str | None = None) -> None:
     """Put a backup in place of everything that is there, then bring it to the newest schema. ``work_dir`` takes it unpacked meanwhile.
 
+    ``direct`` is as for ``back_up``. The server may be of an older major version than the one that the backup is of.
+
     Raises:
-        BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk; nothing was changed.
+        BackupRefused: the file is no backup of a desk, is damaged, or is of a newer Signal Desk, or there is only a pooler; nothing
+            was changed.
         DatabaseUnavailable: the server is away.
     """
     by.require(Permission.ACCESS)
     revision = revision_of(file)
     if revision not in {name for name, _ in known_revisions()}:
         raise BackupRefused(f"{file} was made by a newer Signal Desk (revision {revision}). Update this checkout.")
+    address = _direct_address(database, direct)
     with tempfile.TemporaryDirectory(dir=work_dir) as folder:
         script = Path(folder) / "backup.sql"  # whole before any of it runs: a damaged file shows here
-        _run("pg_restore", ["--no-owner", "--no-privileges", f"--file={script}", str(file)], None, refusal=f"{file} is damaged")
+        unpacking = ["--no-owner", "--no-privileges", "--schema=public", f"--file={script}"]
+        _run("pg_restore", [*unpacking, str(file)], None, refusal=f"{file} is damaged")
+        _for_any_server(script)
         steps = ["--single-transaction", "--set=ON_ERROR_STOP=1", f"--command={CLEAR}", f"--file={script}"]
-        _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], database.engine.url)
+        _run("psql", ["--no-psqlrc", "--quiet", "--output=/dev/null", *steps], address)
     database.engine.dispose()  # connections know types by numbers that are others now
     database.migrate()
     with database.session() as session:  # in what is there now: the log of before went with everything else, into its own backup
         audit.record(session, by, audit.Action.RESTORE_BACKUP, ("file", file.name), after={"revision": revision})
+
+
+def _for_any_server(script: Path) -> None:
+    """Blank out, where it stands, what only newer servers know; a script may be larger than memory."""
+    with script.open("r+b") as opened:
+        found = opened.read(PREAMBLE_BYTES).find(FROM_17_ON)
+        if found >= 0:
+            opened.seek(found)
+            opened.write(b"-" * len(FROM_17_ON))
+
+
+def refuse_if_shared(session: Session) -> None:
+    """Restoring empties the schema ``public``, in which a database by URL may hold more than the desk.
+
+    Raises:
+        NotPossible: it has tables of others, or the desk's lie in another schema.
+    """
+    schema = session.scalar(text("SELECT current_schema()"))
+    if schema != "public":
+        raise NotPossible(f"The desk's tables lie in the schema {schema} there, and a backup is of the schema public.")
+    others = session.scalars(text(OF_OTHERS), {"own": [*Base.metadata.tables, *OWN]}).all()
+    if others:
+        named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+        raise NotPossible(
+            f"That database holds more than the desk ({named}), which restoring would take away. Give the desk one of its own."
+        )
 
 
 def refuse_if_at_work(session: Session, now: datetime) -> None:
@@ -135,7 +179,7 @@ def refuse_if_at_work(session: Session, now: datetime) -> None:
     """
     alive = session.scalars(select(Worker.host).where(Worker.heartbeat_at > now - LEASE)).all()
     if alive:
-        raise NotPossible(f"The desk is in use on {', '.join(sorted(set(alive)))}. Stop it (Ctrl+C), then restore.")
+        raise NotPossible(f"The desk is in use on {', '.join(sorted(set(alive)))}. Stop it, then restore.")
 
 
 def revision_of(file: Path) -> str:

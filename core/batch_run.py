@@ -2,13 +2,13 @@
 
 Workers take claims from a queue; the feeder keeps the queue filled with a few claims more than there are idle workers, and looks
 every second whether the batch was paused, cancelled or interrupted. Not to be shared between threads, but for ``held`` and the
-two events, which the process's supervisor reads and sets. A chunk is a task of Celery's: the same run, but that it claims none
-but its own records, and that the chunks of a batch share its line.
+two events, which the process's supervisor reads and sets. A chunk is a task of Celery's: the same run, but that it claims its own
+records, that the chunks of a batch share its line, and that one with room to spare helps with what no worker has claimed yet.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from core.metering import Account, Meter, Sleep
 from core.models import BatchSession, BatchStatus
 from core.pace import Pace
 from core.pipeline import Pipeline
-from core.records import Claim, Limits
+from core.records import Claim
 from core.research import WebSearch
 from core.settings import Settings
 from core.supervisor import Shared
@@ -43,15 +43,32 @@ DELETED = "the article was deleted"
 NO_ARTICLE = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Line:
     """What a batch's articles share in one process: their way, how many may be on it, and how many in all processes together."""
 
     pipeline: Pipeline
     width: int
     over_all: int | None
-    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    held: int = 0
+    """Articles that are claimed here, or being claimed, and have not left."""
+    wanted: int = 0
+    """Records of the chunks here that are still to be claimed."""
+    has_begun: bool = False
+    """Whether anything of the batch is known to have been claimed."""
+    listening: set[asyncio.Event] = field(default_factory=set)
     """Set when an article leaves: there may be room for another, in whichever chunk."""
+
+    @property
+    def room(self) -> int:
+        """Articles more that may be claimed here."""
+        return self.width - self.held
+
+    def leave(self) -> None:
+        """An article leaves."""
+        self.held -= 1
+        for freed in self.listening:
+            freed.set()
 
 
 @asynccontextmanager
@@ -104,8 +121,11 @@ class BatchRun:
         self.batch_id = batch_id
         self.shared = shared
         self._chunk = None if chunk is None else set(chunk)
-        self._line = line or (lambda: open_line(desk, batch_id, shared.owner, sleep=sleep))
-        self._limits = Limits()
+        self._may_help = 0 if chunk is None else len(chunk)
+        """Records of other chunks that it still may claim: so many, so that a task has an end."""
+        self.helped: set[int] = set()
+        """Those that it claimed."""
+        self._open_line = line or (lambda: open_line(desk, batch_id, shared.owner, sleep=sleep))
         self._queue: asyncio.Queue[Claim] = asyncio.Queue()
         self._in_work: dict[int, asyncio.Task[None]] = {}
         self._freed = asyncio.Event()
@@ -121,7 +141,7 @@ class BatchRun:
         """
         with tracing.span("batch" if self._chunk is None else "chunk", batch_id=self.batch_id):
             try:
-                async with self._line() as line:
+                async with self._open_line() as line:
                     await self._run(line)
             except SettingsError as error:
                 await self._pause(str(error), causes.SETTINGS)
@@ -129,58 +149,92 @@ class BatchRun:
             await self.desk.offload(lambda session: batch_actions.finish_if_done(session, self.batch_id, now=utc_now()))
 
     async def _run(self, line: Line) -> None:
-        width, each = line.width, None
-        if self._chunk is not None:
-            width, each = min(line.width, len(self._chunk)), line.width
-        self._limits = Limits(each, line.over_all)
-        self._freed = line.freed
+        width = line.width if self._chunk is None else min(line.width, len(self._chunk))
         apart = STAGGER_SECONDS if self._chunk is None else 0  # a chunk is short, and the chunks of a batch begin at different times
-        helpers = [asyncio.create_task(self._work(line.pipeline, worker * apart)) for worker in range(width)]
+        helpers = [asyncio.create_task(self._work(line, worker * apart)) for worker in range(width)]
         helpers.append(asyncio.create_task(self._watch()))
+        line.listening.add(self._freed)
+        line.wanted += len(self._chunk or ())
         try:
-            await self._feed(width)
+            await self._feed(line, width)
         finally:
+            line.listening.discard(self._freed)
+            line.wanted -= len(self._chunk or ())
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-            await self._give_back_queue()
+            await self._give_back_queue(line)
 
     # --- the feeder --------------------------------------------------------------------------------------------------
 
-    async def _feed(self, width: int) -> None:
+    async def _feed(self, line: Line, width: int) -> None:
         """Keep the queue filled until nothing is left to claim, or nothing may be, and nothing is in work."""
         ahead = max(width // 4, 2) if self._chunk is None else 0
         while True:
+            self._freed.clear()  # before the look: what leaves during it is seen by the next
             nothing_left = False
             if self._open:
                 wanted = width - len(self._in_work) + ahead - self._queue.qsize()
-                if wanted > ahead // 2:
-                    nothing_left = not await self._claim(wanted)
+                if self._chunk is not None:
+                    nothing_left = not await self._claim_of_chunk(line, self._chunk, min(wanted, line.room))
+                elif wanted > ahead // 2:
+                    nothing_left = not await self._claim(line, wanted)
             else:
-                await self._give_back_queue()
+                await self._give_back_queue(line)
             if not self._in_work and self._queue.empty() and (nothing_left or not self._open):
                 return
-            self._freed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._freed.wait(), LOOK_SECONDS)
 
-    async def _claim(self, most: int) -> bool:
-        """Claim up to so many, and return whether it is worth asking again."""
-        if self._chunk is not None and not self._chunk:
-            return False
-        claims, worth_it = await self.desk.offload(lambda session: self._claim_some(session, most))
-        self.shared.held.update(claim.record_id for claim in claims)
-        for claim in claims:
-            self._queue.put_nowait(claim)
-        if self._chunk is not None:
-            self._chunk = worth_it
-        return bool(claims or worth_it)
+    async def _claim_of_chunk(self, line: Line, chunk: set[int], most: int) -> bool:
+        """Claim up to so many of the chunk, or help with others where there is room for more than what the chunks here want.
 
-    def _claim_some(self, session: Session, most: int) -> tuple[list[Claim], set[int]]:
-        """Claims, and the records of the chunk that are still to be claimed: those for which there was no room."""
-        chunk = None if self._chunk is None else sorted(self._chunk)
-        claims = records.claim(session, self.batch_id, owner=self.shared.owner, most=most, now=utc_now(), only=chunk, limits=self._limits)
-        return claims, records.pending(session, chunk) if chunk else set()
+        Returns whether it is worth asking again.
+        """
+        if chunk:
+            if most > 0:
+                await self._claim(line, most, of_chunk=chunk)
+            return True
+        if line.wanted or self._may_help <= 0 or most <= 0:
+            return False
+        claims = await self._claim(line, min(most, self._may_help), last_first=True)
+        self.helped.update(claim.record_id for claim in claims)
+        self._may_help = self._may_help - len(claims) if claims else 0
+        return bool(claims)
+
+    async def _claim(self, line: Line, most: int, *, of_chunk: set[int] | None = None, last_first: bool = False) -> list[Claim]:
+        """Claim up to so many and queue them; what cannot be claimed any more is taken out of the chunk."""
+
+        def claim(session: Session) -> tuple[list[Claim], Collection[int]]:
+            claims = records.claim(
+                session,
+                self.batch_id,
+                owner=self.shared.owner,
+                most=most,
+                now=utc_now(),
+                only=None if of_chunk is None else sorted(of_chunk),
+                last_first=last_first,
+                over_all=line.over_all,
+                has_begun=line.has_begun,
+            )
+            return claims, records.pending(session, sorted(of_chunk)) if of_chunk and len(claims) < most else ()
+
+        line.held += most
+        claims: list[Claim] = []
+        try:
+            claims, pending = await self.desk.offload(claim)
+        finally:
+            line.held -= most - len(claims)
+        line.has_begun = line.has_begun or bool(claims)
+        claimed = {claim.record_id for claim in claims}
+        self.shared.held.update(claimed)
+        for one in claims:
+            self._queue.put_nowait(one)
+        if of_chunk is not None:
+            gone = claimed if len(claims) == most else of_chunk.difference(pending)
+            of_chunk -= gone
+            line.wanted -= len(gone)
+        return claims
 
     async def _watch(self) -> None:
         """Look every second whether more may be claimed, and stop what is in work when that was asked for."""
@@ -202,24 +256,28 @@ class BatchRun:
         row = session.execute(select(BatchSession.status, BatchSession.interrupt).where(BatchSession.id == self.batch_id)).one_or_none()
         return (row[0], row[1]) if row else (BatchStatus.CANCELLED, True)
 
-    async def _give_back_queue(self) -> None:
+    async def _give_back_queue(self, line: Line) -> None:
         while not self._queue.empty():
-            await self._give_back(self._queue.get_nowait())
+            claim = self._queue.get_nowait()
+            line.leave()
+            await self._give_back(claim)
 
     # --- the workers -------------------------------------------------------------------------------------------------
 
-    async def _work(self, pipeline: Pipeline, after: float) -> None:
+    async def _work(self, line: Line, after: float) -> None:
         """Take claims and run them, each as a task of its own, so that one can be stopped without its worker."""
         await asyncio.sleep(after)
         while True:
             claim = await self._queue.get()
-            task = asyncio.create_task(self._hold(claim, pipeline))
+            task = asyncio.create_task(self._hold(claim, line.pipeline))
             self._in_work[claim.record_id] = task
-            try:
-                await asyncio.wait([task])
-            finally:
-                self._in_work.pop(claim.record_id, None)
-                self._freed.set()
+            task.add_done_callback(lambda _, claim=claim: self._let_go(claim, line))  # type: ignore[misc]
+            await asyncio.wait([task])
+
+    def _let_go(self, claim: Claim, line: Line) -> None:
+        self._in_work.pop(claim.record_id, None)
+        self.shared.held.discard(claim.record_id)
+        line.leave()
 
     async def _hold(self, claim: Claim, pipeline: Pipeline) -> None:
         """Hold one claimed article while it runs. Should the database stay away, its lease runs out and it is queued again."""
@@ -229,8 +287,6 @@ class BatchRun:
                 await self._run_and_end(claim, pipeline, meter)
             except DatabaseUnavailable as error:
                 logger.warning("the record is left to be recovered: %s", error)
-            finally:
-                self.shared.held.discard(claim.record_id)
 
     async def _run_and_end(self, claim: Claim, pipeline: Pipeline, meter: Meter) -> None:
         """Run one article and write down how it ended."""

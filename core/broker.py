@@ -53,8 +53,14 @@ def tasks_waiting(settings: Settings) -> int:
 
 
 def broker_url(settings: Settings) -> str:
-    """The address with what is secret in it; empty where none is set."""
-    return settings.celery_broker_url.get_secret_value() if settings.celery_broker_url else ""
+    """The address with what is secret in it; empty where none is set.
+
+    Over TLS the server's certificate is checked unless the address says otherwise: Celery alone would take any.
+    """
+    url = settings.celery_broker_url.get_secret_value() if settings.celery_broker_url else ""
+    if url.startswith("rediss://") and "ssl_cert_reqs=" not in url:
+        return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
+    return url
 
 
 def shown_address(settings: Settings) -> str:

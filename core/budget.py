@@ -256,7 +256,7 @@ class Alert:
     spent: Decimal
 
     def __str__(self) -> str:
-        reached = "has reached its limit" if self.threshold >= 100 else f"has passed {self.threshold} % of its limit"
+        reached = "has reached its limit" if self.threshold >= 100 else f"has passed {self.threshold}% of its limit"
         return f"The budget of {self.scope.value} {self.key} {reached}: {usd(self.spent)} of {usd(self.limit)} is spent."
 
 

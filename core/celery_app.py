@@ -10,6 +10,7 @@ import redis
 from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 from core.broker import QUEUE, broker_url, unavailable
 from core.chunks import longest_seconds
@@ -20,6 +21,9 @@ TASK = "signaldesk.run_chunk"
 CONNECT_SECONDS = 5.0
 TRIES = {"max_retries": 2, "interval_start": 0.0, "interval_step": 0.2, "interval_max": 1.0}
 """Of sending a task at once, for a connection that broke; what stays unsent is sent by a later look."""
+
+# By these names and not by a setting of Celery's, which would put the class's into every line of the log about the broker.
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "core.celery_transport:LenientTransport")
 
 
 def make_celery(settings: Settings) -> Celery:

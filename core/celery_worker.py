@@ -129,6 +129,9 @@ def add_task(celery: Celery, run: Callable[[int, Sequence[int]], None]) -> None:
         max_retries=TRIES,
     )
     def run_chunk(batch_id: int, record_ids: list[int]) -> None:
+        if not is_task(batch_id, record_ids):
+            logger.warning("a task in the queue names no records of a batch and is dropped")
+            return
         with about(batch_id=batch_id):
             try:
                 run(batch_id, record_ids)
@@ -137,6 +140,12 @@ def add_task(celery: Celery, run: Callable[[int, Sequence[int]], None]) -> None:
                 raise
             except Exception:
                 logger.exception("a task failed; its articles are sent again")
+
+
+def is_task(batch_id: Any, record_ids: Any) -> bool:
+    """Whether what came out of the queue, where anybody may have put it, has the form of a task."""
+    ids = [batch_id, *record_ids] if isinstance(record_ids, list) else [None]
+    return all(isinstance(one, int) and not isinstance(one, bool) and 0 < one < 2**63 for one in ids)
 
 
 def _leave_logging_alone(**_: Any) -> None:

@@ -76,12 +76,13 @@ class ChunkRunner:
         if self.shared.stopping.is_set():
             await self.desk.offload(lambda session: chunks.uncover(session, record_ids))
             return
+        chunk = BatchRun(self.desk, batch_id, self.shared, chunk=record_ids, line=lambda: self._line(batch_id))
         try:
-            await BatchRun(self.desk, batch_id, self.shared, chunk=record_ids, line=lambda: self._line(batch_id)).run()
+            await chunk.run()
         except NotFound as error:
             logger.info("a task is passed over: %s", error, extra={"batch_id": batch_id})
         finally:
-            await self.desk.offload(lambda session: chunks.uncover(session, record_ids))
+            await self.desk.offload(lambda session: chunks.uncover(session, [*record_ids, *chunk.helped]))
 
     @asynccontextmanager
     async def _line(self, batch_id: int) -> AsyncIterator[Line]:

@@ -35,9 +35,9 @@ def chunked(ids: Sequence[int], size: int) -> Iterator[list[int]]:
 def longest_seconds(settings: Settings, longest_wait: float) -> float:
     """Seconds that a chunk can take at most: rounds x calls in a row x attempts x (call timeout + longest wait before another attempt).
 
-    Rounds: a chunk wider than a process may have in flight is done in several.
+    Rounds: a chunk wider than a process may have in flight is done in several; and it may help with as many records of others.
     """
-    rounds = ceil(settings.batch_chunk / settings.concurrency)
+    rounds = 2 * ceil(settings.batch_chunk / settings.concurrency)
     return rounds * CALLS_IN_A_ROW * settings.max_attempts * (settings.call_timeout_seconds + longest_wait)
 
 

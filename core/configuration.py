@@ -19,7 +19,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry_if_exception_type,
     stop_after_delay,
     stop_any,
@@ -168,20 +167,26 @@ class Desk:
         Raises:
             DatabaseUnavailable: the server stays away.
         """
+        try:
+            return await asyncio.to_thread(self.transaction, work)
+        except DatabaseUnavailable as error:
+            return await self._offload_again(work, error)
+
+    async def _offload_again(self, work: Callable[[Session], T], error: DatabaseUnavailable) -> T:
         this = object()
 
-        def held_up(state: RetryCallState) -> None:
-            error = state.outcome.exception() if state.outcome else None
+        def held_up(error: BaseException | None) -> None:
             if isinstance(error, DatabaseUnavailable):
                 if not self._held_up:  # of all that wait, the first says so
                     logger.warning("work in flight waits for the database: %s", error)
                 self._held_up[this] = error
 
+        held_up(error)
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(DatabaseUnavailable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_any(stop_after_delay(PATIENCE_SECONDS), stop_when_event_set(self.leaving)),
-            before_sleep=held_up,
+            before_sleep=lambda state: held_up(state.outcome.exception() if state.outcome else None),
             reraise=True,
         )
         try:

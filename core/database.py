@@ -1,8 +1,8 @@
 """The one synchronous data layer: an engine, short transactions, and the migrations that run at start.
 
 A ``Database`` is made once a process and may be used from every thread; a session belongs to the thread that opened it.
-Nothing here needs session state on the server (no prepared statements, session-level locks, LISTEN or SET), so a
-transaction pooler such as PgBouncer or Neon's works.
+Nothing here needs session state on the server (session-level locks, LISTEN, SET, or, behind a pooler, prepared statements), so
+a transaction pooler such as PgBouncer or Neon's works.
 """
 
 import re
@@ -35,6 +35,7 @@ CONNECT = {
     "prepare_threshold": None,
     "connect_timeout": 10,
     "application_name": "signaldesk",
+    "client_encoding": "utf8",
     # A server that vanished from the network without a word is given up in half a minute, not in the system's quarter of an hour.
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -42,6 +43,8 @@ CONNECT = {
     "tcp_user_timeout": 30_000,
 }
 TRUSTED_IDLE_SECONDS = 2.0
+REMEMBERED_AFTER = 2
+"""Runs of a statement on one connection, after which its plan is kept."""
 MIGRATION_LOCK = 7_264_417  # any number, the same in every process of the desk
 LAUNCH_LOCK = 7_264_418
 IMPORT_LOCK = 7_264_419
@@ -55,6 +58,8 @@ class Database:
     def __init__(self, engine: Engine, embedded: EmbeddedPostgres | None = None) -> None:
         self.engine = engine
         self._embedded = embedded
+        self._is_pooled: bool | None = None
+        """None until it is needed."""
 
     @classmethod
     def open(cls, settings: Settings, *, pool_size: int = 10) -> "Database":
@@ -99,6 +104,21 @@ class Database:
                 raise
             raise DatabaseUnavailable(_what_happened(error, self.address)) from error
 
+    @contextmanager
+    def remembering(self, session: Session) -> Iterator[None]:
+        """For a few statements that come again and again: the server keeps their plans, unless a pooler stands between.
+
+        Not for statements whose best plan depends on what is asked.
+        """
+        if self._is_pooled is None:
+            self._is_pooled = self._embedded is None and is_pooled(session.connection())
+        driver: Any = session.connection().connection.driver_connection
+        driver.prepare_threshold = None if self._is_pooled else REMEMBERED_AFTER
+        try:
+            yield
+        finally:
+            driver.prepare_threshold = None
+
     @property
     def address(self) -> str:
         """Where the database is, without the password."""
@@ -108,12 +128,18 @@ class Database:
         """Bring the schema to the newest revision. Safe from two processes at once: the second waits, then finds it done.
 
         Raises:
-            DatabaseUnavailable: the server is away, the role may not create tables, or the schema is newer than this code.
+            DatabaseUnavailable: the server is away, the role may not create tables, the database is not in UTF-8 or another program's, or
+            the schema is newer than this code.
         """
         config = migrations()
         known = {name for name, _ in known_revisions()}
         try:
             with self.engine.begin() as connection:
+                if (encoding := connection.scalar(text("SHOW server_encoding"))) != "UTF8":
+                    raise DatabaseUnavailable(
+                        f"The database at {self.address} keeps texts as {encoding}, which has no room for all of them. Make one with"
+                        " CREATE DATABASE desk ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0."
+                    )
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
                 if (revision := current_revision(connection)) is not None and revision not in known:
                     raise DatabaseUnavailable(
@@ -232,6 +258,8 @@ def _what_happened(error: SQLAlchemyError, address: str) -> str:
         return f"The disk under the database at {address} is full. Free some space and try again; nothing was lost. ({words})"
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         return f"The database at {address} refuses: {words}. Give its role the right to create tables in its schema."
+    if isinstance(cause, psycopg.errors.DuplicateTable):
+        return f"The database at {address} is another program's: {words}. Give the desk one of its own."
     if isinstance(cause, psycopg.errors.ReadOnlySqlTransaction):
         return f"The database at {address} is read-only for now: {words}. Try again when it takes changes."
     if isinstance(error, PoolTimeout):

@@ -72,7 +72,7 @@ class GroupCommit:
 
     async def _commit(self, group: Sequence[_Asked]) -> None:
         try:
-            results = await self._desk.offload(lambda session: _run(session, group))
+            results = await self._desk.offload(lambda session: self._run(session, group))
         except DatabaseUnavailable as error:
             for asked in group:
                 _fail(asked, error)
@@ -86,6 +86,10 @@ class GroupCommit:
             for asked, result in results:
                 if not asked.answer.done():
                     asked.answer.set_result(result)
+
+    def _run(self, session: Session, group: Sequence[_Asked]) -> list[tuple[_Asked, Any]]:
+        with self._desk.database.remembering(session):
+            return _run(session, group)
 
 
 def _run(session: Session, group: Sequence[_Asked]) -> list[tuple[_Asked, Any]]:

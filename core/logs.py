@@ -27,8 +27,9 @@ HIDDEN = "•••"
 OURS = ("core", "console")
 SERVERS = ("uvicorn", "alembic", "celery")
 """Libraries whose lines say what the process does; of all others only warnings are kept."""
-WITHOUT_IDS = ("celery.worker.strategy", "celery.app.trace")
-"""Say of each task that it came and went, and not of which batch; ``core.batch_run`` does."""
+QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection")
+"""Say of each task that it came and went, and not of which batch, as ``core.batch_run`` does; and where the broker is, as the worker
+does, which knows what of that may be read."""
 ADDRESSES = ("database_url", "direct_database_url", "celery_broker_url")
 """Secret settings of which only the password within is one: where a database is may be read."""
 
@@ -208,7 +209,7 @@ def set_up(settings: Settings, *, service: bool = False) -> None:
     root.addHandler(_handler)
     for name in SERVERS:
         logging.getLogger(name).setLevel(level)
-    for name in WITHOUT_IDS:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(min(level, logging.INFO))  # the System page shows the quiet ones too

@@ -267,7 +267,8 @@ class MeteredModel(WrapperModel):
         async def make() -> Bill[ModelResponse]:
             response = await self.wrapped.request(messages, capped, parameters)
             tokens = tokens_of(response)
-            return Bill(response, model_cost(self._name, tokens, prices), tokens)
+            cost = response.usage.cost = model_cost(self._name, tokens, prices)  # set, or pydantic-ai reckons it once more
+            return Bill(response, cost, tokens)
 
         texts = request_text(messages)
         worst = Decimal(0)

@@ -1,26 +1,31 @@
 """Quality: what the analysts' decisions say of kinds, sources, models and prompts, of the verdicts, of confidence, and of money.
 
-Only the decision that stands counts (``standing_decisions``), of a signal as it was found: corrections change nothing here. Reads
-only. Signals nobody looked at cost nothing, and every query comes back as counts.
+Only the decision that stands counts (``standing_decisions``), of a signal as it was found: corrections change nothing here. Those of all
+time are not counted one by one but read as sums (``decision_sums``). Reads only. Every query comes back as counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, case, cast, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, Select, String, case, cast, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Verdict
 from core.calibration import BINS, Bin, Calibration, Share, cohens_kappa
-from core.models import BatchSession, Decision, Publisher, StandingDecision
+from core.models import BatchSession, Decision, DecisionSum, Publisher, StandingDecision
 from core.spending import batch_spending
 
 LONGEST = 100
 YES_OR_NO = (Decision.ACCEPTED, Decision.REJECTED)
+DECISIONS = (*YES_OR_NO, Decision.UNSURE)
+BLIND = "blind"
+VERDICTS = (BLIND, "in sight")
+FORECASTS = ("given", "researched")
+"""What ``decision_sums`` are about, beside the dimensions."""
 
 
 class Dimension(StrEnum):
@@ -130,6 +135,8 @@ def acceptance(agreements: tuple[Agreement, Agreement]) -> Acceptance:
 
 def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTHING) -> list[Acceptance]:
     """Decisions by a dimension, most decided first, at most ``LONGEST`` groups. Categories as found."""
+    if scope.since is None:
+        return _acceptance_of_all_time(session, dimension, scope)
     columns: dict[Dimension, Any] = {
         Dimension.KIND: cast(StandingDecision.kind, StandingDecision.category.type),
         Dimension.CATEGORY: StandingDecision.category,
@@ -148,6 +155,11 @@ def acceptance_by(session: Session, dimension: Dimension, scope: Scope = EVERYTH
 def agreement(session: Session, scope: Scope = EVERYTHING) -> tuple[Agreement, Agreement]:
     """Agreement of verdict and analyst: decisions made blind, and those made in sight of the verdict."""
     tables: tuple[dict[tuple[Verdict | None, Decision], int], ...] = ({}, {})
+    if scope.since is None:
+        summed = _summed(scope, VERDICTS, DecisionSum.decision, func.sum(DecisionSum.number)).group_by(DecisionSum.decision)
+        for about, verdict, decision, number in session.execute(summed):
+            tables[0 if about == BLIND else 1][Verdict(verdict) if verdict else None, decision] = number
+        return Agreement(tables[0]), Agreement(tables[1])
     columns = (StandingDecision.blind, StandingDecision.verdict, StandingDecision.decision)
     for blind, verdict, decision, number in session.execute(_decided(scope, *columns, func.count()).group_by(*columns)):
         tables[0 if blind else 1][verdict, decision] = number
@@ -159,6 +171,8 @@ def calibrations(session: Session, scope: Scope = EVERYTHING) -> tuple[Calibrati
 
     After research it is the confidence plus the newest validation's adjustment, kept within 0..1; without validation, unchanged.
     """
+    if scope.since is None:
+        return _calibrations_of_all_time(session, scope)
     taken = case((StandingDecision.decision == Decision.ACCEPTED, 1.0), else_=0.0).label("taken")
     columns = (StandingDecision.confidence.label("given"), StandingDecision.adjustment.label("adjustment"), taken)
     decided = _decided(scope, *columns, func.count().label("number")).where(StandingDecision.decision.in_(YES_OR_NO))
@@ -196,10 +210,44 @@ def costs(session: Session, *, since: datetime | None = None) -> list[Cost]:
         .group_by(model)
     )
     paid = {name: (usd, unknown) for name, usd, unknown in session.execute(statement)}
-    accepted = {row.name: row.accepted for row in acceptance_by(session, Dimension.MODEL, Scope(since=since)) if row.accepted}
+    if since is None:
+        accepted = {row.name: row.accepted for row in acceptance_by(session, Dimension.MODEL) if row.accepted}
+    else:
+        of_time = _decided(Scope(since), StandingDecision.model, func.count()).where(StandingDecision.decision == Decision.ACCEPTED)
+        accepted = dict(session.execute(of_time.group_by(StandingDecision.model)).all())
     nothing = (Decimal(0), Decimal(0))
     rows = [Cost(name, *paid.get(name, nothing), accepted.get(name, 0)) for name in paid.keys() | accepted.keys()]
     return sorted(rows, key=lambda row: (-row.usd, row.model))
+
+
+def _acceptance_of_all_time(session: Session, dimension: Dimension, scope: Scope) -> list[Acceptance]:
+    numbers = [func.coalesce(func.sum(DecisionSum.number).filter(DecisionSum.decision == decision), 0) for decision in DECISIONS]
+    summed = _summed(scope, (dimension.value,), *numbers).subquery()
+    name = Publisher.name if dimension is Dimension.PUBLISHER else summed.c.name
+    statement = select(name, *list(summed.c)[2:])
+    if dimension is Dimension.PUBLISHER:
+        statement = statement.join(Publisher, cast(Publisher.id, String) == summed.c.name)
+    decided = sum(list(summed.c)[3:], list(summed.c)[2])
+    return [Acceptance(*row) for row in session.execute(statement.order_by(decided.desc(), name).limit(LONGEST))]
+
+
+def _calibrations_of_all_time(session: Session, scope: Scope) -> tuple[Calibration, Calibration]:
+    taken = func.coalesce(func.sum(DecisionSum.number).filter(DecisionSum.decision == Decision.ACCEPTED), 0)
+    sums = (func.sum(DecisionSum.number), cast(func.sum(DecisionSum.confidence), Float), taken, cast(func.sum(DecisionSum.error), Float))
+    rows = session.execute(_summed(scope, FORECASTS, *sums)).all()
+    bins = {about: [Bin(int(row[1]), *row[2:]) for row in rows if row[0] == about] for about in FORECASTS}
+    given, researched = (tuple(sorted(bins[about], key=lambda one: one.number)) for about in FORECASTS)
+    return Calibration(given), Calibration(researched)
+
+
+def _summed(scope: Scope, about: Sequence[str], *columns: Any) -> Select[Any]:
+    """``columns`` of the decisions of all time, by what they are about and its name."""
+    by = (DecisionSum.about, DecisionSum.name)
+    conditions = [DecisionSum.reviewer == scope.reviewer] if scope.reviewer is not None else []
+    if not scope.bulk:
+        conditions.append(~DecisionSum.in_bulk)
+    statement = select(*by, *columns).where(DecisionSum.about.in_(about), *conditions)
+    return statement.group_by(*by).having(func.sum(DecisionSum.number) > 0)
 
 
 def _decided(scope: Scope, *columns: Any) -> Select[Any]:
@@ -215,7 +263,7 @@ def _decided(scope: Scope, *columns: Any) -> Select[Any]:
 
 
 def _counts() -> list[ColumnElement[int]]:
-    return [func.count().filter(StandingDecision.decision == decision) for decision in (*YES_OR_NO, Decision.UNSURE)]
+    return [func.count().filter(StandingDecision.decision == decision) for decision in DECISIONS]
 
 
 def _binned(which: int, value: ColumnElement[Any], alike: Any) -> Select[Any]:

@@ -73,17 +73,6 @@ _ROW = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many records of one batch may be held at once: by their worker, and by all together."""
-
-    each: int | None = None
-    over_all: int | None = None
-
-
-UNLIMITED = Limits()
-
-
 def claim(
     session: Session,
     batch_id: int,
@@ -92,26 +81,30 @@ def claim(
     most: int,
     now: datetime,
     only: Sequence[int] | None = None,
-    limits: Limits = UNLIMITED,
+    last_first: bool = False,
+    over_all: int | None = None,
+    has_begun: bool = False,
 ) -> list[Claim]:
     """Take up to ``most`` pending records of a batch that may be claimed from, in their order, under a lease for ``owner``.
 
-    With ``only``, none but these. ``limits`` hold exactly, however many claim at once.
+    With ``only``, none but these; with ``last_first``, from the end. No more than ``over_all`` of the batch are then held, exactly,
+    however many claim at once. ``has_begun`` spares a look whether these are the batch's first.
     """
-    if limits != UNLIMITED:
-        most = min(most, _room(session, batch_id, owner, limits))
+    if over_all is not None:
+        most = min(most, _room(session, batch_id, over_all))
     if most <= 0:
         return []
-    session.execute(  # before the records are locked, as every action on a batch does
-        update(BatchSession)
-        .where(
-            BatchSession.id == batch_id,
-            BatchSession.status.in_(BatchStatus.claimable()),
-            BatchSession.started_at.is_(None),  # also of one that was paused and resumed before anything of it began
-            exists().where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING),
+    if not has_begun:
+        session.execute(  # before the records are locked, as every action on a batch does
+            update(BatchSession)
+            .where(
+                BatchSession.id == batch_id,
+                BatchSession.status.in_(BatchStatus.claimable()),
+                BatchSession.started_at.is_(None),  # also of one that was paused and resumed before anything of it began
+                exists().where(BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PENDING),
+            )
+            .values(status=BatchStatus.PROCESSING, started_at=now)
         )
-        .values(status=BatchStatus.PROCESSING, started_at=now)
-    )
     among_these = [] if only is None else [among(BatchRecord.id, only)]
     next_ones = (
         select(BatchRecord.id)
@@ -122,7 +115,7 @@ def claim(
             BatchSession.status.in_(BatchStatus.claimable()),
             *among_these,
         )
-        .order_by(BatchRecord.position)
+        .order_by(BatchRecord.position.desc() if last_first else BatchRecord.position)
         .limit(most)
         .with_for_update(of=BatchRecord, skip_locked=True)
         .cte("next_ones")  # run once, whatever the plan: as a subquery it may be run again for each row, and claim more than asked for
@@ -149,14 +142,12 @@ def claim(
     return [Claim(*row[1:]) for row in sorted(claimed)]
 
 
-def _room(session: Session, batch_id: int, owner: str, limits: Limits) -> int:
-    """How many records more may be held. Until the transaction ends nobody else who keeps limits claims of this batch."""
+def _room(session: Session, batch_id: int, over_all: int) -> int:
+    """How many records more may be held. Until the transaction ends nobody else who keeps a limit claims of this batch."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CLAIM_LOCKS + batch_id})
-    ours = func.count().filter(BatchRecord.lease_owner == owner)
     in_work = BatchRecord.batch_id == batch_id, BatchRecord.status == RecordStatus.PROCESSING
-    held, held_here = session.execute(select(func.count(), ours).where(*in_work)).one()
-    rooms = [limit - used for limit, used in ((limits.each, held_here), (limits.over_all, held)) if limit is not None]
-    return max(min(rooms), 0)
+    held = session.scalar(select(func.count()).select_from(BatchRecord).where(*in_work)) or 0
+    return over_all - held
 
 
 def pending(session: Session, record_ids: Sequence[int]) -> set[int]:

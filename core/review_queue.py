@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.access import Actor, Permission
 from core.database import among
 from core.errors import NotPossible
-from core.models import Article, ReviewClaim, Signal, table_of
+from core.models import ArticleWords, ReviewClaim, Signal, table_of
 from core.paging import ordered_by
 from core.signal_filter import Reviewed, SignalFilter, Stretch, has_signal_words, matching_but_words, stretches, words_in_signals
 from core.text_search import Words
@@ -100,7 +100,8 @@ def _first(open_ones: SignalFilter, words: Words | None, part: Stretch, tried: C
     """The first signal of a stretch of the queue that was not tried."""
     statement = select(Signal.id).where(*matching_but_words(open_ones), *part.where)
     if words is not None and words.ids is None:
-        statement = statement.join(Article, Article.id == Signal.article_id).where(has_signal_words(open_ones.text))
+        statement = statement.join(ArticleWords, ArticleWords.article_id == Signal.article_id)
+        statement = statement.where(has_signal_words(open_ones.text, ArticleWords.search))
     elif words is not None and words.ids is not None:
         statement = statement.where(among(Signal.id, words.ids))
     if tried:

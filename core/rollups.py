@@ -16,9 +16,9 @@ FOLD_EVERY = timedelta(minutes=1)
 
 def fold(session: Session) -> None:
     """Put the rows of one key together. Does nothing while somebody else folds."""
-    session.execute(text("SELECT fold_rollups()"))
+    session.execute(text("SELECT fold_rollups(), fold_decisions()"))
 
 
 def rebuild(session: Session) -> None:
     """Make lists and roll-ups anew from articles, analyses, signals and reviews; a few minutes for a million articles."""
-    session.execute(text("SELECT rebuild_lists()"))
+    session.execute(text("SELECT rebuild_lists(), rebuild_words(), rebuild_decisions()"))

@@ -52,6 +52,8 @@ class Kind:
     is_on: bool = True
     """Unless somebody switches it."""
     is_long: bool = False
+    comes_back: bool = False
+    """It is due until it has ended: one whose process died is done by another, and not only at its next time."""
 
 
 KINDS = {
@@ -70,6 +72,7 @@ KINDS = {
         is_optional=True,
         is_on=False,
         is_long=True,
+        comes_back=True,
     ),
     Job.LEASES: Kind("Take back expired leases", "Articles of workers that died wait again.", timedelta(seconds=10)),
     Job.RESERVATIONS: Kind("Release stale reservations", "Calls that nobody ended count at their worst case.", timedelta(minutes=5)),
@@ -169,8 +172,8 @@ def take(session: Session, names: Sequence[Job], *, owner: str, now: datetime) -
     kind = KINDS[Job(job.name)]
     taken = Taken(Job(job.name), job.asked_at or job.next_at, job.ended_at if job.failed is False else None, job.options)
     job.running_owner, job.running_until, job.started_at, job.asked_at = owner, now + HELD, now, None
-    if job.next_at <= now:
-        job.next_at = following(now, timedelta(seconds=job.every_seconds), _after(kind, job.options))
+    if not kind.comes_back:
+        _move_on(job, now)
     session.flush()
     return taken
 
@@ -183,8 +186,17 @@ def renew(session: Session, name: Job, *, owner: str, now: datetime) -> None:
 
 def end(session: Session, name: Job, result: str, *, failed: bool, owner: str, now: datetime) -> None:
     """Write down how a job ended; nothing where it was taken for dead meanwhile."""
-    held = update(ScheduledJob).where(ScheduledJob.name == name.value, ScheduledJob.running_owner == owner)
-    session.execute(held.values(running_owner=None, running_until=None, ended_at=now, failed=failed, result=result[:2_000]))
+    held = select(ScheduledJob).where(ScheduledJob.name == name.value, ScheduledJob.running_owner == owner).with_for_update()
+    job = session.scalar(held)
+    if job is not None:
+        job.running_owner, job.running_until, job.ended_at, job.failed, job.result = None, None, now, failed, result[:2_000]
+        _move_on(job, now)
+        session.flush()
+
+
+def _move_on(job: ScheduledJob, now: datetime) -> None:
+    if job.next_at <= now:
+        job.next_at = following(now, timedelta(seconds=job.every_seconds), _after(KINDS[Job(job.name)], job.options))
 
 
 def do_quick(session: Session, job: Job, settings: Settings, *, owner: str, now: datetime) -> bool:

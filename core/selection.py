@@ -7,6 +7,7 @@ Lists read ``article_list``. A filter takes or leaves whole cells of it, so that
 as there are cells that match, whether nothing is analysed, everything, or half.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -14,9 +15,9 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, any_, cast, func, join, literal, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from core.article_cells import Cells, cells_of, in_cells, of_cells, of_rows
+from core.article_cells import Cells, cell_ids, cells_of, in_cells, of_cells, of_rows
 from core.article_filter import (
     ArticleFilter,
     Order,
@@ -25,7 +26,7 @@ from core.article_filter import (
 )
 from core.article_rows import ArticleRow, article_rows
 from core.database import among
-from core.models import Article, ArticleCell, ListedArticle, Publisher
+from core.models import Article, ArticleCell, ArticleWords, ListedArticle, Publisher
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.text_search import ENOUGH, TESTED_AT_MOST, TEXT_BOUND, Words, frequency, has_words, looked_at, looked_up
 
@@ -68,7 +69,11 @@ def words_in_articles(session: Session, text: str) -> Words | None:
     often = frequency(session, Article.search, text)
     if often.is_common:
         return Words(often, None)
-    return Words(often, tuple(session.scalars(select(Article.id).where(looked_up(Article.search, text, often)))))
+    found = select(Article.id).where(looked_up(Article.search, text, often)).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    with by_index(session):
+        listed = select(ListedArticle.article_id, ListedArticle.cell_id).join(found, found.c.id == ListedArticle.article_id)
+        rows = session.execute(listed).all()
+    return Words(often, tuple(row[0] for row in rows), Counter(row[1] for row in rows))
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
@@ -200,13 +205,13 @@ def _sieve(session: Session, article_filter: ArticleFilter, readiness: Readiness
     worded = article_filter.text.strip()
     if not conditions and not worded:
         return None
-    has = has_words(Article.search, article_filter.text).is_(True)  # tested: never read from the index of words
-    if worded and not conditions:  # the articles themselves say it all
-        alone = select(Article.id).where(has)
-        return lambda ids: set(session.scalars(alone.where(among(Article.id, ids))))
+    has = has_words(ArticleWords.search, article_filter.text)
+    if worded and not conditions:
+        alone = select(ArticleWords.article_id).where(has)
+        return lambda ids: set(session.scalars(alone.where(among(ArticleWords.article_id, ids))))
     statement = select(ListedArticle.article_id).where(*conditions)
     if worded:
-        statement = statement.join(Article, Article.id == ListedArticle.article_id).where(has)
+        statement = statement.join(ArticleWords, ArticleWords.article_id == ListedArticle.article_id).where(has)
     return lambda ids: set(session.scalars(statement.where(among(ListedArticle.article_id, ids))))
 
 
@@ -252,22 +257,30 @@ def counts(
     looked = words is not None and words.ids is None
     size = min(TESTED_AT_MOST, max(bound // 10, 1), words.often.candidates(ENOUGH)) if words is not None and looked else bound
     conditions = [and_(true(), *of_cells(one, readiness), *([] if also is None else [also])) for one, also in choices]
-    cells = session.execute(select(ArticleCell.id, *[condition.label(f"c{n}") for n, condition in enumerate(conditions)])).all()
+    cells = cell_ids(session, conditions)
+    if words is not None and words.cells is not None and not any(one.as_stories or of_rows(one, readiness, None) for one, _ in choices):
+        numbers = [sum(words.cells.get(cell, 0) for cell in of_choice) for of_choice in cells]
+        return [Count(min(number, bound), number <= bound) for number in numbers]
+    row: Any = ListedArticle
+    if words is not None and words.ids is not None and not any(one.as_stories for one, _ in choices):  # few: fetched once for all choices
+        row = aliased(ListedArticle, select(ListedArticle).where(among(ListedArticle.article_id, words.ids)).cte("few"))
     each = []
-    for number, (one, _) in enumerate(choices):
-        of_choice = [row[0] for row in cells if row[1 + number]]
-        matching = select(ListedArticle.article_id).where(in_cells(of_choice), *of_rows(one, readiness, words))
+    for number, ((one, _), of_choice) in enumerate(zip(choices, cells, strict=True)):
+        if not of_choice:
+            continue
+        rest = of_rows(one, readiness, words if row is ListedArticle else None, row)
+        matching = select(row.article_id).where(in_cells(of_choice, row), *rest)
         limited = (matching if looked else matching.where(*for_its_story(one, readiness))).limit(size + 1).subquery()
         found = limited.c.article_id if looked else func.count().label("article_id")
         each.append(select(literal(number).label("choice"), found).select_from(limited))
-    with by_index(session):
-        rows = session.execute(union_all(*each)).all()
+    found_of: list[list[int]] = [[] for _ in choices]
+    if each:
+        with by_index(session):
+            for number, found in session.execute(union_all(*each)):
+                found_of[number].append(found)
     if not looked:
-        return [Count(min(number, bound), number <= bound) for _, number in sorted(tuple(row) for row in rows)]
-    candidates = [[id_ for number, id_ in rows if number == choice] for choice in range(len(choices))]
-    return [
-        looked_at(ids, test, at_most=size) for ids, test in zip(candidates, _tests(session, choices, readiness, candidates), strict=True)
-    ]
+        return [Count(min(sum(numbers), bound), sum(numbers) <= bound) for numbers in found_of]
+    return [looked_at(ids, test, at_most=size) for ids, test in zip(found_of, _tests(session, choices, readiness, found_of), strict=True)]
 
 
 def _tests(

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
@@ -17,8 +17,13 @@ def postgres_address(value: SecretStr | None) -> SecretStr | None:
 
 
 def redis_address(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+    if value is None:
+        return None
+    if not value.get_secret_value().startswith(("redis://", "rediss://")):
         raise ValueError("must begin with redis:// or rediss://")
+    parts = _parts(value.get_secret_value())
+    if parts is None or not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must be written redis://user:password@host:6379/0, with @ : / ? # % of the password percent-encoded")
     return value
 
 
@@ -28,7 +33,23 @@ def http_address(value: str | None) -> str | None:
         return None
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    if _parts(value) is None:
+        raise ValueError("must name a host, such as https://api.example")
     return value.rstrip("/")
+
+
+def secret_http_address(value: SecretStr | None) -> SecretStr | None:
+    return None if value is None else SecretStr(http_address(value.get_secret_value()) or "")
+
+
+def _parts(address: str) -> SplitResult | None:
+    """None for an address without a host, or with one that cannot be."""
+    try:
+        parts = urlsplit(address)
+        is_one = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", address)
+    except ValueError:
+        return None
+    return parts if is_one else None
 
 
 def origin(value: str | None) -> str | None:
@@ -47,8 +68,16 @@ def names(value: Any) -> Any:
 
 
 def email_addresses(value: frozenset[str]) -> frozenset[str]:
-    if wrong := sorted(name for name in value if not re.fullmatch(r"[^@\s;<>]+@[^@\s;<>]+", name)):
-        raise ValueError(f"must be e-mail addresses, separated by commas; '{wrong[0]}' is none")
+    return _each(value, r"[^@\s;<>]+@[^@\s;<>]+", "e-mail addresses")
+
+
+def host_names(value: frozenset[str]) -> frozenset[str]:
+    return _each(value, r"[^\s/@:\[\]]+(:\d+)?|\[[0-9a-f:.]+\](:\d+)?", "host names without scheme and path")
+
+
+def _each(value: frozenset[str], pattern: str, what: str) -> frozenset[str]:
+    if wrong := sorted(name for name in value if not re.fullmatch(pattern, name)):
+        raise ValueError(f"must be {what}, separated by commas; '{' '.join(wrong[0].split())[:100]}' is none")
     return value
 
 

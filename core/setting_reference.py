@@ -28,8 +28,8 @@ SECTIONS = {
 ADDRESSES_WITH_SECRETS = {
     "database_url": "postgresql://",
     "direct_database_url": "postgresql://",
-    "celery_broker_url": "redis://",
-    "alert_webhook_url": "https://",
+    "celery_broker_url": "redis://` or `rediss://",
+    "alert_webhook_url": "http://` or `https://",
 }
 PLATFORM_FOLDER = "the platform's folder for data, such as `~/.local/share/signaldesk`"
 INTRODUCTION = f"""\

@@ -30,6 +30,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from core import setting_checks as checks
 from core.errors import SettingsError
+from core.setting_files import readable
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -184,9 +185,18 @@ class Settings(BaseSettings):
     _broker = field_validator("celery_broker_url")(checks.redis_address)
     _listed = field_validator("admins", "allowed_hosts", mode="before")(checks.names)
     _addresses = field_validator("admins")(checks.email_addresses)
+    _hosts = field_validator("allowed_hosts")(checks.host_names)
+    _webhook = field_validator("alert_webhook_url")(checks.secret_http_address)
     _secrets = field_validator("cookie_secret", "api_token")(checks.not_to_be_guessed)
     _origin = field_validator("public_url")(checks.origin)
     _http = field_validator(*ADDRESSES)(checks.http_address)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trimmed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A space or a line's end around a value, as files of secrets have it, is none of it; nothing else is no value."""
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in trimmed.items() if value != "" or given[name] == ""}
 
     @model_validator(mode="after")
     def _celery_has_a_broker(self) -> Self:
@@ -314,8 +324,7 @@ def read_from(name: str) -> Literal["environment", "file"]:
     """Where a field that is fixed from outside has its value from: this process's environment, or a ``.env`` file."""
     if any(os.environ.get(alias) for alias in variables(name)):
         return "environment"
-    files = Settings.model_config.get("env_file") or ()
-    for file in files if isinstance(files, tuple) else (files,):
+    for file in _env_files():
         written = {key.upper(): value for key, value in dotenv_values(file).items()}
         if any(written.get(alias) for alias in variables(name)):
             return "file"
@@ -347,10 +356,11 @@ def load_settings() -> Settings:
     """The settings as environment and ``.env`` give them, without what is saved on screen.
 
     Raises:
-        SettingsError: a value is malformed, or sign-in is set up in part; the message names the variables and never shows a secret.
+        SettingsError: a value is malformed, a ``.env`` file cannot be read, or sign-in is set up in part; the message names the variables
+            and never shows a secret.
     """
     try:
-        settings = Settings()
+        settings = Settings(_env_file=_env_files())
     except ValidationError as error:
         problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False))
         raise SettingsError(f"Settings are malformed. {problems}.") from None
@@ -365,6 +375,11 @@ def load_settings() -> Settings:
     return settings
 
 
+def _env_files() -> tuple[Path, ...]:
+    named: Any = Settings.model_config.get("env_file") or ()
+    return readable(named if isinstance(named, tuple) else (named,))
+
+
 def _in_words(location: tuple[int | str, ...], message: str) -> str:
     words = message.removeprefix("Value error, ")
     return f"{_variable(location)}: {words}" if location else words
@@ -372,4 +387,4 @@ def _in_words(location: tuple[int | str, ...], message: str) -> str:
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0])
-    return name if name.upper() in os.environ or name.isupper() else f"SIGNALDESK_{name.upper()}"
+    return next((variable(field) for field in Settings.model_fields if name in (field, *variables(field))), name)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from core.agents.outputs import Verdict
+from core.agents.outputs import Stance, Verdict
 from core.agents.signal_validation import CheckedSource
 from core.articles import ArticleText
 from core.models import Authority
@@ -34,6 +34,8 @@ def settled(signal: OpenSignal, found: Sequence[SearchResult], article: ArticleT
     results = [FoundResult(one.url, one.title, one.publisher, one.published_at, telling[one.url]) for one in found if one.url in telling]
     (answer,) = validate([question], results)
     sources = [CheckedSource(source.url, source.stance, source.quote) for source in answer.sources]
+    if all(source.stance is Stance.NEUTRAL for source in sources):
+        return False  # whatever their origins
     return verdict_of(standings(article.body, article.publisher, sources, {one.url: one for one in found}, authorities)) in SETTLED
 
 
@@ -42,6 +44,6 @@ def _telling(text: str, terms: Sequence[str]) -> str:
 
     The rules take half a millisecond a sentence, of which this leaves a few.
     """
-    counted = [(sum(term in one.lower() for term in terms), one) for one in _SENTENCE_END.split(text)]
+    counted = [(sum(term in lower for term in terms), one) for one in _SENTENCE_END.split(text) if (lower := one.lower())]
     best = sorted(counted, key=lambda one: -one[0])[:SENTENCES]
     return "\n\n".join(sentence for count, sentence in best if count >= 2)

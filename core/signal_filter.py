@@ -1,8 +1,10 @@
 """The filter of signals: what the Signals page, the review queue, bulk decisions and exports mean by "all that match"."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,9 +69,10 @@ def matching_signals(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
     return [*matching_but_words(signal_filter), *worded]
 
 
-def has_signal_words(text: str) -> ColumnElement[bool]:
-    """Whether a signal or its article has the words of a search text."""
-    return has_words(Signal.search, text) | has_words(Article.search, text)
+def has_signal_words(text: str, in_article: Any = Article.search) -> ColumnElement[bool]:
+    """Whether a signal or its article has the words of a search text; ``in_article`` is the column of the article's, which may be that of
+    ``article_words`` where many are tested."""
+    return has_words(Signal.search, text) | has_words(in_article, text)
 
 
 def words_in_signals(session: Session, text: str) -> Words | None:
@@ -93,33 +96,26 @@ def with_words(text: str, own: Frequency = UNKNOWN, others: Frequency = UNKNOWN)
 
 def matching_but_words(signal_filter: SignalFilter) -> list[ColumnElement[bool]]:
     """The filter but for its search text, as SQL conditions on ``signals`` alone."""
-    decisions = {
-        Reviewed.OPEN: Signal.decision.is_(None),
-        Reviewed.ACCEPTED: Signal.decision == Decision.ACCEPTED,
-        Reviewed.REJECTED: Signal.decision == Decision.REJECTED,
-        Reviewed.UNSURE: Signal.decision == Decision.UNSURE,
-    }
-    optional: list[tuple[object, ColumnElement[bool]]] = [
-        (signal_filter.kinds, Signal.kind.in_(signal_filter.kinds)),
-        (signal_filter.categories, CATEGORY.in_(signal_filter.categories)),
-        (signal_filter.verdicts, Signal.verdict.in_(signal_filter.verdicts)),
-        (signal_filter.verdicts and signal_filter.blind_share, ~is_blind(signal_filter.blind_share)),
-        (signal_filter.publishers, Signal.publisher_id.in_(signal_filter.publishers)),
-        (signal_filter.minimum_confidence, Signal.confidence >= signal_filter.minimum_confidence),
-        (signal_filter.batch_id, Signal.batch_id == signal_filter.batch_id),
-        (signal_filter.article_id, Signal.article_id == signal_filter.article_id),
-        (signal_filter.without_samples, ~Signal.is_sample),
+    chosen, decided = signal_filter, {one.value: one for one in Decision}
+    optional: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
+        (chosen.kinds, lambda: Signal.kind.in_(chosen.kinds)),
+        (chosen.categories, lambda: CATEGORY.in_(chosen.categories)),
+        (chosen.verdicts, lambda: Signal.verdict.in_(chosen.verdicts)),
+        (chosen.verdicts and chosen.blind_share, lambda: ~is_blind(chosen.blind_share)),
+        (chosen.publishers, lambda: Signal.publisher_id.in_(chosen.publishers)),
+        (chosen.minimum_confidence, lambda: Signal.confidence >= chosen.minimum_confidence),
+        (chosen.batch_id, lambda: Signal.batch_id == chosen.batch_id),
+        (chosen.article_id, lambda: Signal.article_id == chosen.article_id),
+        (chosen.without_samples, lambda: ~Signal.is_sample),
+        (chosen.reviewed is Reviewed.OPEN, lambda: Signal.decision.is_(None)),
+        (chosen.reviewed in decided, lambda: Signal.decision == decided[chosen.reviewed]),
+        (chosen.since, lambda: Signal.published_at >= day_start(chosen.since or date.min)),
+        (chosen.until, lambda: Signal.published_at < day_after(chosen.until or date.max)),
     ]
-    conditions = [condition for given, condition in optional if given]
-    if signal_filter.reviewed in decisions:
-        conditions.append(decisions[signal_filter.reviewed])
-    if signal_filter.since:
-        conditions.append(Signal.published_at >= day_start(signal_filter.since))
-    if signal_filter.until:
-        conditions.append(Signal.published_at < day_after(signal_filter.until))
-    return conditions
+    return [condition() for given, condition in optional if given]
 
 
+@lru_cache(maxsize=16)
 def is_blind(share: float) -> ColumnElement[bool]:
     """Whether a signal's verdict is hidden until somebody decides on it: undecided, validated, and among ``share`` (0..1) of all.
 

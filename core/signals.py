@@ -6,7 +6,8 @@ An analysis is kept in one transaction with its signals and their evidence, so a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, insert, select, union_all, update
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from core.configuration import Configuration
 from core.database import among
 from core.errors import NotFound
 from core.evidence import Grounding
-from core.models import Analysis, Article, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
+from core.models import Analysis, Article, ArticleWords, Decision, Evidence, EvidenceMatch, Publisher, Signal, SignalCategory, table_of
 from core.paging import COUNT_BOUND, FIRST, Count, Fetch, Key, Page, Place, beyond, by_index, ordered_by, sifted, walk
 from core.signal_filter import (
     CATEGORY,
@@ -277,6 +278,12 @@ def signals_at(session: Session, signal_filter: SignalFilter, place: Place, size
 
 def signal_rows(session: Session, ids: Sequence[int], *, blind_share: float = 0) -> dict[int, SignalRow]:
     """Lines of the signals table by id, of those that exist. ``blind_share`` as in ``SignalFilter``."""
+    rows = session.execute(_lines(blind_share).where(among(Signal.id, ids))).mappings()
+    return {row["id"]: SignalRow(**row) for row in rows}
+
+
+@lru_cache(maxsize=16)
+def _lines(blind_share: float) -> Select[Any]:
     statement = select(
         Signal.id,
         Signal.kind,
@@ -294,8 +301,7 @@ def signal_rows(session: Session, ids: Sequence[int], *, blind_share: float = 0)
         Analysis.model,
         Signal.created_at,
     )
-    rows = session.execute(joined(statement).where(among(Signal.id, ids))).mappings()
-    return {row["id"]: SignalRow(**row) for row in rows}
+    return joined(statement)
 
 
 def _fetches(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> list[Fetch[int]]:
@@ -330,8 +336,9 @@ def _nearest(
 
 
 def _passing(session: Session, text: str, ids: list[int]) -> set[int]:
-    statement = select(Signal.id).join(Article, Article.id == Signal.article_id)
-    return set(session.scalars(statement.where(among(Signal.id, ids), has_signal_words(text).is_(True))))  # never by the index of words
+    statement = select(Signal.id).join(ArticleWords, ArticleWords.article_id == Signal.article_id)
+    has = has_signal_words(text, ArticleWords.search).is_(True)  # never by the index of words
+    return set(session.scalars(statement.where(among(Signal.id, ids), has)))
 
 
 def count_signals(session: Session, signal_filter: SignalFilter, words: Words | None = None) -> Count:

@@ -6,10 +6,12 @@ folded or not. Appending locks nothing; folding is done by one process at a time
 article or batch that is deleted later keeps its spending here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, literal, select, text, true, union, union_all
@@ -202,6 +204,12 @@ def usage_by_day(session: Session, *, since: date) -> list[tuple[date, Usage]]:
     return [(row[0], Usage(*row[1:])) for row in found]
 
 
+def in_all(days: Sequence[tuple[date, Usage]]) -> Usage:
+    """All of these days together. Pure."""
+    together: dict[str, Any] = {name: sum((getattr(used, name) for _, used in days), getattr(Usage(), name)) for name in SUMS}
+    return Usage(**together)
+
+
 def usd_by_slot(session: Session, *, since: datetime) -> dict[datetime, Decimal]:
     """USD by the ten minutes in which calls ended."""
     rows = _both(SpendSlot, ("slot", "usd"), SpendSlot.slot >= since, SpendDelta.slot >= since)
@@ -323,10 +331,12 @@ def _both(folded: Any, columns: tuple[str, ...], of_folded: ColumnElement[bool],
     ).subquery()
 
 
+@lru_cache(maxsize=64)
 def _days(since: date) -> Subquery:
     return _both(SpendDay, (*_GROUPS["spend_days"], *SUMS), SpendDay.day >= since, SpendDelta.day >= since)
 
 
+@lru_cache(maxsize=64)
 def _of(dimension: Dimension, since: date) -> Subquery:
     """The roll-up that tells a dimension apart."""
     if dimension is Dimension.RUN:
@@ -336,11 +346,12 @@ def _of(dimension: Dimension, since: date) -> Subquery:
     return _days(since)
 
 
-def _sums(rows: Subquery) -> list[ColumnElement[Any]]:
-    return [
+@lru_cache(maxsize=64)
+def _sums(rows: Subquery) -> tuple[ColumnElement[Any], ...]:
+    return tuple(
         func.coalesce(func.sum(rows.c[name]), 0) if name in _MONEY else cast(func.coalesce(func.sum(rows.c[name]), 0), BigInteger)
         for name in SUMS
-    ]
+    )
 
 
 def _key(dimension: Dimension, rows: Subquery) -> ColumnElement[Any]:

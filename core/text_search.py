@@ -7,7 +7,7 @@ is asked only for the rare ones, since it reads a frequent one to its end; the r
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -74,6 +74,8 @@ class Words:
     often: Frequency
     ids: tuple[int, ...] | None
     """None where there are too many to be worth fetching: these are tested in the list's order."""
+    cells: Mapping[int, int] | None = None
+    """Of articles that were fetched: how many of them each cell of the list has."""
 
 
 def looked_at(ids: Sequence[int], passing: Callable[[list[int]], set[int]], besides: int = 0, *, at_most: int = 0) -> Count:

@@ -5,18 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from core.agents.outputs import Stance, Verdict
 from core.configuration import Configuration
-from core.models import ARTICLE_ORIGIN, Authority, Signal, Source, Validation, table_of
+from core.models import ARTICLE_ORIGIN, Authority, Source, Validation, table_of
 from core.verdicts import Standing, adjustment_of, disagreement, verdict_of
 
 if TYPE_CHECKING:  # these bring the agents' libraries, which a console that runs nothing does not need
     from core.agents.signal_validation import CheckedVerdict
     from core.research import Search, SearchResult
 
+_REPEATED = text("""
+UPDATE signals SET verdict = made.verdict, disagreement = made.disagreement
+FROM unnest(CAST(:signals AS bigint[]), CAST(:verdicts AS text[]), CAST(:apart AS float[])) AS made(signal_id, verdict, disagreement)
+WHERE signals.id = made.signal_id
+""")
 NOTHING_FOUND = "The searches found nothing that bears on this signal."
 
 
@@ -92,13 +97,12 @@ def keep_validations(session: Session, findings: Sequence[Finding], configuratio
     ]
     if sources:
         session.execute(insert(table_of(Source)), sources)
-    table = table_of(Signal)
-    made = [
-        {"signal": row["signal_id"], "made": row["verdict"], "apart": disagreement(finding.standings, row["model_verdict"])}
-        for row, finding in zip(rows, findings, strict=True)
-    ]
-    repeated: dict[str, Any] = {"verdict": bindparam("made"), "disagreement": bindparam("apart")}
-    session.connection().execute(update(table).where(table.c.id == bindparam("signal")).values(repeated), made)
+    made = {
+        "signals": [row["signal_id"] for row in rows],
+        "verdicts": [row["verdict"].value for row in rows],
+        "apart": [disagreement(finding.standings, row["model_verdict"]) for row, finding in zip(rows, findings, strict=True)],
+    }
+    session.execute(_REPEATED, made)  # in one statement, for the roll-ups that it brings
 
 
 def validated_signals(session: Session, signal_ids: Sequence[int]) -> set[int]:

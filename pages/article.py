@@ -15,13 +15,15 @@ from console.story_view import story
 from console.words import number_in, plain
 from core.articles import get_article
 from core.errors import NotFound
-from core.signals import analyses_of, signals_in_article
+from core.signals import analyses_of, get_signal, signals_in_article
 
-wanted = number_in(st.query_params.get("id", ""))
-if wanted is None:
+wanted, chosen_id = (number_in(st.query_params.get(name, "")) for name in ("id", "signal"))
+if wanted is None and chosen_id is None:
     nothing_chosen("No article is chosen.")
     st.stop()
 try:
+    if wanted is None:  # a signal is enough
+        wanted = read(lambda session: get_signal(session, chosen_id or 0).article_id)
     article = read(partial(get_article, article_id=wanted))
 except NotFound as error:
     nothing_chosen(str(error))
@@ -30,7 +32,6 @@ share = blind_share()
 found = read(lambda session: signals_in_article(session, article.id, blind_share=share))
 analyses = read(lambda session: analyses_of(session, article.id))
 runs = runs_of_article(article.id)
-chosen_id = number_in(st.query_params.get("signal", ""))
 
 head(article)
 numbers = {signal.id: number for number, signal in enumerate(found, start=1)}

@@ -13,14 +13,15 @@ from console.state import last_run
 from core.article_filter import ArticleFilter
 from core.launching import readiness
 from core.settings import Settings
+from core.text_search import Words
 
 
 @st.fragment
-def worklist(article_filter: ArticleFilter, now: Settings) -> None:
+def worklist(article_filter: ArticleFilter, now: Settings, known: list[Words | None]) -> None:
     """The articles beside what is done with those that are ticked; a tick runs this alone, not the page around it."""
     left, right = st.columns([5, 2])
     with left:
-        listed = table(article_filter, now)
+        listed = table(article_filter, now, known)
     with right:
         selection_card(article_filter, listed, now)
         if (launched := last_run()) is not None:
@@ -37,4 +38,5 @@ with head:
     import_button()
 import_strip()
 now = settings()
-worklist(filters(readiness(now)), now)
+chosen, words = filters(readiness(now))
+worklist(chosen, now, [words])

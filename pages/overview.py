@@ -4,11 +4,10 @@ import streamlit as st
 
 from console import overview_view as view
 from console.components import empty
-from console.exporting import export_popover
+from console.import_view import import_strip, no_articles
 from console.narrative_view import narrative
 from console.resources import read, settings
 from core import reports
-from core.exports import Table
 from core.launching import readiness
 
 
@@ -28,14 +27,14 @@ def of_days(by_signals: view.PublisherRows) -> None:
         view.stories(chosen, now)
     with right:
         view.publishers(by_signals)
-        export_popover([Table.SIGNALS], signals=chosen.signals(), key="overview")
 
 
 st.title("Overview")
 now = settings()
 today = read(lambda session: reports.today(session, readiness(now)))
 if today.articles == 0:
-    view.no_articles()
+    import_strip()
+    no_articles()
     st.stop()
 view.glance(today, now)
 if read(reports.newest_article_day) is None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -158,6 +159,26 @@ def test_commands_are_found_and_a_wrong_one_would_be() -> None:
         test_every_command_is_one("x", "signaldesk no-such-command")
     with pytest.raises(AssertionError):
         test_every_command_is_one("x", "signaldesk token no-such-command")
+
+
+def test_systemd_s_file_of_variables_has_settings_and_nothing_behind_their_values() -> None:
+    """To systemd all that stands behind the = is the value, a comment too."""
+    (block,) = re.findall(r"^`/etc/signaldesk\.env`.*?```sh\n(.*?)```", words(DOCS / "running.md"), re.DOTALL | re.MULTILINE)
+    lines = [re.fullmatch(r"([A-Z_]+)=\S+", line) for line in block.splitlines()]
+    assert all(lines), block
+    assert {line[1] for line in lines if line} <= VARIABLES
+
+
+def test_nginx_takes_the_file_for_it(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if nginx is None:
+        pytest.skip("nginx is not installed (apt-get install nginx)")
+    (site,) = re.findall(r"```nginx\n(.*?)```", words(DOCS / "running.md"), re.DOTALL)
+    bare = re.sub(r"^ *ssl_certificate.*$", "", site, flags=re.MULTILINE).replace("listen 443 ssl", f"listen unix:{tmp_path}/socket")
+    file = tmp_path / "nginx.conf"
+    file.write_text(f"pid {tmp_path}/pid; events {{}} http {{ access_log off; client_body_temp_path {tmp_path}/body;\n{bare}}}\n")
+    told = subprocess.run([nginx, "-t", "-e", "stderr", "-c", str(file)], capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
 
 
 # --- examples --------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def agent_for(native: bool) -> Agent[Deps, ContentAnalysis]:
     return build_agent(NAME, ContentAnalysis, Deps, quotes_stand_in_the_article, native=native)
 
 
-def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnalysis) -> ContentAnalysis:
+async def quotes_stand_in_the_article(context: RunContext[Deps], analysis: ContentAnalysis) -> ContentAnalysis:
     """Send an answer with made-up quotes back, once."""
     if context.partial_output or context.last_attempt:
         return analysis

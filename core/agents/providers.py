@@ -3,7 +3,7 @@
 One setting a model, keys by the provider's usual environment variables.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -63,9 +63,12 @@ def has_native_output(model: Model) -> bool:
     return bool(model.profile.get("supports_json_schema_output"))
 
 
-def build_agent(name: str, answer: type[A], deps_type: type[D], check: Callable[[RunContext[D], A], A], *, native: bool) -> Agent[D, A]:
+def build_agent(
+    name: str, answer: type[A], deps_type: type[D], check: Callable[[RunContext[D], A], Awaitable[A]], *, native: bool
+) -> Agent[D, A]:
     """An agent with the instructions called ``name``, whose answer is checked by ``check`` and corrected once.
 
+    ``check`` is quick, and a coroutine function only so that pydantic-ai does not run it in a thread.
     ``native`` asks for the answer by the model's own structured output, else through a tool. The model comes with each run.
     """
     agent: Agent[D, A] = Agent(

@@ -50,7 +50,7 @@ def agent_for(count: int, native: bool) -> Agent[Deps, SignalValidation]:
     return build_agent(NAME, signal_validation_for(count), Deps, sources_came_back, native=native)
 
 
-def sources_came_back(context: RunContext[Deps], validation: SignalValidation) -> SignalValidation:
+async def sources_came_back(context: RunContext[Deps], validation: SignalValidation) -> SignalValidation:
     """Send an answer with made-up addresses or quotes back, once."""
     if context.partial_output or context.last_attempt:
         return validation

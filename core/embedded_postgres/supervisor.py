@@ -127,7 +127,8 @@ class EmbeddedPostgres:
             output += f"\n{os.strerror(errno.ENOSPC)}"
         lines = "\n".join(output.strip().splitlines()[-12:])
         where = f" (log: {cluster / 'server.log'})" if cluster else ""
-        return DatabaseUnavailable(f"The Postgres in {self.data_dir} {what}. {advice(output)}".rstrip() + f"\n{lines}{where}")
+        between = "\n" if "\n" in lines or where else " "
+        return DatabaseUnavailable(f"The Postgres in {self.data_dir} {what}. {advice(output)}".rstrip() + f"{between}{lines}{where}")
 
     # Who is attached (call under the lock, but for the first) ------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from core.models.articles import (
     ArticleCategory,
     ArticleCell,
     ArticleKey,
+    ArticleWords,
     Category,
     ListedArticle,
     Move,
@@ -52,7 +53,7 @@ from core.models.money import (
     SpendSlot,
 )
 from core.models.people import ApiToken, AuditEntry, EndedSignIn, Person
-from core.models.reviews import Review, ReviewAct, ReviewClaim, StandingDecision
+from core.models.reviews import DecisionSum, Review, ReviewAct, ReviewClaim, StandingDecision
 
 __all__ = [
     "ARTICLE_ORIGIN",
@@ -62,6 +63,7 @@ __all__ = [
     "ArticleCategory",
     "ArticleCell",
     "ArticleKey",
+    "ArticleWords",
     "AuditEntry",
     "Authority",
     "Base",
@@ -74,6 +76,7 @@ __all__ = [
     "BudgetScope",
     "Category",
     "Decision",
+    "DecisionSum",
     "DomainAuthority",
     "EndedSignIn",
     "Evidence",
@@ -112,7 +115,7 @@ __all__ = [
     "table_of",
 ]
 
-TRIGGERS = tuple(Path(__file__).parents[1] / "migrations" / "sql" / name for name in ("0006.sql", "audit_log.sql"))
+TRIGGERS = tuple(Path(__file__).parents[1] / "migrations" / "sql" / name for name in ("0006.sql", "audit_log.sql", "0017.sql"))
 """Views, functions and triggers, in order, as migrations made them."""
 
 

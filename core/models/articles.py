@@ -127,6 +127,15 @@ class ListedArticle(Base):
     story_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class ArticleWords(Base):
+    """The words of an article, without their places: where frequent ones are looked for. Kept by the triggers of migration 0017."""
+
+    __tablename__ = "article_words"
+
+    article_id: Mapped[int] = mapped_column(ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True)
+    search: Mapped[str] = mapped_column(TSVECTOR)
+
+
 class ArticleKey(Base):
     """An identifier by which an article is recognised when it is seen again: its address, provider id or guid."""
 

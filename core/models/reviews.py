@@ -1,8 +1,9 @@
 """What the analysts make of what was found."""
 
+from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.agents.outputs import SignalKind, Timeframe, Verdict
@@ -86,3 +87,29 @@ class StandingDecision(Base):
     confidence: Mapped[float]
     adjustment: Mapped[float]
     """Of the newest validation; 0 without one."""
+
+
+class DecisionSum(Base):
+    """How many decisions of all time stand, by each thing that Quality tells apart. Sums over rows (``core.rollups``); kept by the triggers
+    of migration 0017."""
+
+    __tablename__ = "decision_sums"
+    __table_args__ = (
+        Index("ix_decision_sums_about", "about", "name"),
+        Index("ix_decision_sums_unfolded", "id", postgresql_where=text("NOT folded")),
+    )
+
+    id: Mapped[Key]
+    reviewer: Mapped[str] = mapped_column(String(100))
+    in_bulk: Mapped[bool]
+    about: Mapped[str] = mapped_column(String(20))
+    """A ``core.quality.Dimension``; ``blind`` or ``in sight``: then the name is a verdict, or empty; ``given`` or ``researched``: then
+    it is a bin of confidence."""
+    name: Mapped[str] = mapped_column(String(200))
+    decision: Mapped[Decision]
+    number: Mapped[int]
+    confidence: Mapped[Decimal] = mapped_column(Numeric)
+    """Of a bin: their sum."""
+    error: Mapped[Decimal] = mapped_column(Numeric)
+    """Of a bin: the sum of squared errors."""
+    folded: Mapped[bool] = mapped_column(server_default=text("false"))

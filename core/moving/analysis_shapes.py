@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.moving import earlier
 from core.moving.shapes import ArticleShape, article_column, column_of, plain, readable
-from core.moving.source import SourceTable, quoted
+from core.moving.source import SourceTable, json_object, quoted
 
 ANALYSES = (
     *("content_analysis", "content_analyses", "content_analysis_results", "article_analysis", "article_analyses", "analyses", "analysis"),
@@ -167,7 +167,7 @@ def _of_signals_alone(part: Part) -> AnalysisShape:
     table, to = part.table, quoted(part.to)
     kind = table.columns[part.to]
     order = f" ORDER BY s.{quoted(part.key)}" if part.key else ""
-    signal = f"row_to_json((SELECT r FROM (SELECT {', '.join(f's.{quoted(name)}' for name in table.columns)}) r))"
+    signal = json_object(", ".join(f"s.{quoted(name)}" for name in table.columns))
     query = f"SELECT s.{to}, json_agg({signal}{order}) AS signals FROM {table.sql} AS s WHERE s.{to} IS NOT NULL GROUP BY s.{to}"
     grouped = replace(table, query=query, columns={part.to: kind, "signals": "json"}, key=(part.to,), references={})
     return AnalysisShape(grouped, part.to, (), (), (), "", part)

@@ -4,6 +4,7 @@ One connection and one transaction (``REPEATABLE READ, READ ONLY``), so that all
 written whatever its role may do. Rows come as JSON, which has no type that this program could not read. One thread at a time.
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +15,14 @@ from typing import Any, Self
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.abc import Buffer
-from psycopg.types.string import TextLoader
+from psycopg.types.string import StrDumper, TextLoader
 
 from core.database import CONNECT, IDENTITY, parsed_url
 from core.errors import ImportRefused
 from core.importers.fields import MAX_RAW_BODY
 
+PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+"""What that database or its role may have set for pages of a website is too short for all of its articles."""
 PAGE = 50
 """Rows fetched at once: a row may hold megabytes."""
 _TEXTS = frozenset({"text", "character varying", "character", "citext", "public.citext", "name", '"char"'})
@@ -81,11 +84,29 @@ class SourceRow:
     values: dict[str, Any] | None
 
 
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+WINDOWS = "as-windows-1252"
+"""Bytes that are not UTF-8 are read as Windows-1252, as old programs wrote them."""
+codecs.register_error(WINDOWS, _as_windows)
+
+
 class _Lenient(TextLoader):
     """Text of a database whose encoding was never checked."""
 
     def load(self, data: Buffer) -> str:
-        return bytes(data).decode("utf-8", "replace")
+        return bytes(data).decode("utf-8", WINDOWS)
+
+
+class _Utf8(StrDumper):
+    """Values for a database whose encoding was never checked."""
+
+    def dump(self, obj: str) -> bytes:
+        return obj.encode()
 
 
 class SourceDatabase:
@@ -94,6 +115,7 @@ class SourceDatabase:
     def __init__(self, url: str) -> None:
         self._connection, self.name = _connect(url)
         with self._refusing():
+            self._connection.execute(PATIENCE)
             self.identity = self._identity()
             self.tables = self._read_tables()
 
@@ -163,6 +185,8 @@ class SourceDatabase:
             said = _first_line(error)
             raise ImportRefused(f"{self.name} refuses: {said}. Give its role SELECT on that table, and USAGE on its schema.") from error
         except psycopg.OperationalError as error:
+            if not self._connection.closed:  # such as a materialized view that was never filled
+                raise ImportRefused(f"{self.name} cannot be read: {_first_line(error)}.") from error
             raise ImportRefused(
                 f"{self.name} was lost on the way: {_first_line(error)}. What was imported is kept; importing again goes on from there."
             ) from error
@@ -224,6 +248,12 @@ def _connect(url: str) -> tuple[psycopg.Connection[Any], str]:
     connection.read_only = True
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.adapters.register_loader("text", _Lenient)
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # It checks what it sends by the client's encoding, and would refuse what is not UTF-8. Any byte is Latin-1, so names of tables
+        # and columns go back as they came.
+        connection.execute("SET client_encoding TO 'LATIN1'")
+        connection.commit()
+        connection.adapters.register_dumper(str, _Utf8)
     return connection, name
 
 
@@ -263,7 +293,12 @@ def _as_json(table: SourceTable, columns: Sequence[str]) -> str:
     for name in columns:
         place = f"t.{quoted(name)}"
         parts.append(f"left({place}, {MAX_RAW_BODY + 1}) AS {quoted(name)}" if table.columns[name] in _TEXTS else place)
-    return f"CAST(row_to_json((SELECT r FROM (SELECT {', '.join(parts)}) r)) AS text)"
+    return f"CAST({json_object(', '.join(parts))} AS text)"
+
+
+def json_object(columns: str) -> str:
+    """A row of these columns as JSON. ``r.*`` is the row even where the table has a column named r."""
+    return f"(SELECT row_to_json(r.*) FROM (SELECT {columns}) AS r)"
 
 
 def _fitting(kind: str, values: Sequence[str]) -> list[str] | None:

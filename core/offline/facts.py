@@ -33,8 +33,8 @@ _DATE = re.compile(
     r"Wednes|Thurs|Fri|Satur|Sun)day|earlier\sthis\s(?:week|month|year))\b"
 )
 _NAME = re.compile(
-    r"(?<![\w@#$])(?:[A-Z][\w.&’'-]{0,24}|[a-z][A-Z][a-z]{2,12})(?:\s(?:(?:of|de|van|"
-    r"von)\s)?(?:[A-Z][\w.&’'-]{0,24}|[0-9]{1,3}(?=\s[A-Z])|8(?!\d))){0,5}"
+    r"(?<![\w@#$;])(?:[A-Z][\w.&’'-]{0,24}|[a-z][A-Z][a-z]{2,12})(?:\s(?:(?:of|de|van|von|"
+    r"(?<=Securities\s)and)\s)?(?:[A-Z][\w.&’'-]{0,24}|[0-9]{1,3}(?=\s[A-Z])|8(?!\d))){0,5}"
 )
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
 _PERSON_TITLE = re.compile(
@@ -159,6 +159,8 @@ def _names_in(run: str) -> list[tuple[str, int]]:
         word = raw if raw in ("U.S.", "U.K.", "Jr.") else _POSSESSIVE.sub("", raw).rstrip(".,'’&-")
         if word in _TITLES or word in _DAYS:
             parts.append([])
+        elif word.endswith("-based"):
+            parts[-1] = []  # where somebody is from: "New York-based"
         elif word and not _HYPHENATED.search(word):
             parts[-1].append((word, at))
             if raw.endswith(("’s", "'s", ".”", "’", "'")) or (raw.endswith(".") and len(word) > 3):
@@ -170,11 +172,17 @@ def _names_in(run: str) -> list[tuple[str, int]]:
 def _trim(words: list[tuple[str, int]]) -> list[tuple[str, int]]:
     while words and (words[0][0] in SENTENCE_STARTERS or words[0][0] in _LEADING or words[0][0].islower()) and not _listed_words(words):
         words = words[1:]
-    while words and (words[-1][0] in ASSETS or words[-1][0] in NOT_NAMES or words[-1][0].islower()) and not _listed_words(words):
+    while words and _is_no_name(words[-1][0]) and not _listed_words(words):
+        if len(words) > 1 and words[-1][0] in _COMPANY_TAIL and not _is_no_name(words[-2][0]):
+            break  # "Galaxy Digital"
         words = words[:-1]
     if len(words) > 1 and words[0][0] in ASSETS and _listed_words(words[1:]):
         words = words[1:]
     return words
+
+
+def _is_no_name(word: str) -> bool:
+    return word in ASSETS or word in NOT_NAMES or word.islower()
 
 
 def _listed_words(words: list[tuple[str, int]]) -> bool:

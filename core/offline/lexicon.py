@@ -138,6 +138,7 @@ TOPICS: dict[str, frozenset[str]] = {
 AGENCIES = word_set("""
         SEC CFTC DOJ IRS FBI FCA ESMA MAS FATF FinCEN OFAC BIS IMF ECB Fed FOMC Treasury Congress Senate Parliament Europol
         Interpol FDIC OCC FSA HKMA SFC CBN RBI SEBI NYDFS DFS FTC BaFin AUSTRAC Pentagon Kremlin Federal_Reserve White_House
+        Securities_and_Exchange_Commission
     """)
 COMPANIES = word_set("""
         Binance Coinbase Kraken Bitfinex Bitget Bybit OKX Gemini KuCoin Bitstamp Robinhood MicroStrategy Strategy BlackRock

@@ -8,6 +8,7 @@ The text is never changed within a sentence: what is quoted stays verbatim. Pure
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import groupby
 
 from core.offline.machine_talk import is_machine_talk
@@ -46,6 +47,7 @@ def readable_line(text: str) -> str:
     return " ".join(piece.strip() for piece in _pieces(text) if not _is_hostile(piece))
 
 
+@lru_cache(maxsize=2_048)  # one page is found for several signals
 def _is_hostile(piece: str) -> bool:
     return _is_disguised(piece) or _repeats_itself(_words(piece)) or is_machine_talk(piece)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from core.offline.facts import Actor, Facts, read
 from core.offline.lexicon import PUBLISHERS
 from core.offline.sentences import Sentence, split
-from core.offline.wording import is_person_pronoun, opens_with_pronoun
+from core.offline.wording import is_person_pronoun, opens_with_pronoun, said_until
 
 CRYPTO = re.compile(
     r"\b(?:bitcoin|btc|crypto\w*|miners?|mining|blockchain|stablecoins?|token(?:s|ized)?|digital assets?|satoshi|etfs?)\b", re.IGNORECASE
@@ -78,7 +78,10 @@ def who(article: Article, index: int) -> str:
     referring = opens_with_pronoun(text)
     kinds = ("person",) if is_person_pronoun(text) else ("company", "agency", "name")
     for back in range(1 if referring else 0, min(4 if referring else 2, index + 1)):
-        names = [actor for actor in article.facts[index - back].actors if not is_newsroom(actor.name, article.publisher)]
+        said = said_until(article.sentences[index - back].text)
+        names = [
+            actor for actor in article.facts[index - back].actors if actor.start < said and not is_newsroom(actor.name, article.publisher)
+        ]
         if back:
             names = [actor for actor in names if actor.kind in kinds]
         if names:

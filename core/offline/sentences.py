@@ -7,6 +7,7 @@ Every span satisfies ``text[span.start:span.end] == span.text``: what is quoted 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from core.offline.lexicon import ABBREVIATIONS, BOILERPLATE, HEADING_LINKS, HEADING_OPENERS, SENTENCE_STARTERS, word_set
 
@@ -58,6 +59,7 @@ def split(text: str, title: str = "") -> list[Sentence]:
     return found
 
 
+@lru_cache(maxsize=2_048)  # asked of one sentence by several rules
 def is_boilerplate(sentence: str) -> bool:
     """Whether a sentence is the publisher's furniture: sign-ups, credits, risk notices, links to other stories."""
     return BOILERPLATE.search(sentence[:400]) is not None

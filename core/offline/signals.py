@@ -102,7 +102,7 @@ def _put_into_words(article: Article, candidate: Candidate, strength_found: floa
     core = clause(sentence.text, subject, what)
     figure = _figure(candidate, fact)
     slots = {
-        "who": actor or "those involved",
+        "who": actor or "the party behind it",
         "party": actor if actor and is_party(article, actor) else "the market",
         "what": what,
         "what_short": what[:1].lower() + what[1:] if what[1:2].islower() else what,

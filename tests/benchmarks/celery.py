@@ -3,7 +3,7 @@
     python -m tests.benchmarks.celery --articles 300 --workers 1 --workers 3
 
 Prints for each number of workers the seconds from the first claim to the end, articles a second, the share of the first round's
-time, peak calls in flight, CPU of the workers, memory of one, and what was paid twice. Redis, Postgres, the providers and the workers are
+time, peak calls in flight, CPU milliseconds an article of workers, Postgres and stand-in, memory of one worker, and what was paid twice. Redis, Postgres, the providers and the workers are
 processes of their own on the same machine, whose load before each round is printed with it.
 """
 
@@ -30,6 +30,7 @@ from core.selection import Selection
 from core.settings import Settings
 from tests.actors import ANN
 from tests.benchmarks.pipeline import an_article
+from tests.benchmarks.shares import Shares
 from tests.faults.redis_server import RedisServer
 from tests.loopback import LoopbackProviders
 
@@ -45,28 +46,29 @@ def main(
 ) -> None:
     """Run the benchmark."""
     table = Table(
-        "workers", "articles", "seconds", "articles/s", "of the first", "peak calls", "CPU ms/article", "MB a worker", "paid twice", "load"
-    )
+        "workers", "articles", "seconds", "articles/s", "of the first", "peak calls", "CPU ms/article", "of Postgres", "of providers",
+        "MB a worker", "paid twice", "load",
+    )  # fmt: skip
     first = None
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         for number in workers:
             load = os.getloadavg()[0]
-            done, seconds, peak, cpu, memory, twice = one_round(
+            done, seconds, peak, shares, memory, twice = one_round(
                 Path(folder) / str(number), number, articles, latency, search_latency, slots
             )
             first = first or seconds
             table.add_row(
                 str(number), str(done), f"{seconds:.1f}", f"{done / seconds:.2f}", f"{seconds / first:.3f}",
-                str(peak), f"{cpu / done * 1000:.0f}", f"{memory:.0f}", str(twice), f"{load:.1f}",
+                str(peak), *(f"{share:.1f}" for share in shares), f"{memory:.0f}", str(twice), f"{load:.1f}",
             )  # fmt: skip
     Console(width=120).print(table)
 
 
 def one_round(
     folder: Path, number: int, articles: int, latency: float, search_latency: float, slots: int | None
-) -> tuple[int, float, int, float, float, int]:
-    """One run; articles done, seconds, peak calls in flight, CPU seconds of all workers, MB a worker, work of the model paid twice."""
+) -> tuple[int, float, int, tuple[float, float, float], float, int]:
+    """One run; articles done, seconds, peak calls in flight, ``Shares.a_piece``, MB a worker, work of the model paid twice."""
     folder.mkdir()
     options = {"latency": {"gemini": latency, "tavily": search_latency}, "signals": (2, 2)}
     redis = RedisServer()
@@ -92,11 +94,11 @@ def one_round(
                     log = (folder / f"w{worker}.log").open("wb")
                     started.append(subprocess.Popen(command, stdout=log, stderr=log))
                 wait_until_they_listen(folder, number)
-                before = cpu_seconds(started)
+                shares = Shares(desk, providers, [worker.pid for worker in started])
                 with desk.database.session() as session:
                     batch_id = launching.launch(session, Selection.of_filter(ArticleFilter()), settings, by=ANN, now=utc_now())
                 progress = wait_for_the_end(desk, batch_id)
-                cpu = cpu_seconds(started) - before
+                cpu = shares.a_piece(articles)
                 memory = max(psutil.Process(worker.pid).memory_info().rss for worker in started) / 2**20
             served = providers.served()
     finally:
@@ -110,10 +112,6 @@ def one_round(
     seconds = (progress.finished_at - progress.started_at).total_seconds()
     twice = sum(1 for work in served["paid_twice"] if work.startswith("gemini"))
     return progress.counts[RecordStatus.COMPLETED], seconds, served["peak_concurrency"]["all"], cpu, memory, twice
-
-
-def cpu_seconds(workers: list[subprocess.Popen[bytes]]) -> float:
-    return sum(sum(psutil.Process(worker.pid).cpu_times()[:2]) for worker in workers)
 
 
 def wait_until_they_listen(folder: Path, number: int) -> None:
@@ -130,7 +128,7 @@ def wait_for_the_end(desk: Desk, batch_id: int) -> batches.Progress:
         if progress.status not in BatchStatus.claimable():
             return progress
         assert time.monotonic() < deadline, f"the batch does not end: {progress}"
-        time.sleep(0.25)
+        time.sleep(1)  # seldom, as this is no part of the work
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.pipeline --in-flight 32 --articles 416 --latency 1.0
 
-Prints articles a second, the ideal (in flight / seconds of latency on one article's path), their ratio, CPU milliseconds of this
-process an article, and its peak memory. Postgres and the loopback server run in processes of their own on the same machine.
+Prints articles a second, the ideal (in flight / seconds of latency on one article's path), their ratio, CPU milliseconds an article
+of this process, of Postgres and of the loopback server (processes of their own on the same machine), and this process's peak memory.
 """
 
+import os
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from core.orchestrator import Orchestrator
 from core.selection import Selection
 from core.settings import Settings
 from tests.actors import ANN
+from tests.benchmarks.shares import Shares
 from tests.loopback import LoopbackProviders
 
 SENTENCES = (
@@ -60,7 +62,9 @@ def main(
     chars: Annotated[int, typer.Option(help="Characters of a body.")] = 4_000,
 ) -> None:
     """Run the benchmark."""
-    table = Table("in flight", "articles", "articles/s", "ideal", "ratio", "CPU ms/article", "peak MB", "calls", "paid twice")
+    table = Table(
+        "in flight", "articles", "articles/s", "ideal", "ratio", "CPU ms/article", "of Postgres", "of providers", "peak MB", "calls", "paid twice", "load",
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         for width in in_flight:
@@ -89,16 +93,16 @@ def one_round(folder: Path, width: int, number: int, latency: float, search_late
             with desk.database.session() as session:
                 batch_id = launching.launch(session, Selection.of_filter(ArticleFilter()), settings, by=local("benchmark"), now=utc_now())
             orchestrator = Orchestrator(desk)
-            process = psutil.Process()
-            cpu, peak = sum(process.cpu_times()[:2]), 0
+            process, peak, load = psutil.Process(), 0, os.getloadavg()[0]
+            shares = Shares(desk, providers, [process.pid])
             orchestrator.start()
             while True:
-                time.sleep(0.25)
+                time.sleep(1)  # seldom, as this is no part of the work
                 peak = max(peak, process.memory_info().rss)
                 progress = desk.transaction(lambda session: batches.progress(session, batch_id))
                 if progress.status not in BatchStatus.claimable():
                     break
-            cpu = sum(process.cpu_times()[:2]) - cpu
+            cpu = shares.a_piece(number)
             orchestrator.stop()
             assert progress.started_at is not None
             assert progress.finished_at is not None
@@ -108,8 +112,8 @@ def one_round(folder: Path, width: int, number: int, latency: float, search_late
     ideal = width / (2 * latency + search_latency)
     twice = sum(1 for subject in served["paid_twice"] if subject.startswith("gemini"))
     return [
-        str(width), str(done), f"{done / seconds:.2f}", f"{ideal:.2f}", f"{done / seconds / ideal:.3f}", f"{cpu / number * 1000:.1f}",
-        f"{peak / 2**20:.0f}", str(served["requests"]), str(twice),
+        str(width), str(done), f"{done / seconds:.2f}", f"{ideal:.2f}", f"{done / seconds / ideal:.3f}", *(f"{share:.1f}" for share in cpu),
+        f"{peak / 2**20:.0f}", str(served["requests"]), str(twice), f"{load:.1f}",
     ]  # fmt: skip
 
 

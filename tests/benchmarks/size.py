@@ -46,7 +46,7 @@ from tests.benchmarks.visits import Visit, visit
 from tests.browser.conftest import CHROMIUM_OPTIONS
 
 GROWING = frozenset(
-    "articles article_list article_keys article_categories batch_records analyses signals evidence validations validation_sources"
+    "articles article_list article_words article_keys article_categories batch_records analyses signals evidence validations validation_sources"
     " reviews ledger_entries".split()
 )
 """Tables that have about as many rows as the desk has articles, or more."""

@@ -58,6 +58,8 @@ def test_a_selection_survives_paging_and_filters_and_can_be_listed(start_console
     tick_rows(page, 2)
     expect(page.get_by_text("3 articles selected")).to_be_visible()
     expect(page.get_by_text("2 of them are on other pages")).to_be_visible()
+    told = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    assert told["signaldesk_width"] == "1440"  # the next page's tables are sized by it
 
     page.get_by_placeholder("words in title or text").fill("Kestrel")
     page.get_by_placeholder("words in title or text").press("Enter")
@@ -214,7 +216,7 @@ def test_an_article_is_analysed_from_its_page_and_shows_run_cost_and_signals(sta
     page.goto(f"{console.url}/article?id={article}")
     expect(page.get_by_text("Not analysed yet")).to_be_visible()
     page.get_by_role("button", name="Analyze this article · $0.00").click()
-    expect(page.get_by_text("Batch 1 is running.")).to_be_visible()
+    expect(page.get_by_text("Run #1 is under way.")).to_be_visible()
     for _ in range(60):
         with database.session() as session:
             if session.scalar(text("SELECT status FROM batch_sessions")) == "COMPLETED":
@@ -232,6 +234,10 @@ def test_an_article_is_analysed_from_its_page_and_shows_run_cost_and_signals(sta
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text(f"Signal 1 of {number}")).to_be_visible()
     page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text(f"Signal 2 of {number}")).to_be_visible()
+    title = page.get_by_role("heading", level=1).inner_text()
+    page.goto(f"{console.url}/article?signal={re.search(r'signal=([0-9]+)', page.url)[1]}")  # type: ignore[index]
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
     expect(page.get_by_text(f"Signal 2 of {number}")).to_be_visible()
     page.get_by_role("link", name="Run #1").first.click()
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()

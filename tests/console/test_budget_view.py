@@ -68,7 +68,7 @@ def test_whether_it_lasts_is_said_with_what_that_rests_on(budget: BudgetState, o
     ("limit", "words", "stops"),
     [
         ("8", "Today: $5.00 becomes **$8.00**, so $0.50 left becomes **$3.50**.", False),
-        ("5.5", "Today: $5.00 becomes **$5.50**, so $0.50 left becomes **$1.00**. 67 % of it is spent already.", False),
+        ("5.5", "Today: $5.00 becomes **$5.50**, so $0.50 left becomes **$1.00**. 67% of it is spent already.", False),
         (
             "1",
             "Today: $5.00 becomes **$1.00**, so $0.50 left becomes **nothing**: $3.50 more than that is spent or reserved already."
@@ -90,8 +90,8 @@ def event(kind: BudgetEventKind, scope: BudgetScope = BudgetScope.DAY, key: str 
 @pytest.mark.parametrize(
     ("happened", "words"),
     [
-        (event(BudgetEventKind.ALERT, threshold=67, told_at=NOW), "Day 2026-11-24 passed **67 %** of its limit"),
-        (event(BudgetEventKind.ALERT, threshold=83), "Day 2026-11-24 passed **83 %** of its limit, not told yet"),
+        (event(BudgetEventKind.ALERT, threshold=67, told_at=NOW), "Day 2026-11-24 passed **67%** of its limit"),
+        (event(BudgetEventKind.ALERT, threshold=83), "Day 2026-11-24 passed **83%** of its limit, not told yet"),
         (
             event(BudgetEventKind.TOP_UP, BudgetScope.BATCH, "7", amount=D(1), before=D(2)),
             "Run #7 topped up by **$1.00** from $2.00 to **$3.00**",
@@ -125,6 +125,6 @@ def test_a_row_leads_to_what_it_is_made_of(dimension: Dimension, key: Any, name:
 
 
 def test_small_figures() -> None:
-    assert [error_words(one) for one in (0.25, -0.031, 0.004, 12.0)] == ["+25 %", "–3 %", "as estimated", "+1,200 %"]
+    assert [error_words(one) for one in (0.25, -0.031, 0.004, 12.0)] == ["+25%", "–3%", "as estimated", "+1,200%"]
     assert [credits(D(one)) for one in ("0", "125.0000", "2.5000", "1200")] == ["0", "125", "2.5", "1,200"]
     assert (share_of(D(1), D(4)), share_of(D(1), D(0))) == (25.0, 0.0)

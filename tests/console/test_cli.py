@@ -355,6 +355,7 @@ def test_interrupting_pauses_the_batch_and_resume_goes_on(
 
 UNREACHABLE = {"DATABASE_URL": "postgresql://desk:hunter2-s3cr3t@127.0.0.1:1/desk"}
 Refusal = tuple[int, tuple[str, ...], dict[str, str], str]
+CELERY = {"SIGNALDESK_EXECUTOR": "celery", "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
 REFUSALS: dict[str, Refusal] = {
     "malformed number": (2, ("status",), {"SIGNALDESK_CONCURRENCY": "many"}, "SIGNALDESK_CONCURRENCY"),
     "not Postgres": (2, ("status",), {"DATABASE_URL": "mysql://desk:hunter2-s3cr3t@db/desk"}, "DATABASE_URL.*postgresql://"),
@@ -378,6 +379,9 @@ REFUSALS: dict[str, Refusal] = {
     "a briefing of records": (2, ("export", "records", "--format", "briefing", "-o", "b.html"), {}, "A briefing is made of signals"),
     "a filter that does not apply": (2, ("export", "ledger", "--kind", "narrative_gap"), {}, "the other filters are of signals"),
     "unreachable database": (3, ("status",), UNREACHABLE, r"desk:\*\*\*@127\.0\.0\.1:1/desk does not answer.*DATABASE_URL"),
+    "a worker's endless name": (2, ("worker", "--name", "x" * 101), CELERY, "--name takes 1 to 100 characters in one line"),
+    "a worker's name of two lines": (2, ("worker", "--name", "a\nb"), CELERY, "--name takes 1 to 100 characters in one line"),
+    "a worker without a name": (2, ("worker", "--name", " "), CELERY, "--name takes 1 to 100 characters in one line"),
     "nothing that matches": (5, ("analyze", "--text", "zyzzyva"), {}, "No article is selected"),
     "an id that is not there": (5, ("analyze", "--id", "999"), {}, "No article is selected"),
     "missing file": (7, ("import", "no-such-file.jsonl"), {}, "There is no file no-such-file.jsonl"),
@@ -470,3 +474,16 @@ def test_without_a_database_url_the_embedded_one_is_used_and_left_stopped(signal
         assert find_server(cluster / "pgdata") is None, "a refusal left the server running"
     finally:
         embedded.destroy()
+
+
+def test_a_data_directory_that_cannot_be_one_is_said_in_one_line(signaldesk: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder, code, words in (
+        ("x" * 5_000, 2, "xxx cannot be used: File name too long."),
+        ("file", 3, "could not be started. [Errno 17] File exists"),
+    ):
+        refused = signaldesk("status", code=code, DATABASE_URL="", SIGNALDESK_DATA_DIR=folder)
+        assert words in refused.err
+        assert len(refused.err.strip().splitlines()) == 1
+    backed_up = signaldesk("backup", code=2, SIGNALDESK_DATA_DIR="file")
+    assert backed_up.err.strip().endswith("backups cannot be used: Not a directory.")

@@ -59,9 +59,9 @@ def test_the_trend_has_every_day_and_only_kinds_that_occur() -> None:
 def test_the_trend_in_words() -> None:
     assert overview_charts.trend_in_words(ROWS, WINDOW) == (
         "6 signals",
-        "3 weak signal, 3 narrative gap; 50% more than in the 7 days before (4)",
+        "3 weak signals, 3 narrative gaps; 50% more than in the 7 days before (4)",
     )
-    assert overview_charts.trend_in_words(ROWS[:1], WINDOW)[1] == "2 weak signal; none in the 7 days before"
+    assert overview_charts.trend_in_words(ROWS[:1], WINDOW)[1] == "2 weak signals; none in the 7 days before"
     assert overview_charts.trend_in_words([], WINDOW) == ("0 signals", "none in the 7 days before")
 
 

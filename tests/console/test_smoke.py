@@ -216,7 +216,11 @@ def test_nobody_at_the_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["desk.example", "ftp://desk.example", "http://", "https://desk.example/api", "https://u:p@desk.example", "http://[x"]
+    "url",
+    [
+        *("desk.example", "ftp://desk.example", "http://", "https://desk.example/api", "https://u:p@desk.example", "http://[x"),
+        *("http://\N{SNOWMAN}", f"http://{'x' * 64}.example", "http://a..example"),
+    ],
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="URL must be"):

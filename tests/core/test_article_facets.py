@@ -1,5 +1,6 @@
 """What the Articles and Article pages count: facets, the archive, ticks beside all that match, an article's runs."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from core.configuration import Desk
 from core.models import LedgerEntry, LedgerKind, LedgerStatus, RecordStatus
 from core.offline.analysis import promise, promise_of
 from core.paging import Count
+from core.text_search import Frequency
 from tests.actors import ANN
 from tests.conftest import NOW
 from tests.core.answered import a_signal, keep
@@ -47,6 +49,29 @@ def test_each_choice_is_counted_by_itself(desk: Desk, articles: Any) -> None:
         counted = facets(session, ALL.model_copy(update={"archived": False}), launching.readiness(desk.environment), choices)
     assert {name: count.value for name, count in counted.items()} == {"any": 4, "analysed": 1, "ready": 2, "samples": 1, "archived": 1}
     assert all(count.exact for count in counted.values())
+
+
+@pytest.mark.parametrize("narrowed", [{}, {"since": NOW.date() - timedelta(days=3)}, {"as_stories": True}, {"excluded": (1, 2)}])
+@pytest.mark.parametrize("most", [10_000, 0])
+def test_words_are_counted_alike_however_they_are_looked_up(
+    desk: Desk, articles: Any, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Any], most: int
+) -> None:
+    """By cells, among the few that were fetched, or tested one by one where they are common."""
+    for days in (1, 2, 9):
+        ids = articles(3, body=f"{'Taproot spends rise. ' * 120}", published_at=NOW - timedelta(days=days))
+        keep(desk, ids[0], a_signal())
+    articles(2, body="Nothing of the kind is said here. " * 80)
+    monkeypatch.setattr(Frequency, "is_common", property(lambda often: often.rows > most))
+    ready = launching.readiness(desk.environment)
+    asked = ALL.model_copy(update={"text": "taproot", **narrowed})
+    choices: dict[str, Any] = {one.value: {"analysed": one} for one in Analysed} | {"ready": {"ready_only": True}, "samples": IS_SAMPLE}
+    with desk.database.session() as session:
+        counted = facets(session, asked, ready, choices)
+        for name, choice in choices.items():
+            if name != "samples":
+                rows = selection.page(session, asked.model_copy(update=choice), ready, offset=0, size=100)
+                assert counted[name] == Count(len(rows), True), name
+    assert counted["samples"].value == 0
 
 
 def test_a_facet_is_exact_up_to_its_bound(desk: Desk, articles: Any, monkeypatch: pytest.MonkeyPatch) -> None:

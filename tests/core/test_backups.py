@@ -145,3 +145,28 @@ def test_nothing_is_restored_under_a_desk_at_work(own_desk: Desk) -> None:
         backups.refuse_if_at_work(session, NOW)
     with own_desk.database.session() as session:
         backups.refuse_if_at_work(session, NOW + records.LEASE * 2)
+
+
+def test_a_backup_s_script_has_nothing_that_a_server_of_an_older_major_version_does_not_know(own_desk: Desk, tmp_path: Path) -> None:
+    file, script = tmp_path / "desk.dump", tmp_path / "backup.sql"
+    backups.back_up(own_desk.database, file, by=ANN)
+    backups._run("pg_restore", [f"--file={script}", str(file)], None)
+    before = script.read_text()
+    assert "SET transaction_timeout = 0;" in before  # of Postgres 17
+    backups._for_any_server(script)
+    changed = [(old, new) for old, new in zip(before.splitlines(), script.read_text().splitlines(), strict=True) if old != new]
+    assert changed == [("SET transaction_timeout = 0;", "-" * 28)]
+
+
+def test_a_database_with_tables_of_others_or_a_desk_in_another_schema_is_not_replaced(own_desk: Desk) -> None:
+    own_desk.transaction(backups.refuse_if_shared)
+    with own_desk.database.session() as session:
+        session.execute(text("CREATE TABLE subscribers (id int)"))
+        session.execute(text("CREATE VIEW letters AS SELECT id FROM subscribers"))
+    with pytest.raises(NotPossible, match=r"holds more than the desk \(letters, subscribers\)"):
+        own_desk.transaction(backups.refuse_if_shared)
+    with own_desk.database.session() as session:
+        session.execute(text("CREATE SCHEMA elsewhere"))
+        session.execute(text("SET LOCAL search_path = elsewhere, public"))
+        with pytest.raises(NotPossible, match="lie in the schema elsewhere"):
+            backups.refuse_if_shared(session)

@@ -15,8 +15,9 @@ from sqlalchemy import text
 
 from core import batch_actions, chunks, health, launching, records
 from core.article_filter import ArticleFilter
-from core.broker import QUEUE, BrokerState, broker_state
+from core.broker import QUEUE, BrokerState, broker_state, broker_url
 from core.celery_app import TASK, make_celery, visibility_seconds
+from core.celery_transport import LenientTransport
 from core.celery_worker import TRIES, add_task, slots_for
 from core.chunks import AHEAD, LOST_AFTER, chunked, longest_seconds
 from core.configuration import Desk
@@ -27,7 +28,7 @@ from core.executors import executor_of
 from core.health import WorkerState
 from core.metering import BACKOFF_MOST_SECONDS
 from core.models import WorkerKind
-from core.records import LEASE, Claim, Limits
+from core.records import LEASE, Claim
 from core.selection import Selection
 from core.settings import Settings, load_settings
 from tests.actors import ANN
@@ -87,10 +88,8 @@ def cover(desk: Desk, batch_id: int, *, now: datetime = NOW, lost_before: dateti
     return desk.transaction(lambda session: chunks.cover(session, batch_id, desk.environment, now=now, lost_before=lost_before))
 
 
-def claim(
-    desk: Desk, batch_id: int, most: int, *, owner: str = "w1", only: list[int] | None = None, limits: Limits = records.UNLIMITED
-) -> list[Claim]:
-    return desk.transaction(lambda session: records.claim(session, batch_id, owner=owner, most=most, now=NOW, only=only, limits=limits))
+def claim(desk: Desk, batch_id: int, most: int, *, owner: str = "w1", only: list[int] | None = None, **options: Any) -> list[Claim]:
+    return desk.transaction(lambda session: records.claim(session, batch_id, owner=owner, most=most, now=NOW, only=only, **options))
 
 
 # --- chunks ----------------------------------------------------------------------------------------------------------
@@ -106,8 +105,8 @@ def test_chunks_are_the_ids_in_their_order_and_none_but_the_last_is_shorter(ids:
 
 def test_the_visibility_timeout_is_above_the_longest_chunk_by_the_formula(make_settings: Any) -> None:
     settings = make_settings(batch_chunk=10, concurrency=16, max_attempts=4, call_timeout_seconds=120)
-    assert longest_seconds(settings, 60) == 1 * 9 * 4 * (120 + 60)
-    assert longest_seconds(make_settings(batch_chunk=10, concurrency=4), 60) == 3 * 9 * 4 * (120 + 60)
+    assert longest_seconds(settings, 60) == 2 * 9 * 4 * (120 + 60)
+    assert longest_seconds(make_settings(batch_chunk=10, concurrency=4), 60) == 6 * 9 * 4 * (120 + 60)
     assert visibility_seconds(settings) > longest_seconds(settings, BACKOFF_MOST_SECONDS)
 
 
@@ -230,20 +229,25 @@ def test_a_chunk_claims_none_but_its_own_records(celery_desk: Callable[..., Desk
     assert desk.transaction(lambda session: records.pending(session, ids)) == {*ids[:4], *ids[7:]}
 
 
-def test_limits_hold_for_each_worker_and_over_all(celery_desk: Callable[..., Desk], batch: Any) -> None:
+def test_the_limit_over_all_holds_for_all_workers_together(celery_desk: Callable[..., Desk], batch: Any) -> None:
     desk, batch_id = celery_desk(), batch(30)
-    limits = Limits(each=4, over_all=10)
-    taken = [len(claim(desk, batch_id, 3, owner=owner, limits=limits)) for owner in ("w1", "w1", "w1", "w2", "w2", "w3", "w3")]
-    assert taken == [3, 1, 0, 3, 1, 2, 0]
+    taken = [len(claim(desk, batch_id, 4, owner=owner, over_all=10)) for owner in ("w1", "w2", "w1", "w3")]
+    assert taken == [4, 4, 2, 0]
 
 
-def test_limits_hold_however_many_claim_at_once(celery_desk: Callable[..., Desk], batch: Any) -> None:
+def test_who_helps_claims_from_the_end(celery_desk: Callable[..., Desk], batch: Any) -> None:
+    desk, batch_id = celery_desk(), batch(10)
+    ids = in_order(desk, batch_id)
+    assert [one.record_id for one in claim(desk, batch_id, 3, last_first=True)] == ids[7:]
+
+
+def test_the_limit_over_all_holds_however_many_claim_at_once(celery_desk: Callable[..., Desk], batch: Any) -> None:
     desk, batch_id = celery_desk(), batch(60)
     together = Barrier(8)
 
     def one(number: int) -> int:
         together.wait()
-        return len(claim(desk, batch_id, 5, owner=f"w{number % 2}", limits=Limits(each=12, over_all=20)))
+        return len(claim(desk, batch_id, 5, owner=f"w{number % 2}", over_all=20))
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 20
@@ -302,6 +306,25 @@ def test_the_broker_says_how_many_tasks_it_has_or_why_not_and_never_its_password
     assert (away.waiting, away.taken) == (None, None)
     assert "does not answer" in (away.trouble or "")
     assert "s3cr3t" not in str(away)
+
+
+@pytest.mark.parametrize(
+    ("address", "used"),
+    [
+        ("redis://:pw@mill:6379/0", "redis://:pw@mill:6379/0"),
+        ("rediss://:pw@mill:6380/0", "rediss://:pw@mill:6380/0?ssl_cert_reqs=required"),
+        ("rediss://mill/0?ssl_ca_certs=/own.pem", "rediss://mill/0?ssl_ca_certs=/own.pem&ssl_cert_reqs=required"),
+        ("rediss://mill/0?ssl_cert_reqs=none", "rediss://mill/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_the_broker_s_certificate_is_checked_by_whoever_asks_it(make_settings: Any, address: str, used: str) -> None:
+    settings = make_settings(celery_broker_url=address)
+    assert broker_url(settings) == used
+    with make_celery(settings).connection_for_read() as connection:
+        assert connection.as_uri().startswith(address.partition(":")[0])  # and not a class's name
+        assert connection.transport_cls in ("redis", "rediss")
+        assert isinstance(connection.transport, LenientTransport)
+        assert bool(connection.ssl) is address.startswith("rediss")
 
 
 def test_what_runs_batches_is_chosen_by_the_executor(celery_desk: Callable[..., Desk], desk: Desk) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
@@ -276,6 +277,22 @@ def test_a_session_is_one_transaction(database: Database) -> None:
         assert session.scalar(text("SELECT count(*) FROM categories")) == 1
 
 
+def test_the_server_keeps_the_plans_of_statements_that_come_again_and_of_no_others(database_url: str) -> None:
+    database = Database(make_engine(database_url, pool_size=1))
+
+    def run(number: int, *, remembered: bool) -> None:
+        for _ in range(4):
+            with database.session() as session, database.remembering(session) if remembered else nullcontext():
+                session.execute(text(f"SELECT {number}"))
+
+    run(4711, remembered=True)
+    run(4712, remembered=False)
+    with database.session() as session:
+        kept = session.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    database.close()
+    assert kept == ["SELECT 4711"]
+
+
 def test_a_cut_connection_is_a_refusal_and_the_next_session_works(database: Database, admin: Any) -> None:
     def cut(session: Session) -> None:
         admin(f"SELECT pg_terminate_backend({session.scalar(text('SELECT pg_backend_pid()'))})")
@@ -359,3 +376,21 @@ def test_an_upgrade_from_a_released_revision_keeps_every_row_and_what_counts(emp
         assert reviews.standing(reviews.acts_of(session, 2)).decision is None
     assert group_ungrouped(desk) == 2, "articles from before there were stories are grouped, too"
     database.close()
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_has_no_room_for_all_texts_is_refused_with_how_to_make_one(server_url: str, admin: Any, encoding: str) -> None:
+    name = f"encoded_{os.getpid()}_{next(_numbers)}"
+    admin(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    with pytest.raises(DatabaseUnavailable, match=f"keeps texts as {encoding}.* CREATE DATABASE desk ENCODING 'UTF8'"):
+        Database.open(Settings(_env_file=None, database_url=at(server_url, database=name)))
+
+
+def test_a_database_of_another_program_is_said_to_be_one(empty_url: Any) -> None:
+    url = empty_url()
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE articles (id int)"))
+    engine.dispose()
+    with pytest.raises(DatabaseUnavailable, match="is another program's: relation .* already exists. Give the desk one of its own"):
+        Database.open(Settings(_env_file=None, database_url=url))

@@ -356,3 +356,31 @@ def test_a_view_without_a_key_and_rows_that_are_there_twice(desk: Desk, other: E
     assert ask(desk, "SELECT count(*) FROM articles") == [(30,)]
     second = moved(desk, url)
     assert (second.articles.new, second.articles.updated) == (0, 0)
+
+
+def test_a_column_named_r_is_a_column_like_any_other(desk: Desk, other: Elsewhere) -> None:
+    url = other.make(TEXTS + "ALTER TABLE articles ADD r int4range DEFAULT '[1,2)'; ALTER TABLE signals ADD r text, ADD s text, ADD t text")
+    report = moved(desk, other.reader(url))
+    assert (report.articles.new, report.articles.rejected, report.earlier["signals"]) == (30, [], 10)
+
+
+def test_a_database_whose_encoding_was_never_checked_comes_over_as_it_was_meant(desk: Desk, other: Elsewhere) -> None:
+    url = other.make(TEXTS, template="TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    other.run(url, "UPDATE articles SET title = E'Caf\\xe9 of \\x93old\\x94 bytes', source = 'Société ₿' WHERE id = 'a-1'")
+    other.run(url, "UPDATE articles SET id = 'ключ' WHERE id = 'a-2'")
+    assert moved(desk, other.reader(url)).articles.new == 30
+    assert ask(desk, "SELECT a.title, p.name FROM articles a JOIN publishers p ON p.id = a.publisher_id WHERE p.name <> 'Texts'") == [
+        ("Café of “old” bytes", "Société ₿")
+    ]
+    assert (moved(desk, url).articles.unchanged, ask(desk, "SELECT count(*) FROM articles")) == (30, [(30,)])
+
+
+def test_what_that_database_allows_a_visitor_does_not_end_a_move_and_a_refusal_is_no_loss(desk: Desk, other: Elsewhere) -> None:
+    url = other.make(TEXTS + "CREATE TABLE slow AS SELECT * FROM articles LIMIT 3; ALTER TABLE articles RENAME TO kept;")
+    other.run(url, "CREATE VIEW articles AS SELECT s.*, pg_sleep(0.02)::text AS waited FROM slow s WHERE pg_sleep(0.02)::text = ''")
+    name = url.rpartition("/")[2]
+    other.run(url, f"ALTER DATABASE {name} SET statement_timeout = 30; ALTER DATABASE {name} SET idle_in_transaction_session_timeout = 30")
+    assert moved(desk, url).articles.new == 3
+    other.run(url, "DROP VIEW articles; CREATE MATERIALIZED VIEW articles AS SELECT * FROM slow WITH NO DATA")
+    with pytest.raises(ImportRefused, match="cannot be read: materialized view .* has not been populated"):
+        moved(desk, url)

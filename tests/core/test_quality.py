@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -183,6 +184,33 @@ def test_calibration_in_the_database_is_that_of_the_pure_function(desk: Desk, si
         ]
         assert [one.confidence for one in found.bins] == pytest.approx([one.confidence for one in expected.bins])
         assert found.brier == pytest.approx(expected.brier)
+
+
+@pytest.mark.parametrize("scope", [{}, {"reviewer": "ada"}, {"bulk": False}, {"reviewer": "ida", "bulk": False}])
+def test_sums_of_all_time_are_what_counting_each_decision_gives(desk: Desk, signals: Any, scope: dict[str, Any]) -> None:
+    ids = [
+        *signals(*[a_signal(confidence=one) for one in (0.07, 0.29, 0.3, 0.58, 0.95, 1.0)], publisher="CoinDesk"),
+        *signals(a_signal(kind=SignalKind.NARRATIVE_GAP, category="flows", confidence=0.7), a_signal(confidence=0.7)),
+    ]
+    validated(desk, ids[0], verdict=Verdict.CONTRADICTED, confidence_adjustment=-0.3)
+    for number, signal_id in enumerate(ids[:6]):
+        decide(desk, signal_id, (ACCEPTED, REJECTED, UNSURE)[number % 3], by=("ada", "ida")[number % 2], blind=number % 2)
+    validated(desk, ids[1], verdict=Verdict.VALIDATED, confidence_adjustment=0.2)
+    desk.transaction(lambda session: reviews.undo(session, ids[4], by=local("ada")))
+    some = SignalFilter(minimum_confidence=0.6)
+    asked = desk.transaction(lambda session: reviews.matched(session, some))
+    desk.transaction(lambda session: reviews.decide_all(session, some, ACCEPTED, by=local("ada"), asked=asked))
+    of_all_time, counted = Scope(**scope), Scope(since=datetime(1970, 1, 1, tzinfo=UTC), **scope)
+    for figure in (quality.agreement, *[partial(quality.acceptance_by, dimension=one) for one in Dimension]):
+        assert desk.transaction(partial(figure, scope=of_all_time)) == desk.transaction(partial(figure, scope=counted))
+    for summed, expected in zip(
+        *[desk.transaction(partial(quality.calibrations, scope=one)) for one in (of_all_time, counted)], strict=True
+    ):
+        assert [(one.number, one.size, one.accepted) for one in summed.bins] == [
+            (one.number, one.size, one.accepted) for one in expected.bins
+        ]
+        assert [one.confidence for one in summed.bins] == pytest.approx([one.confidence for one in expected.bins])
+        assert summed.brier == pytest.approx(expected.brier)
 
 
 def test_cost_per_accepted_counts_everything_the_runs_spent(desk: Desk, signals: Any) -> None:

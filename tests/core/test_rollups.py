@@ -32,6 +32,9 @@ KEPT = {
     "signals": "SELECT day, kind, verdict, decision, sum(signals) FROM signal_days GROUP BY 1, 2, 3, 4 HAVING sum(signals) <> 0 ORDER BY 1, 2, 3, 4",
     "categories": "SELECT category, sum(signals) FROM signal_categories GROUP BY 1 HAVING sum(signals) <> 0 ORDER BY 1",
     "decisions": "SELECT * FROM standing_decisions ORDER BY signal_id",
+    "words": "SELECT article_id, search::text FROM article_words ORDER BY 1",
+    "sums": "SELECT reviewer, in_bulk, about, name, decision, sum(number), sum(confidence), sum(error) FROM decision_sums"
+    " GROUP BY 1, 2, 3, 4, 5 HAVING sum(number) <> 0 ORDER BY 1, 2, 3, 4, 5",
     "repeated": "SELECT id, publisher_id, published_at, is_sample, batch_id FROM signals ORDER BY id",
 }
 

@@ -124,6 +124,27 @@ def test_one_whose_process_died_runs_again_at_its_next_time_and_its_late_end_cou
     assert job(begun, Job.FETCH).running_owner == "w2"
 
 
+def test_a_nightly_run_whose_process_died_is_launched_by_another_for_the_same_night(begun: Desk, articles: Any) -> None:
+    articles(2)
+    begun.transaction(lambda session: schedule.switch(session, Job.NIGHTLY, True, by=ANN, now=NOON))
+    night = datetime(2026, 11, 25, 2, tzinfo=UTC)
+    first = take(begun, night, *LONG, owner="dead")
+    while first is not None and first.name is not Job.NIGHTLY:  # fetching is due by then, too
+        end(begun, first.name, night, owner="dead")
+        first = take(begun, night, *LONG, owner="dead")
+    assert first is not None
+    assert run_night(begun, Nightly(filter=ArticleFilter()), first.due).startswith("Run #1")  # then it is killed
+    assert take(begun, night + timedelta(minutes=1), Job.NIGHTLY, owner="w2") is None
+    again = take(begun, night + timedelta(minutes=3), Job.NIGHTLY, owner="w2")
+    assert again is not None
+    assert again.due == first.due == night
+    assert run_night(begun, Nightly(filter=ArticleFilter()), again.due) == "Run #1 was launched for this night already."
+    end(begun, Job.NIGHTLY, night + timedelta(minutes=3), owner="dead", result="too late")
+    end(begun, Job.NIGHTLY, night + timedelta(minutes=4), owner="w2")
+    assert job(begun, Job.NIGHTLY).next_at == night + timedelta(days=1)
+    assert take(begun, night + 9 * HOUR, Job.NIGHTLY, owner="w2") is None
+
+
 def test_a_quick_job_that_fails_is_undone_and_says_so(begun: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(session: Any, *_: object) -> str:
         session.execute(text("INSERT INTO workers (owner, host, pid) VALUES ('x', 'x', 1)"))

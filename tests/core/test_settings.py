@@ -1,5 +1,8 @@
 """Settings: where a value comes from, which source wins, and what is refused in words that help."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -363,3 +366,81 @@ def test_sign_in_set_in_part_is_refused_with_what_is_missing(monkeypatch: pytest
     missing = str(refused.value).split(" set, ")[1]
     assert [name for name in SIGN_IN if name in missing] == [name for name in SIGN_IN if name not in there]
     assert not [value for value in there.values() if value in str(refused.value)]
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """To whom permissions mean something."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_entered_has_no_settings_and_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, unreadable, odd = (tmp_path / name / ".env" for name in ("closed", "unreadable", "odd"))
+    for file in (closed, unreadable, odd):
+        file.parent.mkdir()
+        file.write_bytes(b"SIGNALDESK_USER=\xff")
+    for folder in list(tmp_path.parents)[:2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    tmp_path.chmod(0o755)
+    unreadable.chmod(0)
+    closed.parent.chmod(0)
+    try:
+        with without_root():
+            monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "absent.env", closed))
+            assert load_settings().user == "analyst"
+            for file, words in ((unreadable, "Permission denied"), (odd, "it is no text in UTF-8")):
+                monkeypatch.setitem(Settings.model_config, "env_file", (file,))
+                with pytest.raises(SettingsError, match=f"The settings in {file} cannot be read: {words}"):
+                    load_settings()
+    finally:
+        closed.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SIGNALDESK_DATABASE_URL", "mysql://x", "SIGNALDESK_DATABASE_URL: must begin with postgresql://"),
+        ("SIGNALDESK_CELERY_BROKER_URL", "amqp://x", "SIGNALDESK_CELERY_BROKER_URL: must begin with redis:// or rediss://"),
+        ("CELERY_BROKER_URL", "redis://:hunter2@[::1", "CELERY_BROKER_URL: must be written redis://user:password@host:6379/0"),
+        ("CELERY_BROKER_URL", "rediss://desk:hunter2@mill:x/0", "CELERY_BROKER_URL: must be written redis://"),
+        ("CELERY_BROKER_URL", "redis://:hunter2@mill:6379/first", "CELERY_BROKER_URL: must be written redis://"),
+        ("CELERY_BROKER_URL", "redis:///0", "CELERY_BROKER_URL: must be written redis://"),
+        ("SIGNALDESK_ALERT_WEBHOOK_URL", "hunter2", "SIGNALDESK_ALERT_WEBHOOK_URL: must begin with http:// or https://"),
+        ("SIGNALDESK_ALERT_WEBHOOK_URL", "https://", "SIGNALDESK_ALERT_WEBHOOK_URL: must name a host"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[", "OTEL_EXPORTER_OTLP_ENDPOINT: must name a host"),
+        ("TAVILY_BASE_URL", "http://two words", "TAVILY_BASE_URL: must name a host"),
+        ("SIGNALDESK_ADMINS", "a\nb", "SIGNALDESK_ADMINS: must be e-mail addresses, separated by commas; 'a b' is none"),
+        ("SIGNALDESK_ALLOWED_HOSTS", "https://desk.example", "SIGNALDESK_ALLOWED_HOSTS: must be host names without scheme and path"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_one_line_that_names_its_variable_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_what_stands_around_a_value_is_none_of_it_and_blanks_are_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEMINI_API_KEY", f" {KEY}\r\n")
+    monkeypatch.setenv("TAVILY_API_KEY", "  ")
+    monkeypatch.setenv("SIGNALDESK_USER", "\t")
+    monkeypatch.setenv("CELERY_BROKER_URL", "rediss://desk:p%40ss@mill.example:6380/1\n")
+    settings = load_settings()
+    assert settings.gemini_api_key is not None
+    assert settings.gemini_api_key.get_secret_value() == KEY
+    assert (settings.tavily_api_key, settings.user) == (None, "analyst")
+    assert settings.celery_broker_url is not None
+    assert settings.celery_broker_url.get_secret_value() == "rediss://desk:p%40ss@mill.example:6380/1"

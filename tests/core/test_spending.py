@@ -47,6 +47,7 @@ def assert_as_the_ledger(desk: Desk) -> None:
             assert {group.key: group.usage for group in spending.by(session, dimension, since=LONG_AGO)} == expected, dimension
         whole = Usage(*(value or 0 for value in session.execute(text(f"SELECT {LEDGER_SUMS}")).one()))
         assert spending.usage(session, since=LONG_AGO) == whole
+        assert spending.in_all(spending.usage_by_day(session, since=LONG_AGO)) == whole
         slots = "SELECT date_bin('10 minutes', settled_at, timestamptz '2000-01-01 00:00Z'), sum(usd) FROM ledger_entries WHERE status <> 'RESERVED' GROUP BY 1"
         by_slot = spending.usd_by_slot(session, since=datetime(2020, 1, 1, tzinfo=UTC))
         assert by_slot == dict(session.execute(text(slots)).all())  # type: ignore[arg-type]

@@ -33,7 +33,9 @@ from tests.conftest import ANN, an_article
 
 ROWS = 3
 START = datetime(2026, 10, 1, 12, tzinfo=UTC)
-KEPT_BY_TRIGGERS = frozenset("article_cells article_list publisher_days signal_days signal_categories standing_decisions".split())
+KEPT_BY_TRIGGERS = frozenset(
+    "article_cells article_list article_words publisher_days signal_days signal_categories standing_decisions decision_sums".split()
+)
 """Tables that follow from the others: the database fills them itself, and a migration may make them anew."""
 LEFT_EMPTY = {("articles", "story_keys"), ("articles", "story_id"), ("reviews", "undoes"), ("budget_events", "undoes")}
 NUMBERS = {"usd": "0", "usd_at_most": "0", "articles": 1, "model": "offline", "research_provider": "archive", "made": []}

@@ -1,11 +1,15 @@
 """Celery with a real Redis and workers that are processes of their own: killed, forgotten, paused, mixed with a pool. Nothing is lost
 and nothing paid twice, by the providers' own record."""
 
+import base64
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -495,3 +499,64 @@ def test_a_job_of_the_schedule_is_done_once_by_the_beat_however_many_processes_t
     assert asked == ["/feed"]
     assert (row.failed, row.result) == (False, "1 new and 0 updated articles from 1 source.")
     assert kinds >= {"celery", "beat"}
+
+
+class Trap:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.file,)
+
+
+def message(body: bytes, content_type: str = "application/json", task: str = "signaldesk.run_chunk", **headers: Any) -> str:
+    """What lies in the queue, in the form of Celery's messages."""
+    number = str(uuid.uuid4())
+    properties = {"delivery_info": {"exchange": "", "routing_key": QUEUE}, "body_encoding": "base64", "delivery_tag": number}
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-type": content_type,
+            "content-encoding": "utf-8",
+            "headers": {"task": task, "id": number, "root_id": number, "argsrepr": "", "kwargsrepr": "", **headers},
+            "properties": properties,
+        }
+    )
+
+
+def arguments(*given: Any) -> bytes:
+    return json.dumps([given, {}, {}]).encode()
+
+
+def test_whatever_lies_in_the_queue_ends_no_worker_and_fills_no_worker_s_hands(
+    celery_desk: Callable[..., Desk],
+    database: Database,
+    articles: Any,
+    broker: RedisServer,
+    start_worker: Callable[..., WorkerProcess],
+    record: Path,
+    tmp_path: Path,
+) -> None:
+    sprung = tmp_path / "sprung"
+    forms: list[str | bytes] = ["no JSON", b"\xff\xfe", "[" * 5_000, "{}", "[]", "null", "7", '{"body": "x", "properties": {}}']
+    forms += ['{"body": "eA==", "properties": {"delivery_tag": "1", "delivery_info": {}}}']
+    forms += [message(pickle.dumps(Trap(sprung)), "application/x-python-serialize"), message(b"{broken"), message(b"5")]
+    forms += [message(arguments(1, [1]), task="another.task"), message(arguments(1, [1]), "application/x-yaml")]
+    forms += [message(arguments(*given)) for given in ((), ("x", "y"), (999_999, [1]), (1, ["a", None]), (1, [10**30]), (True, 1), (1, {}))]
+    forms += [message(arguments(1, [1]), **{name: "odd"}) for name in ("eta", "expires", "retries", "timelimit")]
+    for form in forms * 2:  # more than a worker takes at once
+        broker.client.lpush(QUEUE, form)
+    worker = start_worker("w1").wait_until_it_listens()
+    wait_for(lambda: broker.tasks() == 0 or worker.process.poll() is not None, 60, "the queue is empty")
+    assert worker.process.poll() is None
+    assert "is no task of this desk's and is dropped" in worker.printed
+    assert "names no records of a batch and is dropped" in worker.printed
+    assert not sprung.exists()
+
+    articles(12)
+    state = wait_until_it_rests(database, launch(database, celery_desk().environment), 120)
+    assert_all_done_and_paid_once(state, 12, record, database)
+    wait_for(lambda: broker.client.hlen("unacked") == 0, 30, "no message is left with the worker")
+    assert worker.process.poll() is None

@@ -137,6 +137,7 @@ def test_the_whole_desk_works_behind_a_transaction_pooler(server_url: str, other
         finally:
             for console in consoles:
                 console.terminate()
+        restore(pooled, tmp_path)
         pooled.assert_nothing_is_left()
         for console in consoles:
             assert "Traceback" not in console.printed, console.printed
@@ -182,5 +183,14 @@ def backup(pooled: Pooled, other: Elsewhere, folder: Path) -> None:
     assert not (folder / "desk.dump").exists()
     code, out, err = pooled.run("backup", file, DIRECT_DATABASE_URL=pooled.direct)
     assert (code, out.startswith(file)) == (0, True), err
+    code, _, err = pooled.run("restore", file, "--yes", DIRECT_DATABASE_URL=pooled.direct)
+    assert (code, "The desk is in use" in err) == (8, True)
+
+
+def restore(pooled: Pooled, folder: Path) -> None:
+    """As a backup is taken, once nobody works."""
+    file = str(folder / "desk.dump")
     code, _, err = pooled.run("restore", file, "--yes")
-    assert (code, "DATABASE_URL names another" in err) == (8, True)
+    assert (code, "Set DIRECT_DATABASE_URL" in err) == (9, True), err
+    code, out, err = pooled.run("restore", file, "--yes", DIRECT_DATABASE_URL=pooled.direct)
+    assert (code, out.endswith(": 310 articles.\n")) == (0, True), err

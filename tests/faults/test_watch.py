@@ -29,7 +29,7 @@ def test_stopping_is_noticed_after_a_look_found_no_database(
 
     def away_at_first(self: BatchRun, session: Session) -> tuple[BatchStatus, bool]:
         looks.append(None)
-        if len(looks) == 1:
+        if len(looks) <= 2:  # a look is tried twice at least
             raise DatabaseUnavailable("away")
         return look(self, session)
 
