@@ -44,7 +44,13 @@ class Filter(Asked):
     stories: StrictBool = Field(False, description="One article a story.")
     priority_first: StrictBool = True
     order: Order = Order.NEWEST
-    limit: int | None = Field(None, strict=True, ge=1, le=1_000_000, description="At most so many, in this order.")
+    limit: int | None = Field(
+        None,
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="At most so many, in this order; what another batch has in flight counts, and is skipped.",
+    )
 
 
 class Options(Asked):
