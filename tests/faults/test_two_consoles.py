@@ -70,7 +70,7 @@ def test_two_consoles_never_spend_more_than_the_batchs_budget(
     batch_id = launch(database, settings, budget)
 
     if enough_for_a_call:
-        wait_for(lambda: working_consoles(database) == 2, 10, "both consoles hold articles")
+        wait_for(lambda: working_consoles(database) == 2, 60, "both consoles hold articles")
     state = wait_until_it_rests(database, batch_id)
     accounts = Accounts.read(record, database)
     spent = served_usd(accounts.served)
