@@ -1,6 +1,7 @@
 """Settings: where a value comes from, which source wins, and what is refused in words that help."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -381,21 +382,26 @@ def without_root() -> Iterator[None]:
             os.seteuid(0)
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 def test_a_folder_that_may_not_be_entered_has_no_settings_and_a_file_that_cannot_be_read_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed, unreadable, odd = (tmp_path / name / ".env" for name in ("closed", "unreadable", "odd"))
+    closed, unreadable, odd = (open_folder / name / ".env" for name in ("closed", "unreadable", "odd"))
     for file in (closed, unreadable, odd):
         file.parent.mkdir()
         file.write_bytes(b"SIGNALDESK_USER=\xff")
-    for folder in list(tmp_path.parents)[:2]:
-        folder.chmod(folder.stat().st_mode | 0o011)
-    tmp_path.chmod(0o755)
     unreadable.chmod(0)
     closed.parent.chmod(0)
     try:
         with without_root():
-            monkeypatch.setitem(Settings.model_config, "env_file", (tmp_path / "absent.env", closed))
+            monkeypatch.setitem(Settings.model_config, "env_file", (open_folder / "absent.env", closed))
             assert load_settings().user == "analyst"
             for file, words in ((unreadable, "Permission denied"), (odd, "it is no text in UTF-8")):
                 monkeypatch.setitem(Settings.model_config, "env_file", (file,))
