@@ -101,8 +101,8 @@ def database(_database: Database) -> Database:
     with _database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # the audit log is emptied, too, which its trigger refuses
         connection.execute(text(f"LOCK TABLE {', '.join(_TABLES)}"))  # waits for what an earlier test left at work
-        for table in connection.scalars(text(_FULL)).all():  # most are empty; to truncate all of them takes ten times as long
-            connection.execute(text(f"DELETE FROM {table}"))
+        if full := connection.scalars(text(_FULL)).all():  # most are empty, and each takes its time
+            connection.execute(text(f"TRUNCATE {', '.join(full)} CASCADE"))
         connection.execute(text(_FIRST_IDS))
     return _database
 
