@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, and_, any_, func, join, literal, select, true, union_all
+from sqlalchemy import CTE, ColumnElement, Select, and_, any_, func, join, literal, select, true, union_all
 from sqlalchemy.orm import Session, aliased
 
 from core.article_cells import Cells, cell_ids, cells_of, in_cells, of_cells, of_rows
@@ -68,11 +68,16 @@ def words_in_articles(session: Session, text: str) -> Words | None:
     often = frequency(session, Article.search, text)
     if often.is_common:
         return Words(often, None)
-    found = select(Article.id).where(looked_up(Article.search, text, often)).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    found = _found_first(looked_up(Article.search, text, often))
     with by_index(session):
         listed = select(ListedArticle.article_id, ListedArticle.cell_id).join(found, found.c.id == ListedArticle.article_id)
         rows = session.execute(listed).all()
     return Words(often, tuple(row[0] for row in rows), Counter(row[1] for row in rows))
+
+
+def _found_first(has: ColumnElement[bool]) -> CTE:
+    """Articles by the index of words, before anything else: or the planner may walk all articles in their order."""
+    return select(Article.id).where(has).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 # --- a page ----------------------------------------------------------------------------------------------------------
@@ -183,8 +188,7 @@ def _found(
     columns, falls = _order(article_filter)
     few = select(*columns)
     if by_word:
-        have = select(Article.id).where(has_words(Article.search, article_filter.text))
-        found = have.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may walk all articles in their order
+        found = _found_first(has_words(Article.search, article_filter.text))
         few = few.join(found, found.c.id == ListedArticle.article_id)
     ours = few.where(in_cells(ids), *cells.rest, *for_its_story(article_filter, readiness))
     nearest = ours.where(*beyond(columns, key, falls=falls, back=back)).order_by(*ordered_by(columns, falls=falls, back=back))
