@@ -338,20 +338,21 @@ def _run_to_the_end(desk: Desk, batch_id: int, as_json: bool) -> int:
         TimeRemainingColumn(),
     )
     try:
-        executor.start()
-        missing = desk.transaction(lambda session: health.what_is_missing(health.worker_states(session), desk.environment, utc_now()))
-        if health.NO_WORKER in missing:
-            notes.print(health.NO_WORKER)
-        with interruptible() as check, Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
-            task = bar.add_task(f"Batch {batch_id}", total=None, cost="")
-            while True:
-                check()
-                with desk.database.session() as session:
-                    state = batches.progress(session, batch_id)
-                bar.update(task, total=state.total, completed=state.ended, cost=money(state.spent_usd))
-                if state.status not in BatchStatus.claimable():
-                    break
-                time.sleep(0.2)
+        with interruptible() as check:
+            executor.start()
+            missing = desk.transaction(lambda session: health.what_is_missing(health.worker_states(session), desk.environment, utc_now()))
+            if health.NO_WORKER in missing:
+                notes.print(health.NO_WORKER)
+            with Progress(*columns, console=notes, disable=as_json or not notes.is_terminal, transient=True) as bar:
+                task = bar.add_task(f"Batch {batch_id}", total=None, cost="")
+                while True:
+                    check()
+                    with desk.database.session() as session:
+                        state = batches.progress(session, batch_id)
+                    bar.update(task, total=state.total, completed=state.ended, cost=money(state.spent_usd))
+                    if state.status not in BatchStatus.claimable():
+                        break
+                    time.sleep(0.2)
     except KeyboardInterrupt:
         with desk.database.session() as session:
             why = f"Interrupted on the command line. 'signaldesk resume {batch_id}' goes on."
